@@ -1,0 +1,14 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Glow normalizing flows for TensorFlow Probability and Keras 3."""
+
+from tfp_glow.bijectors import ActNorm as ActNorm
+from tfp_glow.bijectors import AffineCoupling as AffineCoupling
+from tfp_glow.bijectors import Glow as Glow
+from tfp_glow.bijectors import Invertible1x1Conv as Invertible1x1Conv
+from tfp_glow.bijectors import Squeeze as Squeeze
+from tfp_glow.distributions import bits_per_dim as bits_per_dim
+from tfp_glow.distributions import Dequantized as Dequantized
+from tfp_glow.distributions import glow_distribution as glow_distribution
+from tfp_glow.models import FlowModel as FlowModel
+from tfp_glow.models import GlowModel as GlowModel

@@ -1,0 +1,11 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The bijectors, one a file."""
+
+from tfp_glow.bijectors.actnorm import ActNorm
+from tfp_glow.bijectors.affine_coupling import AffineCoupling
+from tfp_glow.bijectors.glow import Glow
+from tfp_glow.bijectors.invertible_1x1_conv import Invertible1x1Conv
+from tfp_glow.bijectors.squeeze import Squeeze
+
+__all__ = ["ActNorm", "AffineCoupling", "Glow", "Invertible1x1Conv", "Squeeze"]

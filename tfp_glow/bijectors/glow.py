@@ -1,0 +1,419 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Glow: the multi-scale flow from a latent vector to an image."""
+
+import collections
+import math
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability.python.internal import prefer_static as ps
+
+from tfp_glow import checks
+from tfp_glow import networks
+from tfp_glow.bijectors import actnorm
+from tfp_glow.bijectors import affine_coupling
+from tfp_glow.bijectors import invertible_1x1_conv
+from tfp_glow.bijectors import one_evaluation
+from tfp_glow.bijectors import shapes
+from tfp_glow.bijectors import squeeze
+
+tfb = tfp.bijectors
+
+# `steps`: a tuple of bijectors, data towards latent. `prior`: the bijector that
+# normalises what leaves at this level.
+Level = collections.namedtuple("Level", ["steps", "prior"])
+
+
+class Glow(one_evaluation.OneEvaluation):
+    """The bijector from a latent vector to an image.
+
+    `forward` takes the latent to the image, as `tfb.Glow` does, so that
+    `tfd.TransformedDistribution(standard_normal, Glow(...))` is the model. The
+    inverse reads:
+
+    ```none
+    h = image
+    for level in 1 ... num_levels:
+        h = squeeze(h)
+        num_steps times:  h = coupling(conv1x1(actnorm(h)))
+        below the top:    h, x = split(h);  z[level] = (x - m(h)) * s(h)
+        at the top:       z[level] = (h - m) * s
+    latent = concat(flatten(z[1]), ..., flatten(z[num_levels]))
+    ```
+
+    The functions `m` and `s` of the split priors are zero-initialised
+    convolutions, and at the top one mean and one scale per element, so the
+    latent's distribution is a plain standard normal.
+
+    | | shape |
+    |---|---|
+    | latent | `[..., H * W * C]` |
+    | image | `[..., H, W, C]`, `H` and `W` divisible by `2**num_levels` |
+    | `split_latents`, level `l` below the top | `[..., H / 2**l, W / 2**l, C * 2**l]` |
+    | at the top | `[..., H / 2**L, W / 2**L, C * 2**(L + 1)]` |
+
+    The constructor makes the variables; `copy()` shares them.
+
+    Example:
+
+    ```python
+    glow = tfg.Glow([8, 8, 3], num_levels=2, num_steps=2, num_filters=16)
+    images = tf.random.normal([32, 8, 8, 3])
+    glow.initialize(images)
+    latents = glow.inverse(images)  # [32, 192]
+    [z.shape for z in glow.split_latents(latents)]
+    # [32, 4, 4, 6], [32, 2, 2, 24]
+    ```
+
+    References:
+        Kingma and Dhariwal, Glow, 2018, figure 2.
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        num_levels=3,
+        num_steps=32,
+        num_filters=512,
+        seed=None,
+        dtype=tf.float32,
+        permutation="learned",
+        additive=False,
+        scale="sigmoid",
+        edge_padding=True,
+        input_bound=networks.INPUT_BOUND,
+        output_bound=networks.OUTPUT_BOUND,
+        levels=None,
+        validate_args=False,
+        name="glow",
+    ):
+        """Makes the bijector and its variables.
+
+        Args:
+            image_shape: `(H, W, C)`.
+            num_levels: positive `int`, `L` in the paper.
+            num_steps: positive `int`, steps of each level, `K` in the paper.
+            num_filters: positive `int`, width of the couplings' networks.
+            seed: `int` or `None`; the same seed gives the same variables.
+            dtype: floating dtype.
+            permutation: `"learned"` (1x1 convolution), `"reverse"` or
+                `"shuffle"`.
+            additive: `bool`; additive rather than affine couplings.
+            scale: name of the couplings' scale function.
+            edge_padding, input_bound, output_bound: see
+                `networks.CouplingNetwork`.
+            levels: the levels of another `Glow` of the same arguments, to
+                share its variables; `copy()` uses this.
+            validate_args: `bool`; if true, a value that is not finite raises
+                `tf.errors.InvalidArgumentError` and names the level and step
+                after which it first appeared (not in a program compiled by
+                XLA, which drops such checks).
+            name: `str`.
+
+        Raises:
+            ValueError: if an argument is not as described; for a size that
+                cannot be halved often enough, sizes that can are named.
+        """
+        parameters = dict(locals())
+        checks.positive_integer(
+            num_levels=num_levels, num_steps=num_steps, num_filters=num_filters
+        )
+        image_shape = _checked_image_shape(image_shape, num_levels)
+        checks.choice(
+            "permutation", permutation, invertible_1x1_conv.PERMUTATIONS
+        )
+        with tf.name_scope(name) as name:
+            self._image_shape = image_shape
+            self._squeeze = squeeze.Squeeze()
+            if levels is None:
+                levels = _make_levels(
+                    _level_shapes(image_shape, num_levels),
+                    num_steps=num_steps,
+                    permutation=permutation,
+                    seed=seed,
+                    dtype=dtype,
+                    network=dict(
+                        edge_padding=edge_padding,
+                        input_bound=input_bound,
+                        output_bound=output_bound,
+                    ),
+                    coupling=dict(
+                        num_filters=num_filters, additive=additive, scale=scale
+                    ),
+                )
+            self._levels = levels
+            # Bijectors with equal parameters share TFP's cache, so the
+            # variables must be among them.
+            parameters["levels"] = levels
+            super().__init__(
+                forward_min_event_ndims=1,
+                inverse_min_event_ndims=3,
+                validate_args=validate_args,
+                dtype=dtype,
+                parameters=parameters,
+                name=name,
+            )
+
+    @classmethod
+    def _parameter_properties(cls, dtype):
+        return dict()
+
+    @property
+    def image_shape(self):
+        """`(H, W, C)`."""
+        return self._image_shape
+
+    @property
+    def num_levels(self):
+        """Number of levels."""
+        return len(self._levels)
+
+    def steps(self, level):
+        """The steps of a level, `num_steps` bijectors from data to latent."""
+        return self._levels[level].steps
+
+    def split_latents(self, latents):
+        """Splits latent vectors into their levels, the finest first.
+
+        Args:
+            latents: `Tensor` of shape `[..., H * W * C]`.
+
+        Returns:
+            A list of `num_levels` tensors; see the class for their shapes.
+        """
+        latents = tf.convert_to_tensor(latents, dtype_hint=self.dtype)
+        checks.channels(self, latents, math.prod(self.image_shape))
+        event_shapes = self._latent_shapes()
+        sizes = [math.prod(shape) for shape in event_shapes]
+        return [
+            shapes.reshape_event(part, 1, shape)
+            for part, shape in zip(
+                tf.split(latents, sizes, axis=-1), event_shapes
+            )
+        ]
+
+    def merge_latents(self, parts):
+        """The inverse of `split_latents`: `[..., H * W * C]` from its levels."""
+        parts = [tf.convert_to_tensor(p, dtype_hint=self.dtype) for p in parts]
+        received = [tuple(part.shape[-3:]) for part in parts]
+        if received != self._latent_shapes():
+            raise ValueError(
+                "Invalid shapes received for argument `parts`. Expected the "
+                f"event shapes {self._latent_shapes()}. Received: {received}"
+            )
+        return tf.concat([_flatten_event(part) for part in parts], axis=-1)
+
+    def initialize(self, image):
+        """Sets every activation norm from one batch, in one walk.
+
+        After it each `ActNorm` and each hidden layer has outputs of mean 0 and
+        variance 1 per channel on this batch.
+
+        Args:
+            image: `Tensor` of shape `[..., H, W, C]`.
+        """
+        h = tf.convert_to_tensor(image, self.dtype)
+        for level in self._levels:
+            h = self._squeeze.forward(h)
+            for step in level.steps:
+                for block in reversed(step.bijectors):
+                    if hasattr(block, "initialize"):
+                        block.initialize(h)
+                    h = block.forward(h)
+            h = tf.split(h, 2, axis=-1)[0]
+
+    def _inverse_and_log_det(self, y):
+        checks.event(self, y.shape[-3:], tf.TensorShape(self.image_shape))
+        h = y
+        log_det = tf.zeros([], y.dtype)
+        latents = []
+        for i, level in enumerate(self._levels):
+            h = self._squeeze.forward(h)
+            for k, step in enumerate(level.steps):
+                h, log_det = _apply(step, h, log_det)
+                h = self._check(h, i, f"step {k}")
+            h, log_det = _apply(level.prior, h, log_det)
+            h = self._check(h, i, "the prior")
+            if i < self.num_levels - 1:
+                h, z = tf.split(h, 2, axis=-1)
+                latents.append(_flatten_event(z))
+        latents.append(_flatten_event(h))
+        batch = ps.shape(y)[:-3]
+        return tf.concat(latents, axis=-1), tf.broadcast_to(log_det, batch)
+
+    def _forward_and_log_det(self, x):
+        *latents, h = self.split_latents(x)
+        log_det = tf.zeros([], x.dtype)
+        for i, level in reversed(list(enumerate(self._levels))):
+            if i < self.num_levels - 1:
+                h = tf.concat([h, latents[i]], axis=-1)
+            h, log_det = _apply_inverse(level.prior, h, log_det)
+            h = self._check(h, i, "the prior")
+            for k, step in reversed(list(enumerate(level.steps))):
+                h, log_det = _apply_inverse(step, h, log_det)
+                h = self._check(h, i, f"step {k}")
+            h = self._squeeze.inverse(h)
+        batch = ps.shape(x)[:-1]
+        return h, tf.broadcast_to(log_det, batch)
+
+    def _check(self, h, level, part):
+        if not self.validate_args:
+            return h
+        return tf.debugging.check_numerics(
+            h, f"{self.name}: not finite after level {level}, {part}"
+        )
+
+    def _latent_shapes(self):
+        *below, top = _level_shapes(self.image_shape, self.num_levels)
+        return [(h, w, c // 2) for h, w, c in below] + [top]
+
+    def _forward_event_shape(self, input_shape):
+        size = math.prod(self.image_shape)
+        if input_shape.rank is not None:
+            checks.event(self, input_shape, tf.TensorShape([size]))
+        return tf.TensorShape(self.image_shape)
+
+    def _inverse_event_shape(self, output_shape):
+        if output_shape.rank is not None:
+            checks.event(self, output_shape, tf.TensorShape(self.image_shape))
+        return tf.TensorShape([math.prod(self.image_shape)])
+
+    def _forward_event_shape_tensor(self, input_shape):
+        return tf.constant(self.image_shape, tf.int32)
+
+    def _inverse_event_shape_tensor(self, output_shape):
+        return tf.constant([math.prod(self.image_shape)], tf.int32)
+
+
+def _apply(bijector, h, log_det):
+    y = bijector.forward(h)
+    return y, log_det + bijector.forward_log_det_jacobian(h, event_ndims=3)
+
+
+def _apply_inverse(bijector, h, log_det):
+    x = bijector.inverse(h)
+    return x, log_det + bijector.inverse_log_det_jacobian(h, event_ndims=3)
+
+
+def _flatten_event(x):
+    return shapes.reshape_event(x, 3, [math.prod(x.shape[-3:])])
+
+
+def _level_shapes(image_shape, num_levels):
+    """Event shapes inside each level, after its squeeze."""
+    height, width, channels = image_shape
+    return [
+        (height >> i, width >> i, channels << (i + 1))
+        for i in range(1, num_levels + 1)
+    ]
+
+
+def _checked_image_shape(image_shape, num_levels):
+    image_shape = tuple(image_shape)
+    if len(image_shape) != 3:
+        raise ValueError(
+            "Invalid value received for argument `image_shape`. Expected "
+            f"(height, width, channels). Received: image_shape={image_shape}"
+        )
+    height, width, channels = image_shape
+    checks.positive_integer(height=height, width=width, channels=channels)
+    multiple = 2**num_levels
+    if height % multiple or width % multiple:
+        near = " or ".join(
+            str((h, w))
+            for h, w in dict.fromkeys(
+                [
+                    tuple(
+                        max(n // multiple, 1) * multiple
+                        for n in (height, width)
+                    ),
+                    tuple(
+                        -(-n // multiple) * multiple for n in (height, width)
+                    ),
+                ]
+            )
+        )
+        raise ValueError(
+            "Invalid value received for argument `image_shape`. Expected a "
+            f"height and a width divisible by 2**num_levels={multiple}, for "
+            f"instance {near}. Received: image_shape={image_shape}, "
+            f"num_levels={num_levels}"
+        )
+    return image_shape
+
+
+def _make_levels(
+    level_shapes, num_steps, permutation, seed, dtype, network, coupling
+):
+    generator = np.random.default_rng(seed)
+
+    def next_seed():
+        return int(generator.integers(2**31))
+
+    levels = []
+    for i, shape in enumerate(level_shapes):
+        steps = []
+        for k in range(num_steps):
+            with tf.name_scope(f"level_{i}/step_{k}"):
+                steps.append(
+                    _make_step(
+                        shape, permutation, next_seed, dtype, network, coupling
+                    )
+                )
+        with tf.name_scope(f"level_{i}/prior"):
+            is_top = i == len(level_shapes) - 1
+            prior = (
+                _make_top_prior(shape, dtype)
+                if is_top
+                else _make_split_prior(shape, dtype, network)
+            )
+        levels.append(Level(steps=tuple(steps), prior=prior))
+    return tuple(levels)
+
+
+def _make_step(shape, permutation, next_seed, dtype, network, coupling):
+    return tfb.Chain(
+        [
+            affine_coupling.AffineCoupling.trainable(
+                shape, seed=next_seed(), dtype=dtype, **coupling, **network
+            ),
+            invertible_1x1_conv.Invertible1x1Conv.trainable(
+                shape[-1],
+                seed=next_seed(),
+                dtype=dtype,
+                permutation=permutation,
+            ),
+            actnorm.ActNorm.trainable(shape[-1], dtype=dtype),
+        ],
+        name="step",
+    )
+
+
+def _make_split_prior(shape, dtype, network):
+    """Normalises the second half of the channels given the first half."""
+    half = shape[-1] // 2
+    layer = networks.PriorNetwork(
+        2 * half,
+        kernel_size=3,
+        dtype=tf.as_dtype(dtype).name,
+        name="network",
+        **network,
+    )
+    layer.build((None, *shape[:-1], half))
+    return affine_coupling.AffineCoupling(
+        layer, scale="exp", dtype=dtype, name="split_prior"
+    )
+
+
+def _make_top_prior(shape, dtype):
+    """Normalises every element by a mean and a scale of its own."""
+    zeros = tf.zeros(shape, dtype)
+    return tfb.Chain(
+        [
+            tfb.Scale(log_scale=tf.Variable(zeros, name="log_scale")),
+            tfb.Shift(tf.Variable(zeros, name="shift")),
+        ],
+        name="top_prior",
+    )

@@ -1,0 +1,50 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Data-dependent initialisation of whatever a bijector is composed of."""
+
+import tensorflow_probability as tfp
+
+from tfp_glow.bijectors.glow import Glow
+
+tfb = tfp.bijectors
+
+
+def initialize_forward(bijector, x):
+    """Initialises blocks in the order in which `forward(x)` meets them.
+
+    Walks `tfb.Chain` and `tfb.Invert`. A block with a method `initialize(x)`
+    is given its own input; all others are only evaluated.
+
+    Args:
+        bijector: `tfb.Bijector`.
+        x: `Tensor`, data or what earlier blocks made of it.
+
+    Returns:
+        `bijector.forward(x)`, after the initialisation.
+    """
+    if isinstance(bijector, tfb.Invert):
+        return initialize_inverse(bijector.bijector, x)
+    if isinstance(bijector, tfb.Chain):
+        for part in reversed(bijector.bijectors):
+            x = initialize_forward(part, x)
+        return x
+    if hasattr(bijector, "initialize") and not isinstance(bijector, Glow):
+        bijector.initialize(x)
+    return bijector.forward(x)
+
+
+def initialize_inverse(bijector, y):
+    """The same in the order of `inverse(y)`; returns it.
+
+    Only `Glow` takes data in this direction. A block that is met from its
+    output is evaluated and left as it is.
+    """
+    if isinstance(bijector, tfb.Invert):
+        return initialize_forward(bijector.bijector, y)
+    if isinstance(bijector, tfb.Chain):
+        for part in bijector.bijectors:
+            y = initialize_inverse(part, y)
+        return y
+    if isinstance(bijector, Glow):
+        bijector.initialize(y)
+    return bijector.inverse(y)

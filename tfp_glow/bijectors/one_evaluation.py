@@ -1,0 +1,42 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Base class of bijectors whose value and log-det come from one evaluation."""
+
+import tensorflow_probability as tfp
+from tensorflow_probability.python.internal import cache_util
+
+tfb = tfp.bijectors
+
+
+class OneEvaluation(tfb.Bijector):
+    """A bijector that computes its output and its log-det together.
+
+    A subclass implements `_forward_and_log_det(x)` and
+    `_inverse_and_log_det(y)`, each of which returns the output and the
+    log-det-Jacobian of that direction at the minimum event rank. TFP's cache
+    then keeps both, so that `log_prob` (an inverse and a forward log-det)
+    and `sample` evaluate them once.
+
+    The only place that relies on TFP's internal cache; `tfb.FFJORD` does
+    the same.
+    """
+
+    _cache = cache_util.BijectorCacheWithGreedyAttrs(
+        forward_name="_augmented_forward", inverse_name="_augmented_inverse"
+    )
+
+    def _augmented_forward(self, x, **kwargs):
+        y, log_det = self._forward_and_log_det(x, **kwargs)
+        return y, {"ildj": -log_det}
+
+    def _augmented_inverse(self, y, **kwargs):
+        x, log_det = self._inverse_and_log_det(y, **kwargs)
+        return x, {"ildj": log_det}
+
+    def _forward_log_det_jacobian(self, x, **kwargs):
+        self._cache.forward(x, **kwargs)
+        return -self._cache.forward_attributes(x, **kwargs)["ildj"]
+
+    def _inverse_log_det_jacobian(self, y, **kwargs):
+        self._cache.inverse(y, **kwargs)
+        return self._cache.inverse_attributes(y, **kwargs)["ildj"]

@@ -1,0 +1,60 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Reshaping of events that keeps what is known of the batch."""
+
+import tensorflow as tf
+from tensorflow_probability.python.internal import prefer_static as ps
+
+
+def event_shape(x, event_ndims):
+    """The last dimensions: `int` where known, else scalar `Tensor`."""
+    lead = x.shape.rank - event_ndims
+    dynamic = tf.shape(x)
+    return [
+        dynamic[lead + i] if size is None else size
+        for i, size in enumerate(x.shape[lead:].as_list())
+    ]
+
+
+def reshape_event(x, event_ndims, new_shape):
+    """Reshapes the last dimensions and leaves the leading ones alone.
+
+    Args:
+        x: `Tensor`, of known rank.
+        event_ndims: `int`, number of trailing dimensions to replace.
+        new_shape: list of `int` or integer `Tensor`, the new ones.
+
+    Returns:
+        The reshaped `Tensor`; all that is known of its shape is static.
+    """
+    lead = x.shape.rank - event_ndims
+    shape = ps.concat([ps.shape(x)[:lead], ps.stack(new_shape)], axis=0)
+    y = tf.reshape(x, shape)
+    y.set_shape(x.shape[:lead].concatenate(_static(new_shape)))
+    return y
+
+
+def flatten_batch(x, event_ndims):
+    """Makes the leading dimensions one, whatever their number."""
+    lead = x.shape.rank - event_ndims
+    if lead == 1:
+        return x
+    y = tf.reshape(x, ps.stack([-1, *event_shape(x, event_ndims)]))
+    y.set_shape([y.shape[0], *x.shape[lead:]])
+    return y
+
+
+def restore_batch(y, like, event_ndims):
+    """Undoes `flatten_batch`: gives `y` the leading dimensions of `like`."""
+    lead = like.shape.rank - event_ndims
+    if lead == 1:
+        return y
+    event = ps.stack(event_shape(y, event_ndims))
+    shape = ps.concat([ps.shape(like)[:lead], event], axis=0)
+    z = tf.reshape(y, shape)
+    z.set_shape(like.shape[:lead].concatenate(y.shape[1:]))
+    return z
+
+
+def _static(shape):
+    return [size if isinstance(size, int) else None for size in shape]

@@ -1,0 +1,9 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Data sets of integer images: embedded ones, TFDS's, and the user's files."""
+
+from tfp_glow.datasets.loader import DatasetInfo
+from tfp_glow.datasets.loader import info
+from tfp_glow.datasets.loader import load
+
+__all__ = ["DatasetInfo", "info", "load"]

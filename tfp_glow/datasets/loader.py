@@ -1,0 +1,234 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""`load` makes an input pipeline of integer images; `info` describes one."""
+
+import dataclasses
+import numbers
+import os
+
+from tfp_glow import checks
+from tfp_glow.datasets import errors
+from tfp_glow.datasets import pipeline
+from tfp_glow.datasets import sources
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """What `load` returns for the same arguments.
+
+    Attributes:
+        name: `str`, the name or path.
+        image_shape: `(H, W, C)`.
+        bins: `int`, number of grey levels; images have values in [0, bins).
+        num_classes: `int`, or `None` if there are no labels.
+        num_examples: `dict` of split to `int`.
+    """
+
+    name: str
+    image_shape: tuple
+    bins: int
+    num_classes: int | None
+    num_examples: dict
+
+
+def info(name, bins=None, image_size=None, data_dir=None):
+    """Describes a data set, which is prepared or downloaded on first use.
+
+    Args:
+        name: as in `load`.
+        bins: as in `load`.
+        image_size: as in `load`.
+        data_dir: as in `load`.
+
+    Returns:
+        A `DatasetInfo`.
+
+    Raises:
+        ValueError: if an argument is invalid, as in `load`.
+
+    Example:
+        ```python
+        tfg.datasets.info("digits").image_shape  # (8, 8, 1)
+        ```
+    """
+    source, bins, size = _resolve(name, bins, image_size, data_dir)
+    return DatasetInfo(
+        name=os.fspath(name),
+        image_shape=(*size, source.image_shape[2]),
+        bins=bins,
+        num_classes=source.num_classes,
+        num_examples=source.num_examples,
+    )
+
+
+def load(
+    name,
+    split="train",
+    batch_size=None,
+    bins=None,
+    image_size=None,
+    seed=None,
+    *,
+    as_supervised=False,
+    flip=False,
+    random_crop=False,
+    data_dir=None,
+    shuffle=None,
+    drop_remainder=None,
+):
+    """Loads a data set of integer images.
+
+    `name` is one of:
+
+    - `"digits"`: scikit-learn's scans, 8x8x1 with 17 grey levels; `"photos"`:
+      crops of the photographs in scikit-image and scikit-learn, 32x32x3 unless
+      `image_size` says otherwise, gamma-encoded, with the photograph as label.
+      Both are made on first use, without a download.
+    - A TFDS name, with or without config: `"cifar10"`,
+      `"downsampled_imagenet/64x64"`. Where there is no validation split,
+      validation is the last 10 % of train and train the first 90 %. Where there
+      is validation but no test, test is validation, and validation is carved
+      out of train likewise. Where there is neither, train is divided
+      80 / 10 / 10.
+    - The path of a folder of images, either with the folders train, validation
+      and test or divided 80 / 10 / 10 by a fixed permutation.
+    - The path of a `.npy` file with images [N, H, W, C] or [N, H, W], or a
+      `.npz` file with either arrays `train`, `validation`, `test` (and
+      `train_labels`, ...) or an array `images` (and `labels`), the latter
+      divided 80 / 10 / 10 by a fixed permutation. Values are integers in
+      [0, 256).
+
+    Data that is shuffled is cached in memory first, if it takes at most 1 GiB;
+    more data is shuffled within a window of 1 GiB. Every epoch has a new order
+    and new augmentations. A seed makes them reproducible, together with
+    `tf.random.set_seed` if that is used; with several workers, give one.
+
+    Args:
+        name: `str` or path, see above.
+        split: `"train"`, `"validation"` or `"test"`.
+        batch_size: `int`, or `None` for single images.
+        bins: `int`, number of grey levels to return, a divisor of the source's
+            number: `floor(x * bins / levels)`, so that 32 of 256 levels are
+            5 bits. `None` for the source's number.
+        image_size: `int` or `(H, W)`. Images are cropped or padded with zeros
+            to it, centrally. `None` for the source's size.
+        seed: `int`, seed of order, flips and crops, or `None` for a fresh one.
+        as_supervised: `bool`, whether to return labels also.
+        flip: `bool`, whether to flip half of the images, at random, left to
+            right. Training only.
+        random_crop: `bool`, whether to crop to `image_size` at random positions
+            instead of centrally. Training only.
+        data_dir: folder of prepared TFDS data sets, or `None` for TFDS's own.
+        shuffle: `bool`, or `None` to shuffle the training split only.
+        drop_remainder: `bool`, whether to drop a last batch of fewer images, or
+            `None` to drop it from the training split only.
+
+    Returns:
+        `tf.data.Dataset` of uint8 images [H, W, C], or [batch_size, H, W, C],
+        with values in [0, bins); or of tuples of these and int64 labels [] or
+        [batch_size].
+
+    Raises:
+        ValueError: if an argument is invalid, the data set lacks the split, the
+            labels or a common image size, or has fewer images than a batch.
+
+    Example:
+        ```python
+        images = tfg.datasets.load("photos", batch_size=64, bins=32, seed=0)
+        model.fit(images, epochs=10)
+        ```
+    """
+    checks.choice("split", split, SPLITS)
+    if batch_size is not None:
+        checks.positive_integer(batch_size=batch_size)
+    if seed is not None and not _is_integer(seed):
+        raise errors.invalid_value("seed", seed, "an integer or None")
+    is_train = split == "train"
+    for argument, value in (("flip", flip), ("random_crop", random_crop)):
+        if value and not is_train:
+            raise errors.invalid_value(
+                argument,
+                value,
+                f"False for split {split!r}, as for all but 'train'",
+            )
+    source, bins, size = _resolve(name, bins, image_size, data_dir)
+    if random_crop and not pipeline.is_cropped(source.image_shape, size):
+        raise errors.invalid_value(
+            "random_crop",
+            random_crop,
+            f"False, or an `image_size` below {source.image_shape[:2]}, the "
+            f"size of the images of {source.name!r}",
+        )
+    if as_supervised and source.num_classes is None:
+        raise errors.invalid_value(
+            "as_supervised",
+            as_supervised,
+            f"False for {source.name!r}, which has no labels",
+        )
+    num_examples = source.num_examples
+    if split not in num_examples:
+        raise errors.invalid_value(
+            "split", split, f"one of {list(num_examples)} for {source.name!r}"
+        )
+    shuffle = is_train if shuffle is None else shuffle
+    drop_remainder = is_train if drop_remainder is None else drop_remainder
+    num_images = num_examples[split]
+    if batch_size and drop_remainder and num_images < batch_size:
+        raise errors.invalid_value(
+            "batch_size",
+            batch_size,
+            f"at most {num_images}, the number of images in split {split!r} of "
+            f"{source.name!r}",
+        )
+    return pipeline.make_dataset(
+        source,
+        split,
+        size=size,
+        bins=bins,
+        batch_size=batch_size,
+        seed=seed,
+        as_supervised=as_supervised,
+        flip=flip,
+        random_crop=random_crop,
+        shuffle=shuffle,
+        drop_remainder=drop_remainder,
+    )
+
+
+def _resolve(name, bins, image_size, data_dir):
+    """Opens the source; fills in `bins` and `image_size`."""
+    if bins is not None:
+        checks.positive_integer(bins=bins)
+    size = image_size
+    if size is not None:
+        size = (size, size) if _is_integer(size) else size
+        is_pair = isinstance(size, tuple | list) and len(size) == 2
+        if not is_pair or not all(_is_integer(n) and n > 0 for n in size):
+            raise errors.invalid_value(
+                "image_size",
+                image_size,
+                "a positive integer or a pair (height, width) of them",
+            )
+        size = tuple(int(n) for n in size)
+    source = sources.open_source(name, size, data_dir)
+    valid = [n for n in range(2, source.levels + 1) if source.levels % n == 0]
+    if bins is not None and bins not in valid:
+        raise errors.invalid_value(
+            "bins",
+            bins,
+            f"one of {valid}, the divisors of the {source.levels} grey levels "
+            f"of {source.name!r}",
+        )
+    if size is None and None in source.image_shape:
+        raise errors.invalid_value(
+            "image_size",
+            image_size,
+            f"a size to crop or pad to, since {source.size_note}",
+        )
+    return source, bins or source.levels, size or source.image_shape[:2]
+
+
+def _is_integer(value):
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)

@@ -1,0 +1,130 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""From the examples of a source to batches: resize, cache, shuffle, augment."""
+
+import math
+
+import tensorflow as tf
+from absl import logging
+
+# Images are cached, and shuffled as a whole, up to this many bytes.
+MEMORY_BYTES = 2**30
+# What an image is taken to need if sizes vary.
+UNKNOWN_IMAGE_BYTES = 2**20
+
+
+def make_dataset(
+    source,
+    split,
+    *,
+    size,
+    bins,
+    batch_size,
+    seed,
+    as_supervised,
+    flip,
+    random_crop,
+    shuffle,
+    drop_remainder,
+):
+    """Makes the pipeline of `tfp_glow.datasets.load`, of checked arguments.
+
+    Args:
+        source: what `sources.open_source` returns.
+        split: `str`, one of the source's splits.
+        size: pair of `int`, height and width to return.
+        bins: `int`, a divisor of the source's number of grey levels.
+        batch_size: `int` or `None`.
+        seed: `int` or `None`.
+        as_supervised: `bool`, whether to return labels also.
+        flip: `bool`, whether to flip at random.
+        random_crop: `bool`, whether to crop at random positions.
+        shuffle: `bool`.
+        drop_remainder: `bool`.
+
+    Returns:
+        `tf.data.Dataset` as `load` returns it.
+    """
+    _log_resizing(source, size)
+    divisor = source.levels // bins
+    shape = (*size, source.image_shape[2])
+
+    def prepare(example):
+        image = example["image"] // divisor
+        if not random_crop:
+            image = tf.image.resize_with_crop_or_pad(image, *size)
+            image = tf.ensure_shape(image, shape)
+        return (image, example["label"]) if as_supervised else (image,)
+
+    def augment(example, seeds):
+        image, *label = example
+        crop_seed, flip_seed = seeds[:2], seeds[2:]
+        if random_crop:
+            image = _random_crop(image, shape, crop_seed)
+        if flip:
+            image = tf.image.stateless_random_flip_left_right(image, flip_seed)
+        return (image, *label)
+
+    dataset = source.read(split).map(prepare, tf.data.AUTOTUNE)
+    if shuffle:
+        num_images = source.num_examples[split]
+        window = _shuffle_window(source.image_shape if random_crop else shape)
+        if num_images <= window:
+            dataset = dataset.cache()
+        dataset = dataset.shuffle(min(num_images, window), seed)
+    if flip or random_crop:
+        seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
+        seeds = seeds.batch(4, drop_remainder=True)
+        dataset = tf.data.Dataset.zip(dataset, seeds)
+        dataset = dataset.map(augment, tf.data.AUTOTUNE)
+    if not as_supervised:
+        dataset = dataset.map(lambda image: image)
+    if batch_size is not None:
+        dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
+    return dataset.prefetch(tf.data.AUTOTUNE)
+
+
+def is_cropped(image_shape, size):
+    """Returns whether images of a shape may be larger than `size`."""
+    return any(old is None or old > new for old, new in zip(image_shape, size))
+
+
+def _shuffle_window(shape):
+    """Returns the number of images of a shape that memory is given to."""
+    num_bytes = UNKNOWN_IMAGE_BYTES if None in shape else math.prod(shape)
+    return max(1, MEMORY_BYTES // num_bytes)
+
+
+def _random_crop(image, shape, seed):
+    """Crops at a random position; pads where the image is smaller."""
+    crop = tf.minimum(tf.shape(image), shape)
+    image = tf.image.stateless_random_crop(image, crop, seed)
+    image = tf.image.resize_with_crop_or_pad(image, *shape[:2])
+    return tf.ensure_shape(image, shape)
+
+
+def _log_resizing(source, size):
+    """Says how images are changed to have the size, if they are."""
+    old = source.image_shape[:2]
+    if None in old:
+        logging.info(
+            "Images of %r are cropped or padded from varying sizes to %s.",
+            source.name,
+            size,
+        )
+    elif old != size:
+        changes = [
+            change
+            for change, is_made in {
+                "cropped": is_cropped(old, size),
+                "padded": is_cropped(size, old),
+            }.items()
+            if is_made
+        ]
+        logging.info(
+            "Images of %r are %s from %s to %s.",
+            source.name,
+            " and ".join(changes),
+            old,
+            size,
+        )

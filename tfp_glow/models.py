@@ -1,0 +1,444 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Keras models of distributions: the bridge from TFP to Keras 3."""
+
+import itertools
+import math
+import re
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfp_glow import checks
+from tfp_glow import distributions
+from tfp_glow import files
+from tfp_glow import networks
+from tfp_glow.bijectors import initialization
+
+tfd = tfp.distributions
+
+# Noise with which everything but training dequantises, so that it repeats.
+_FIXED_SEED = (0, 0)
+
+_NOT_FINITE = re.compile(r"not finite after ([\w ,]*\w)")
+
+
+@keras.saving.register_keras_serializable(package="tfp_glow")
+class FlowModel(keras.Model):
+    """A Keras 3 model that fits a TFP distribution by maximum likelihood.
+
+    The model adopts the distribution's variables, so that Keras' optimizers,
+    callbacks and files see them, and its loss is the mean of minus the
+    `log_prob`, in bits per dimension. Called on events it returns their
+    log-probabilities, `[N]`, in nats; so does `predict`.
+
+    Before its first step `fit` initialises the distribution's activation
+    norms from data, once; the model's files say that it is done.
+
+    Example:
+
+    ```python
+    flow = tfg.glow_distribution([8, 8, 1], num_levels=2, num_steps=4)
+    model = tfg.FlowModel(tfg.Dequantized(flow, bins=17))
+    model.compile(keras.optimizers.Adam(1e-3))
+    model.fit(tfg.datasets.load("digits", batch_size=64), epochs=2)
+    ```
+    """
+
+    def __init__(self, distribution, seed=None, **kwargs):
+        """Makes the model.
+
+        Args:
+            distribution: `tfd.Distribution` with trainable variables.
+            seed: `int` or `None`, for the dequantisation noise of training.
+            **kwargs: arguments of `keras.Model`.
+
+        Raises:
+            ValueError: if the distribution has no trainable variables.
+        """
+        super().__init__(**kwargs)
+        if not distribution.trainable_variables:
+            raise ValueError(
+                "Expected a distribution with trainable variables, as "
+                f"`tf.Variable`s. Received: {distribution}"
+            )
+        self.distribution = distribution
+        self._adopt(distribution.variables)
+        self._initialized = self.add_weight(
+            shape=(),
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+            name="initialized",
+        )
+        self._seed_generator = keras.random.SeedGenerator(seed)
+        self._bits_per_dim_tracker = keras.metrics.Mean(name="bits_per_dim")
+        self._compiled_log_prob = tf.function(
+            distribution.log_prob, reduce_retracing=True
+        )
+        self.built = True
+
+    def _adopt(self, variables):
+        """Tracks `tf.Variable`s as Keras variables that share their storage."""
+        for variable in variables:
+            self._track_variable(
+                keras.Variable(
+                    initializer=variable,
+                    trainable=variable.trainable,
+                    name=variable.name.split(":")[0].replace("/", "."),
+                )
+            )
+
+    @property
+    def event_size(self):
+        """Number of dimensions of an event."""
+        return self.distribution.event_shape.num_elements()
+
+    @property
+    def initialized(self):
+        """Whether the activation norms have been set from data."""
+        return bool(self._initialized.numpy())
+
+    @property
+    def _is_dequantized(self):
+        return isinstance(self.distribution, distributions.Dequantized)
+
+    def call(self, x, training=False):
+        if not self._is_dequantized:
+            return self.distribution.log_prob(x)
+        seed = _FIXED_SEED
+        if training:
+            seed = tf.cast(self._seed_generator.next(), tf.int32)
+        return self.distribution.log_prob(x, seed=seed)
+
+    def log_prob(self, x, seed=None):
+        """Log-probabilities of events.
+
+        Args:
+            x: events, `[N, ...]`, as an array or `Tensor`.
+            seed: `int` or `None`, for the dequantisation noise; `None` is a
+                fixed one, so that calls repeat. The mean over seeds is a less
+                noisy estimate of the same bound.
+
+        Returns:
+            floating `Tensor` `[N]`, in nats.
+        """
+        self._check_events(x)
+        if not self._is_dequantized:
+            return self._compiled_log_prob(x)
+        seed = _FIXED_SEED if seed is None else (0, seed)
+        return self._compiled_log_prob(x, seed=tf.constant(seed, tf.int32))
+
+    def compute_loss(
+        self,
+        x=None,
+        y=None,
+        y_pred=None,
+        sample_weight=None,
+        training=True,
+    ):
+        """Mean bits per dimension, weighted by `sample_weight` if given."""
+        bits = distributions.bits_per_dim(y_pred, self.event_size)
+        self._bits_per_dim_tracker.update_state(bits, sample_weight)
+        if sample_weight is not None:
+            bits *= tf.cast(sample_weight, bits.dtype)
+        loss = tf.reduce_mean(bits)
+        if self.losses:
+            loss += tf.add_n(self.losses)
+        return tf.debugging.check_numerics(loss, "not finite after the loss")
+
+    def fit(self, x=None, *args, init_batches=1, callbacks=None, **kwargs):
+        """Trains the model, as `keras.Model.fit` does.
+
+        Args:
+            x: integer images, or whatever events the distribution is over: an
+                array, a `Tensor` or a batched `tf.data.Dataset`, with or
+                without labels, which are ignored.
+            *args: as in `keras.Model.fit`.
+            init_batches: positive `int`, number of batches from which the
+                activation norms are initialised, unless they have been.
+            callbacks: as in `keras.Model.fit`.
+            **kwargs: as in `keras.Model.fit`.
+
+        Returns:
+            `keras.callbacks.History`.
+
+        Raises:
+            TypeError, ValueError: before any training, if the data do not
+                fit the distribution.
+            FloatingPointError: when a loss is not finite, naming the step and
+                the first layer whose values are not.
+        """
+        checks.positive_integer(init_batches=init_batches)
+        if isinstance(x, tf.data.Dataset):
+            spec = x.element_spec
+            spec = spec[0] if isinstance(spec, tuple) else spec
+            checks.events(spec.shape, spec.dtype, self.distribution)
+        else:
+            self._check_events(x)
+        if not self.initialized:
+            batch_size = kwargs.get("batch_size") or 32
+            self.initialize(_first_events(x, init_batches, batch_size))
+        position = _Position()
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = [*keras.tree.flatten(callbacks or []), position]
+        try:
+            return super().fit(x, *args, callbacks=callbacks, **kwargs)
+        except tf.errors.InvalidArgumentError as error:
+            layer = _NOT_FINITE.search(error.message or "")
+            if layer is None:
+                raise
+            raise FloatingPointError(
+                f"Expected a finite loss. Received one that is not, at step "
+                f"{position.step}; the first values that are not finite come "
+                f"after {layer[1]}. The weights are those before this step"
+            ) from error
+
+    def initialize(self, x):
+        """Initialises the activation norms from data.
+
+        Args:
+            x: events, as an array or `Tensor` of shape `[N, ...]`.
+
+        Raises:
+            TypeError, ValueError: if `x` does not fit the distribution.
+        """
+        self._check_events(x)
+        x = tf.convert_to_tensor(x)
+        distribution = self.distribution
+        if self._is_dequantized:
+            continuous = distribution.distribution
+            noise = tf.random.stateless_uniform(
+                x.shape, seed=_FIXED_SEED, dtype=continuous.dtype
+            )
+            x = distribution.dequantize(x, noise)
+            distribution = continuous
+        while isinstance(distribution, tfd.TransformedDistribution):
+            x = initialization.initialize_inverse(distribution.bijector, x)
+            distribution = distribution.distribution
+        self._initialized.assign(1)
+
+    def save(self, filepath, *args, **kwargs):
+        """Saves as `keras.Model.save` does, but never a part of a file.
+
+        The file is written under a temporary name beside `filepath` and then
+        renamed, so that an interruption leaves an earlier file whole.
+        """
+        with files.replacing(filepath) as temporary:
+            super().save(temporary, *args, **kwargs)
+
+    def save_weights(self, filepath, *args, **kwargs):
+        """Saves as `keras.Model.save_weights`, but never a part of a file."""
+        with files.replacing(filepath) as temporary:
+            super().save_weights(temporary, *args, **kwargs)
+
+    def save_own_variables(self, store):
+        for variable in self._own_variables():
+            store[variable.name] = variable
+
+    def load_own_variables(self, store):
+        expected = {variable.name for variable in self._own_variables()}
+        received = set(store.keys())
+        if expected != received:
+            differing = sorted(expected ^ received)
+            raise ValueError(
+                "The file holds the weights of another distribution. Expected "
+                f"{len(expected)} variables. Received: {len(received)}; names "
+                f"in one alone are {', '.join(differing[:5])}"
+            )
+        for variable in self._own_variables():
+            variable.assign(store[variable.name])
+
+    def _own_variables(self):
+        return self._trainable_variables + self._non_trainable_variables
+
+    def _check_events(self, x):
+        x = x if tf.is_tensor(x) else np.asarray(x)
+        checks.events(x.shape, x.dtype, self.distribution)
+        checks.event_values(x, getattr(self.distribution, "bins", None))
+
+
+@keras.saving.register_keras_serializable(package="tfp_glow")
+class GlowModel(FlowModel):
+    """A Glow over integer images, made from its hyperparameters.
+
+    Being made from plain values, it loads from a `.keras` file by itself. Its
+    `distribution` is `Dequantized(glow_distribution(image_shape, ...), bins)`.
+
+    Example:
+
+    ```python
+    model = tfg.GlowModel([8, 8, 1], num_levels=2, num_steps=4, bins=17)
+    model.compile(keras.optimizers.Adam(1e-3))
+    model.fit(tfg.datasets.load("digits", batch_size=64), epochs=2)
+    model.sample(16, temperature=0.7, seed=0)  # int32 [16, 8, 8, 1]
+    model.save("model.keras")
+    ```
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        num_levels=3,
+        num_steps=32,
+        num_filters=512,
+        bins=256,
+        seed=None,
+        permutation="learned",
+        additive=False,
+        scale="sigmoid",
+        edge_padding=True,
+        input_bound=networks.INPUT_BOUND,
+        output_bound=networks.OUTPUT_BOUND,
+        **kwargs,
+    ):
+        """Makes the model.
+
+        Args:
+            image_shape: `(H, W, C)`.
+            num_levels, num_steps, num_filters: see `Glow`.
+            bins: `int`, number of grey levels of the images.
+            seed: `int` or `None`, for the variables and the training noise.
+            permutation, additive, scale, edge_padding, input_bound,
+                output_bound: see `Glow`.
+            **kwargs: arguments of `keras.Model`.
+
+        Raises:
+            ValueError: if an argument is not as described.
+        """
+        flow_config = dict(
+            image_shape=tuple(image_shape),
+            num_levels=num_levels,
+            num_steps=num_steps,
+            num_filters=num_filters,
+            seed=seed,
+            permutation=permutation,
+            additive=additive,
+            scale=scale,
+            edge_padding=edge_padding,
+            input_bound=input_bound,
+            output_bound=output_bound,
+        )
+        flow = distributions.glow_distribution(
+            **flow_config, validate_args=True
+        )
+        super().__init__(
+            distributions.Dequantized(flow, bins, validate_args=True),
+            seed=seed,
+            **kwargs,
+        )
+        self._config = dict(flow_config, bins=bins)
+        self._compiled_forward = tf.function(
+            self.glow.forward, reduce_retracing=True
+        )
+        self._compiled_inverse = tf.function(
+            self.glow.inverse, reduce_retracing=True
+        )
+
+    def get_config(self):
+        return {**super().get_config(), **self._config}
+
+    @property
+    def glow(self):
+        """The `Glow` bijector."""
+        return self.distribution.distribution.bijector
+
+    @property
+    def image_shape(self):
+        """`(H, W, C)`."""
+        return self.glow.image_shape
+
+    @property
+    def bins(self):
+        """Number of grey levels."""
+        return self.distribution.bins
+
+    def encode(self, images):
+        """Latent vectors of images, taken at the centres of grey levels.
+
+        Args:
+            images: integers, `[N, H, W, C]`.
+
+        Returns:
+            float32 `Tensor` `[N, H * W * C]`; `model.glow.split_latents` gives
+            its levels.
+        """
+        self._check_events(images)
+        return self._compiled_inverse(self.distribution.dequantize(images))
+
+    def decode(self, latents):
+        """Images of latent vectors, neither rounded nor clipped.
+
+        Args:
+            latents: floats, `[N, H * W * C]`.
+
+        Returns:
+            float32 `Tensor` `[N, H, W, C]` in units of a grey level, so that
+            `decode(encode(images))` is `images` up to rounding errors.
+        """
+        latents = tf.convert_to_tensor(latents, self.glow.dtype)
+        checks.channels(self.glow, latents, math.prod(self.image_shape))
+        return self.distribution.grey_levels(self._compiled_forward(latents))
+
+    def sample(self, n, temperature=1.0, seed=None):
+        """Draws images.
+
+        Args:
+            n: positive `int`, how many.
+            temperature: non-negative `float` that multiplies the latent noise
+                at every level; below 1 images are likelier and less varied.
+            seed: `int` or `None`.
+
+        Returns:
+            int32 `Tensor` `[n, H, W, C]` of values in `[0, bins)`.
+        """
+        images = self.decode(self.sample_latents(n, temperature, seed))
+        levels = tf.clip_by_value(tf.round(images), 0, self.bins - 1)
+        return tf.cast(levels, tf.int32)
+
+    def sample_latents(self, n, temperature=1.0, seed=None):
+        """The latent vectors of `sample`, `[n, H * W * C]`, float32."""
+        checks.positive_integer(n=n)
+        if not temperature >= 0:
+            raise ValueError(
+                "Invalid value received for argument `temperature`. Expected "
+                f"a non-negative number. Received: temperature={temperature}"
+            )
+        base = self.distribution.distribution.distribution
+        return temperature * base.sample(n, seed=seed)
+
+
+class _Position(keras.callbacks.Callback):
+    """Counts steps, and stops at a loss that the graph could not check.
+
+    XLA drops the checks inside the step, so there the loss itself is read.
+    """
+
+    def on_train_begin(self, logs=None):
+        self.step = int(self.model.optimizer.iterations)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.step += 1
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.jit_compile and not np.isfinite(logs["loss"]):
+            raise FloatingPointError(
+                f"Expected a finite loss. Received {logs['loss']} at step "
+                f"{self.step}. With `jit_compile=False` the first layer whose "
+                "values are not finite would be named"
+            )
+
+
+def _first_events(x, num_batches, batch_size):
+    """The first events of an array or a batched data set."""
+    if not isinstance(x, tf.data.Dataset):
+        return x[: num_batches * batch_size]
+    batches = list(itertools.islice(x, num_batches))
+    if not batches:
+        raise ValueError(
+            "Expected a data set of images. Received: an empty one"
+        )
+    batches = [b[0] if isinstance(b, tuple) else b for b in batches]
+    return tf.concat(batches, axis=0)
