@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Glow normalizing flows for TensorFlow Probability and Keras 3."""
 
+from tfp_glow import callbacks as callbacks
+from tfp_glow import datasets as datasets
 from tfp_glow.bijectors import ActNorm as ActNorm
 from tfp_glow.bijectors import AffineCoupling as AffineCoupling
 from tfp_glow.bijectors import Glow as Glow

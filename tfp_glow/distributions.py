@@ -143,15 +143,17 @@ class Dequantized(tfd.Distribution):
         """Continuous values of integer images.
 
         Args:
-            images: integer `Tensor` of values in `[0, bins)`.
+            images: `Tensor` of values in `[0, bins)`, integers of any dtype.
             noise: position inside the cell of a grey level, in `[0, 1)`; its
                 centre by default.
 
         Returns:
-            `Tensor` of the same shape and of the distribution's dtype, in
-            `[-1/2, 1/2)`.
+            `Tensor` of the same shape in `[-1/2, 1/2)`, of the distribution's
+            dtype unless `images` is floating already.
         """
-        images = tf.cast(images, self.distribution.dtype)
+        images = tf.convert_to_tensor(images)
+        if images.dtype.is_integer:
+            images = tf.cast(images, self.distribution.dtype)
         return (images + noise) / self.bins - 0.5
 
     def grey_levels(self, values):

@@ -3,7 +3,6 @@
 """Keras models of distributions: the bridge from TFP to Keras 3."""
 
 import itertools
-import math
 import re
 
 import keras
@@ -16,6 +15,7 @@ from tfp_glow import distributions
 from tfp_glow import files
 from tfp_glow import networks
 from tfp_glow.bijectors import initialization
+from tfp_glow.bijectors import precision
 
 tfd = tfp.distributions
 
@@ -181,6 +181,8 @@ class FlowModel(keras.Model):
         if not self.initialized:
             batch_size = kwargs.get("batch_size") or 32
             self.initialize(_first_events(x, init_batches, batch_size))
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)  # A data set shuffles itself.
         position = _Position()
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = [*keras.tree.flatten(callbacks or []), position]
@@ -330,11 +332,15 @@ class GlowModel(FlowModel):
             **kwargs,
         )
         self._config = dict(flow_config, bins=bins)
-        self._compiled_forward = tf.function(
-            self.glow.forward, reduce_retracing=True
+        exact = precision.astype(self.glow, tf.float64)
+        self._compiled_encode = tf.function(
+            exact.inverse, reduce_retracing=True
         )
-        self._compiled_inverse = tf.function(
-            self.glow.inverse, reduce_retracing=True
+        self._compiled_decode = tf.function(
+            exact.forward, reduce_retracing=True
+        )
+        self._compiled_generate = tf.function(
+            self.glow.forward, reduce_retracing=True
         )
 
     def get_config(self):
@@ -362,11 +368,13 @@ class GlowModel(FlowModel):
             images: integers, `[N, H, W, C]`.
 
         Returns:
-            float32 `Tensor` `[N, H * W * C]`; `model.glow.split_latents` gives
-            its levels.
+            float64 `Tensor` `[N, H * W * C]`; `model.glow.split_latents` gives
+            its levels. The flow is computed in float64 around its float32
+            networks, which makes `decode` an exact inverse.
         """
         self._check_events(images)
-        return self._compiled_inverse(self.distribution.dequantize(images))
+        images = tf.cast(images, tf.float64)
+        return self._compiled_encode(self.distribution.dequantize(images))
 
     def decode(self, latents):
         """Images of latent vectors, neither rounded nor clipped.
@@ -375,12 +383,12 @@ class GlowModel(FlowModel):
             latents: floats, `[N, H * W * C]`.
 
         Returns:
-            float32 `Tensor` `[N, H, W, C]` in units of a grey level, so that
+            float64 `Tensor` `[N, H, W, C]` in units of a grey level, so that
             `decode(encode(images))` is `images` up to rounding errors.
         """
-        latents = tf.convert_to_tensor(latents, self.glow.dtype)
-        checks.channels(self.glow, latents, math.prod(self.image_shape))
-        return self.distribution.grey_levels(self._compiled_forward(latents))
+        latents = tf.cast(latents, tf.float64)
+        checks.channels(self.glow, latents, self.event_size)
+        return self.distribution.grey_levels(self._compiled_decode(latents))
 
     def sample(self, n, temperature=1.0, seed=None):
         """Draws images.
@@ -394,12 +402,12 @@ class GlowModel(FlowModel):
         Returns:
             int32 `Tensor` `[n, H, W, C]` of values in `[0, bins)`.
         """
-        images = self.decode(self.sample_latents(n, temperature, seed))
-        levels = tf.clip_by_value(tf.round(images), 0, self.bins - 1)
-        return tf.cast(levels, tf.int32)
+        return self.distribution.quantize(
+            self.sample_values(n, temperature, seed)
+        )
 
-    def sample_latents(self, n, temperature=1.0, seed=None):
-        """The latent vectors of `sample`, `[n, H * W * C]`, float32."""
+    def sample_values(self, n, temperature=1.0, seed=None):
+        """What `sample` quantises: float32, data lie in `[-1/2, 1/2)`."""
         checks.positive_integer(n=n)
         if not temperature >= 0:
             raise ValueError(
@@ -407,7 +415,7 @@ class GlowModel(FlowModel):
                 f"a non-negative number. Received: temperature={temperature}"
             )
         base = self.distribution.distribution.distribution
-        return temperature * base.sample(n, seed=seed)
+        return self._compiled_generate(temperature * base.sample(n, seed=seed))
 
 
 class _Position(keras.callbacks.Callback):

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfp_glow import checks
+from tfp_glow import shapes
 
 # In units of the normalised activations; see `CouplingNetwork`.
 INPUT_BOUND = 4.0
@@ -98,7 +99,8 @@ class ScaledLinear(keras.layers.Layer):
         # The edge channel is the same for the whole batch, so its part of the
         # convolution is computed once and added like a shift.
         border = self.kernel_size // 2
-        inside = tf.zeros([1, tf.shape(x)[1], tf.shape(x)[2], 1], x.dtype)
+        height, width, _ = shapes.event_shape(x, 3)
+        inside = tf.zeros([1, height, width, 1], x.dtype)
         pad = [[0, 0], [border, border], [border, border], [0, 0]]
         edge = tf.pad(inside, pad, constant_values=1)
         kernel = tf.convert_to_tensor(self.edge_kernel)

@@ -9,9 +9,9 @@ from tensorflow_probability.python.internal import prefer_static as ps
 
 from tfp_glow import checks
 from tfp_glow import networks
+from tfp_glow import shapes
 from tfp_glow.bijectors import one_evaluation
 from tfp_glow.bijectors import scales
-from tfp_glow.bijectors import shapes
 
 tfb = tfp.bijectors
 

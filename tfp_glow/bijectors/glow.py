@@ -12,11 +12,11 @@ from tensorflow_probability.python.internal import prefer_static as ps
 
 from tfp_glow import checks
 from tfp_glow import networks
+from tfp_glow import shapes
 from tfp_glow.bijectors import actnorm
 from tfp_glow.bijectors import affine_coupling
 from tfp_glow.bijectors import invertible_1x1_conv
 from tfp_glow.bijectors import one_evaluation
-from tfp_glow.bijectors import shapes
 from tfp_glow.bijectors import squeeze
 
 tfb = tfp.bijectors

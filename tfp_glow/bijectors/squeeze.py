@@ -5,7 +5,7 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_glow.bijectors import shapes
+from tfp_glow import shapes
 
 tfb = tfp.bijectors
 

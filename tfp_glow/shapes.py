@@ -9,9 +9,8 @@ from tensorflow_probability.python.internal import prefer_static as ps
 def event_shape(x, event_ndims):
     """The last dimensions: `int` where known, else scalar `Tensor`."""
     lead = x.shape.rank - event_ndims
-    dynamic = tf.shape(x)
     return [
-        dynamic[lead + i] if size is None else size
+        tf.shape(x)[lead + i] if size is None else size
         for i, size in enumerate(x.shape[lead:].as_list())
     ]
 
@@ -28,7 +27,9 @@ def reshape_event(x, event_ndims, new_shape):
         The reshaped `Tensor`; all that is known of its shape is static.
     """
     lead = x.shape.rank - event_ndims
-    shape = ps.concat([ps.shape(x)[:lead], ps.stack(new_shape)], axis=0)
+    # One dimension can be left to `tf.reshape`, which is less to compute.
+    batch = [-1] if lead == 1 else ps.shape(x)[:lead]
+    shape = ps.concat([batch, ps.stack(new_shape)], axis=0)
     y = tf.reshape(x, shape)
     y.set_shape(x.shape[:lead].concatenate(_static(new_shape)))
     return y
