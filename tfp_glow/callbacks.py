@@ -54,6 +54,23 @@ class Clock(keras.callbacks.Callback):
         logs["seconds"] = round(time.monotonic() - self._start, 3)
 
 
+class SwapEMAWeights(keras.callbacks.SwapEMAWeights):
+    """Evaluates with an optimizer's averaged weights, and swaps them exactly.
+
+    Keras' own callback swaps two variables by sums and differences, which
+    round, so that a run would depend on how often it is evaluated.
+    """
+
+    def _tf_swap_variables(self, optimizer):
+        for variable, average in zip(
+            optimizer._trainable_variables,
+            optimizer._model_variables_moving_average,
+        ):
+            value = tf.identity(variable)
+            variable.assign(average)
+            average.assign(value)
+
+
 class PrintProgress(keras.callbacks.Callback):
     """Prints a line about an epoch, but at most one in some seconds.
 

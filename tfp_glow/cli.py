@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: `python -m tfp_glow COMMAND --flag=value ...`."""
 
-import json
 import os
 import sys
 
@@ -167,8 +166,7 @@ def _train(values):
     """Trains a Glow, or resumes its training."""
     settings = {}
     if values.config:
-        with open(values.config) as file:
-            settings = json.load(file)["settings"]
+        settings = runs.read_settings(values.config)
     for name in runs.SETTINGS:
         if values[name].present or name not in settings:
             settings[name] = values[name].value

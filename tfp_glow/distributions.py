@@ -186,6 +186,15 @@ class Dequantized(tfd.Distribution):
         values = self.distribution.sample(n, seed=seed, **kwargs)
         return self.quantize(values)
 
+    # TFP would convert to int32, and so truncate the floats of a NumPy array.
+    def _call_log_prob(self, value, name, **kwargs):
+        value = tf.convert_to_tensor(value)
+        return super()._call_log_prob(value, name, **kwargs)
+
+    def _call_prob(self, value, name, **kwargs):
+        value = tf.convert_to_tensor(value)
+        return super()._call_prob(value, name, **kwargs)
+
     def _log_prob(self, value, seed=None, **kwargs):
         if not value.dtype.is_integer:
             raise TypeError(
@@ -193,6 +202,9 @@ class Dequantized(tfd.Distribution):
                 f"integers in [0, {self.bins}). Received: {value.dtype.name}"
             )
         dtype = self.distribution.dtype
+        if isinstance(seed, int):
+            # TFP makes other numbers of an `int` seed at every call.
+            seed = (0, seed)
         noise = samplers.uniform(
             tf.shape(value),
             dtype=dtype,

@@ -22,7 +22,13 @@ tfd = tfp.distributions
 # Noise with which everything but training dequantises, so that it repeats.
 _FIXED_SEED = (0, 0)
 
+_EMPTY = "Expected a data set of at least one batch. Received: an empty one"
+
 _NOT_FINITE = re.compile(r"not finite after ([\w ,]*\w)")
+
+# Of a bijector that is no composite tensor, as ours are,
+# `tfd.TransformedDistribution` makes an instance of its base class.
+_TRANSFORMED = tfd.TransformedDistribution.__bases__[0]
 
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
@@ -82,12 +88,19 @@ class FlowModel(keras.Model):
 
     def _adopt(self, variables):
         """Tracks `tf.Variable`s as Keras variables that share their storage."""
+        names = set()
         for variable in variables:
+            stem = name = variable.name.split(":")[0].replace("/", ".")
+            number = 1
+            while name in names:  # Files keep variables by name.
+                number += 1
+                name = f"{stem}_{number}"
+            names.add(name)
             self._track_variable(
                 keras.Variable(
                     initializer=variable,
                     trainable=variable.trainable,
-                    name=variable.name.split(":")[0].replace("/", "."),
+                    name=name,
                 )
             )
 
@@ -106,6 +119,7 @@ class FlowModel(keras.Model):
         return isinstance(self.distribution, distributions.Dequantized)
 
     def call(self, x, training=False):
+        x = self._as_events(x)
         if not self._is_dequantized:
             return self.distribution.log_prob(x)
         seed = _FIXED_SEED
@@ -126,6 +140,7 @@ class FlowModel(keras.Model):
             floating `Tensor` `[N]`, in nats.
         """
         self._check_events(x)
+        x = self._as_events(x)
         if not self._is_dequantized:
             return self._compiled_log_prob(x)
         seed = _FIXED_SEED if seed is None else (0, seed)
@@ -173,9 +188,7 @@ class FlowModel(keras.Model):
         """
         checks.positive_integer(init_batches=init_batches)
         if isinstance(x, tf.data.Dataset):
-            spec = x.element_spec
-            spec = spec[0] if isinstance(spec, tuple) else spec
-            checks.events(spec.shape, spec.dtype, self.distribution)
+            _check_dataset(x, self.distribution)
         else:
             self._check_events(x)
         if not self.initialized:
@@ -184,7 +197,10 @@ class FlowModel(keras.Model):
         if isinstance(x, tf.data.Dataset):
             kwargs.setdefault("shuffle", False)  # A data set shuffles itself.
         position = _Position()
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            position.set_model(self)
+            callbacks.append(position)
+        else:
             callbacks = [*keras.tree.flatten(callbacks or []), position]
         try:
             return super().fit(x, *args, callbacks=callbacks, **kwargs)
@@ -193,9 +209,9 @@ class FlowModel(keras.Model):
             if layer is None:
                 raise
             raise FloatingPointError(
-                f"Expected a finite loss. Received one that is not, at step "
-                f"{position.step}; the first values that are not finite come "
-                f"after {layer[1]}. The weights are those before this step"
+                f"Expected a finite loss. Received one that is not, {position}"
+                "; the first values that are not finite come after "
+                f"{layer[1]}. The weights are those before it"
             ) from error
 
     def initialize(self, x):
@@ -208,7 +224,7 @@ class FlowModel(keras.Model):
             TypeError, ValueError: if `x` does not fit the distribution.
         """
         self._check_events(x)
-        x = tf.convert_to_tensor(x)
+        x = self._as_events(x)
         distribution = self.distribution
         if self._is_dequantized:
             continuous = distribution.distribution
@@ -217,7 +233,7 @@ class FlowModel(keras.Model):
             )
             x = distribution.dequantize(x, noise)
             distribution = continuous
-        while isinstance(distribution, tfd.TransformedDistribution):
+        while isinstance(distribution, _TRANSFORMED):
             x = initialization.initialize_inverse(distribution.bijector, x)
             distribution = distribution.distribution
         self._initialized.assign(1)
@@ -255,6 +271,13 @@ class FlowModel(keras.Model):
 
     def _own_variables(self):
         return self._trainable_variables + self._non_trainable_variables
+
+    def _as_events(self, x):
+        """A `Tensor`, and of the distribution's dtype if that is floating."""
+        x = tf.convert_to_tensor(x)
+        return (
+            x if self._is_dequantized else tf.cast(x, self.distribution.dtype)
+        )
 
     def _check_events(self, x):
         x = x if tf.is_tensor(x) else np.asarray(x)
@@ -415,28 +438,60 @@ class GlowModel(FlowModel):
                 f"a non-negative number. Received: temperature={temperature}"
             )
         base = self.distribution.distribution.distribution
+        # TFP makes other numbers of an `int` seed at every call.
+        seed = None if seed is None else (0, seed)
         return self._compiled_generate(temperature * base.sample(n, seed=seed))
 
 
 class _Position(keras.callbacks.Callback):
-    """Counts steps, and stops at a loss that the graph could not check.
+    """Knows the current step, and stops at a loss that the graph cannot check.
 
     XLA drops the checks inside the step, so there the loss itself is read.
     """
 
-    def on_train_begin(self, logs=None):
-        self.step = int(self.model.optimizer.iterations)
+    def __str__(self):
+        if self._validating:
+            return f"in the validation after step {self._done}"
+        count = self.model.steps_per_execution
+        if count == 1:
+            return f"at step {self._done + 1}"
+        return f"at one of the steps {self._done + 1} to {self._done + count}"
 
-    def on_train_batch_begin(self, batch, logs=None):
-        self.step += 1
+    def on_train_begin(self, logs=None):
+        self._done = int(self.model.optimizer.iterations)
+        self._validating = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._done_before = self._done
 
     def on_train_batch_end(self, batch, logs=None):
         if self.model.jit_compile and not np.isfinite(logs["loss"]):
             raise FloatingPointError(
-                f"Expected a finite loss. Received {logs['loss']} at step "
-                f"{self.step}. With `jit_compile=False` the first layer whose "
-                "values are not finite would be named"
+                f"Expected a finite loss. Received {logs['loss']} {self}. With "
+                "`jit_compile=False` the first layer whose values are not "
+                "finite would be named"
             )
+        self._done = self._done_before + batch + 1
+
+    def on_test_begin(self, logs=None):
+        self._validating = True
+
+    def on_test_end(self, logs=None):
+        self._validating = False
+
+
+def _check_dataset(dataset, distribution):
+    """Raises unless a `tf.data.Dataset` gives batches of events."""
+    spec = dataset.element_spec
+    spec = spec[0] if isinstance(spec, tuple) else spec
+    if not isinstance(spec, tf.TensorSpec):
+        raise TypeError(
+            "Invalid data set received. Expected batches of events, or pairs "
+            f"of them and labels. Received: {dataset.element_spec}"
+        )
+    checks.events(spec.shape, spec.dtype, distribution)
+    if dataset.cardinality() == 0:
+        raise ValueError(_EMPTY)
 
 
 def _first_events(x, num_batches, batch_size):
@@ -445,8 +500,6 @@ def _first_events(x, num_batches, batch_size):
         return x[: num_batches * batch_size]
     batches = list(itertools.islice(x, num_batches))
     if not batches:
-        raise ValueError(
-            "Expected a data set of images. Received: an empty one"
-        )
+        raise ValueError(_EMPTY)
     batches = [b[0] if isinstance(b, tuple) else b for b in batches]
     return tf.concat(batches, axis=0)

@@ -77,12 +77,12 @@ class ScaledLinear(keras.layers.Layer):
     def call(self, x):
         scale = tf.exp(3.0 * tf.convert_to_tensor(self.log_scale))
         kernel = tf.convert_to_tensor(self.kernel) * scale
-        shift = self._shift(x) * scale
-        return self._linear(x, kernel) + shift
+        shift = tf.convert_to_tensor(self.shift) + self._edge(x)
+        return self._linear(x, kernel) + shift * scale
 
     def initialize(self, x):
         """Sets shift and scale so that every output of `x` is normalised."""
-        y = self._linear(x, tf.convert_to_tensor(self.kernel))
+        y = self._linear(x, tf.convert_to_tensor(self.kernel)) + self._edge(x)
         mean, variance = tf.nn.moments(y, axes=list(range(y.shape.rank - 1)))
         self.shift.assign(-mean)
         self.log_scale.assign(-tf.math.log(tf.sqrt(variance) + 1e-6) / 3.0)
@@ -92,10 +92,9 @@ class ScaledLinear(keras.layers.Layer):
             return tf.matmul(x, kernel)
         return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
 
-    def _shift(self, x):
-        shift = tf.convert_to_tensor(self.shift)
+    def _edge(self, x):
         if not self.edge_padding:
-            return shift
+            return 0.0
         # The edge channel is the same for the whole batch, so its part of the
         # convolution is computed once and added like a shift.
         border = self.kernel_size // 2
@@ -104,7 +103,7 @@ class ScaledLinear(keras.layers.Layer):
         pad = [[0, 0], [border, border], [border, border], [0, 0]]
         edge = tf.pad(inside, pad, constant_values=1)
         kernel = tf.convert_to_tensor(self.edge_kernel)
-        return shift + tf.nn.conv2d(edge, kernel, strides=1, padding="VALID")
+        return tf.nn.conv2d(edge, kernel, strides=1, padding="VALID")
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)

@@ -91,7 +91,8 @@ def save_curve(path, history, baselines=None):
     values = [*validation, *(baselines or {}).values()]
     top = np.quantile(values, 0.9)
     low = min(np.min(history["bits_per_dim"]), min(values))
-    axes.set_ylim(low - 0.05 * (top - low), top + 0.1 * (top - low))
+    span = top - low or 1.0  # One epoch is no range.
+    axes.set_ylim(low - 0.05 * span, top + 0.1 * span)
     axes.set_xlabel("minutes of training")
     axes.set_ylabel("bits per dimension")
     axes.legend(frameon=False)

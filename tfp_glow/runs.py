@@ -6,7 +6,7 @@
 |---|---|
 | `config.json` | settings, data, seed and versions: what repeats the run |
 | `metrics.csv` | a row per epoch, bits per dimension |
-| `model.keras` | the weights that were best on the validation split |
+| `model.keras` | the averaged weights that were best on the validation split |
 | `last.keras` | the newest, with the optimizer's state: `train` resumes them |
 | `tensorboard/` | curves and grids of samples |
 | `samples.png`, `reconstructions.png`, `curve.png` | pictures |
@@ -62,8 +62,11 @@ SETTINGS = {
     ),
     "batch_size": Setting("integer", 64, "images in a step"),
     "init_batches": Setting("integer", 4, "batches that initialise ActNorm"),
-    "learning_rate": Setting("float", 1e-3, "Adam's, after the warm-up"),
-    "warmup_steps": Setting("integer", 200, "steps of linear warm-up"),
+    "learning_rate": Setting("float", 2e-3, "Adam's, after the warm-up"),
+    "warmup_steps": Setting("integer", 100, "steps of linear warm-up"),
+    "ema": Setting(
+        "float", 0.99, "momentum of the weights' average that is evaluated"
+    ),
     "epochs": Setting("integer", 100, "epochs at most"),
     "max_minutes": Setting(
         "float", None, "minutes of training at most, resumed ones included"
@@ -103,6 +106,8 @@ def train(out, **settings):
     for name in settings:
         checks.choice("settings", name, SETTINGS)
     settings = {**defaults, **settings}
+    counts = ("batch_size", "init_batches", "epochs")
+    checks.positive_integer(**{name: settings[name] for name in counts})
     info = _describe_data(settings)
     _fill_in(settings, info)
     config = {
@@ -112,18 +117,20 @@ def train(out, **settings):
         "versions": _versions(),
     }
     model = _make_model(settings, info)
-    is_new = _prepare_folder(out, config)
+    training, validation = (_load(settings, s) for s in ("train", "validation"))
+    _prepare_folder(out, config)
     model.compile(_make_optimizer(settings))
-    seconds = 0.0
-    history = []
-    if not is_new and os.path.exists(_path(out, "last.keras")):
+    step = 0
+    if os.path.exists(_path(out, "last.keras")):
         model = load_model(_path(out, "last.keras"))
-        history = _truncate_metrics(out, int(model.optimizer.iterations))
-        seconds = float(history[-1]["seconds"]) if history else 0.0
+        step = int(model.optimizer.iterations)
+    history = _truncate_metrics(out, step)
+    seconds = float(history[-1]["seconds"]) if history else 0.0
+    if step:
         print(f"Resuming {out} after {len(history)} epochs.", flush=True)
     model.fit(
-        _load(settings, "train"),
-        validation_data=_load(settings, "validation"),
+        training,
+        validation_data=validation,
         epochs=settings["epochs"],
         initial_epoch=len(history),
         init_batches=settings["init_batches"],
@@ -245,6 +252,22 @@ def reconstruct(run, split="test", num=16, out=None):
     return path, float(np.max(np.abs(decoded - images)))
 
 
+def read_settings(path):
+    """Reads the settings from a run's `config.json`.
+
+    Raises:
+        ValueError: if the file is something else.
+    """
+    with open(path) as file:
+        try:
+            return dict(json.load(file)["settings"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"Expected the config.json of a run. Received: {path}, which "
+                "holds something else"
+            ) from error
+
+
 def load_model(path):
     """Loads a model file.
 
@@ -286,6 +309,7 @@ def _describe_data(settings):
 
 
 def _fill_in(settings, info):
+    settings["dataset"] = info.name  # A `str`, for a path too.
     settings["bins"] = info.bins
     if settings["num_levels"] is None:
         settings["num_levels"] = _default_num_levels(info.image_shape)
@@ -331,7 +355,12 @@ def _make_optimizer(settings):
         warmup_target=rate,
         warmup_steps=settings["warmup_steps"],
     )
-    return keras.optimizers.Adam(schedule, global_clipnorm=100.0)
+    return keras.optimizers.Adam(
+        schedule,
+        global_clipnorm=100.0,
+        use_ema=True,
+        ema_momentum=settings["ema"],
+    )
 
 
 def _load(settings, split):
@@ -377,8 +406,11 @@ def _make_callbacks(out, settings, history, seconds):
     result += [
         # Before the models, so that a row without its model can be dropped.
         keras.callbacks.CSVLogger(_path(out, "metrics.csv"), append=True),
-        best,
+        # Training goes on from the weights themselves; what is evaluated,
+        # kept as the best and sampled is their average.
         keras.callbacks.ModelCheckpoint(_path(out, "last.keras")),
+        callbacks.SwapEMAWeights(swap_on_epoch=True),
+        best,
         keras.callbacks.TensorBoard(tensorboard, write_graph=False),
         callbacks.SampleGrid(_path(tensorboard, "samples")),
         callbacks.PrintProgress(),
@@ -395,11 +427,10 @@ def _make_callbacks(out, settings, history, seconds):
 
 
 def _prepare_folder(out, config):
-    """Makes the folder and its `config.json`; returns whether it is new."""
+    """Makes the folder and its `config.json`, unless it holds this run."""
     path = _path(out, "config.json")
     if os.path.exists(path):
-        with open(path) as file:
-            old = json.load(file)["settings"]
+        old = read_settings(path)
         new = config["settings"]
         differing = [
             f"{key}={old.get(key)!r} there, {new[key]!r} here"
@@ -411,15 +442,20 @@ def _prepare_folder(out, config):
                 f"Expected --out to be a new folder or a run of the same "
                 f"settings. Received: {out}, with {'; '.join(differing)}"
             )
-        return False
-    os.makedirs(out, exist_ok=True)
-    if os.listdir(out):
-        raise ValueError(
-            "Expected --out to be a new or empty folder, or that of a run. "
-            f"Received: {out}, which holds other files"
-        )
-    _write_json(path, config)
-    return True
+        return
+    try:
+        os.makedirs(out, exist_ok=True)
+        if os.listdir(out):
+            raise ValueError(
+                "Expected --out to be a new or empty folder, or that of a "
+                f"run. Received: {out}, which holds other files"
+            )
+        _write_json(path, config)
+    except OSError as error:
+        raise OSError(
+            "Expected --out to be a folder that can be written. Received: "
+            f"{out}. {error}"
+        ) from error
 
 
 def _open(run):
@@ -429,9 +465,7 @@ def _open(run):
             f"Expected --run to be the folder of a run. Received: {run}, which "
             "has no config.json"
         )
-    with open(path) as file:
-        settings = json.load(file)["settings"]
-    return settings, load_model(_path(run, "model.keras"))
+    return read_settings(path), load_model(_path(run, "model.keras"))
 
 
 def _read_metrics(run):

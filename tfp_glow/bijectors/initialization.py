@@ -8,6 +8,10 @@ from tfp_glow.bijectors.glow import Glow
 
 tfb = tfp.bijectors
 
+# Of parts that are no composite tensors, as ours, `tfb.Chain(parts)` is not an
+# instance of `tfb.Chain` but of its base class; `tfb.Invert` likewise.
+_CHAIN, _INVERT = tfb.Chain.__bases__[0], tfb.Invert.__bases__[0]
+
 
 def initialize_forward(bijector, x):
     """Initialises blocks in the order in which `forward(x)` meets them.
@@ -22,9 +26,9 @@ def initialize_forward(bijector, x):
     Returns:
         `bijector.forward(x)`, after the initialisation.
     """
-    if isinstance(bijector, tfb.Invert):
+    if isinstance(bijector, _INVERT):
         return initialize_inverse(bijector.bijector, x)
-    if isinstance(bijector, tfb.Chain):
+    if isinstance(bijector, _CHAIN):
         for part in reversed(bijector.bijectors):
             x = initialize_forward(part, x)
         return x
@@ -39,9 +43,9 @@ def initialize_inverse(bijector, y):
     Only `Glow` takes data in this direction. A block that is met from its
     output is evaluated and left as it is.
     """
-    if isinstance(bijector, tfb.Invert):
+    if isinstance(bijector, _INVERT):
         return initialize_forward(bijector.bijector, y)
-    if isinstance(bijector, tfb.Chain):
+    if isinstance(bijector, _CHAIN):
         for part in bijector.bijectors:
             y = initialize_inverse(part, y)
         return y

@@ -243,7 +243,7 @@ class Invertible1x1Conv(tfb.Bijector):
             return tf.gather(y, back, axis=-1)
         # Of the very matrix that `_forward` uses, rounded as it is there, and
         # in float64: a small cost that halves the error of a deep flow.
-        inverse = tf.linalg.inv(tf.cast(self.matrix(), tf.float64))
+        inverse = _inverse_or_nan(tf.cast(self.matrix(), tf.float64))
         return _multiply(tf.cast(inverse, y.dtype), y)
 
     def _forward_log_det_jacobian(self, x):
@@ -260,6 +260,14 @@ class Invertible1x1Conv(tfb.Bijector):
             upper=self.upper,
             log_diagonal=self.log_diagonal,
         )
+
+
+def _inverse_or_nan(matrix):
+    """The inverse; NaN for what is not finite, where `inv` would raise."""
+    finite = tf.math.is_finite(tf.reduce_sum(matrix, [-2, -1], keepdims=True))
+    identity = tf.eye(matrix.shape[-1], dtype=matrix.dtype)
+    inverse = tf.linalg.inv(tf.where(finite, matrix, identity))
+    return tf.where(finite, inverse, tf.constant(np.nan, matrix.dtype))
 
 
 def _multiply(matrix, x):

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same bijector in another floating dtype."""
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -27,6 +28,8 @@ def astype(bijector, dtype):
         A bijector of the same type.
     """
 
+    numpy_dtype = tf.as_dtype(dtype).as_numpy_dtype
+
     def cast(value):
         return tf.cast(value, dtype)
 
@@ -35,6 +38,10 @@ def astype(bijector, dtype):
             return astype(value, dtype)
         if tf.is_tensor(value) and value.dtype.is_floating:
             return tfp.util.DeferredTensor(value, cast, dtype=dtype)
+        if isinstance(value, float | np.floating | np.ndarray):
+            value = np.asarray(value)
+            is_floating = np.issubdtype(value.dtype, np.floating)
+            return value.astype(numpy_dtype) if is_floating else value
         return value
 
     parameters = tf.nest.map_structure(convert, bijector.parameters)

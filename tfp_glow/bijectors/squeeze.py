@@ -5,6 +5,7 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_glow import checks
 from tfp_glow import shapes
 
 tfb = tfp.bijectors
@@ -50,11 +51,7 @@ class Squeeze(tfb.Bijector):
             ValueError: if `factor` is not a positive integer.
         """
         parameters = dict(locals())
-        if not isinstance(factor, int) or factor < 1:
-            raise ValueError(
-                "Invalid value received for argument `factor`. Expected a "
-                f"positive integer. Received: factor={factor!r}"
-            )
+        checks.positive_integer(factor=factor)
         with tf.name_scope(name) as name:
             self._factor = factor
             super().__init__(

@@ -1,0 +1,49 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+
+# Python 3.11, or whatever python3 is where there is none by that name.
+PYTHON ?= $(shell python3.11 -c "print('python3.11')" 2>/dev/null || echo python3)
+WORKERS ?= 2
+RUN ?= runs/digits
+
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
+
+# No news from TensorFlow about the machine.
+export TF_CPP_MIN_LOG_LEVEL ?= 2
+
+.PHONY: help demo test lint benchmark clean
+.DELETE_ON_ERROR:
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: .venv/installed  ## train on digits for two minutes, evaluate, draw samples
+	$(BIN)/python -m tfp_glow train --dataset=digits --out=$(RUN) --max_minutes=2
+	$(BIN)/python -m tfp_glow evaluate --run=$(RUN)
+	$(BIN)/python -m tfp_glow sample --run=$(RUN) --num=64 --temperature=0.7 --seed=0
+	$(BIN)/python -m tfp_glow reconstruct --run=$(RUN)
+
+test: lint  ## lint, then all tests, WORKERS=2 at a time
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --durations=10 tests
+
+benchmark: .venv/installed  ## samples with and without bounded networks, half an hour
+	$(BIN)/python benchmarks/finite_samples.py
+
+lint: .venv/installed-tests  ## ruff's checks and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean:  ## remove the environment, runs and caches
+	rm -rf .venv runs dist *.egg-info .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/installed: setup.py constraints.txt
+	@echo "Installing into .venv with $(PYTHON), which takes a minute or two."
+	$(PYTHON) -m venv .venv
+	$(PIP_INSTALL) -e .
+	@touch $@
+
+.venv/installed-tests: .venv/installed
+	$(PIP_INSTALL) -e '.[tests,colab]'
+	@touch $@

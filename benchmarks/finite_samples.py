@@ -1,0 +1,111 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Samples of the same Glow with and without bounded networks.
+
+`python benchmarks/finite_samples.py` trains both on the photographs, for some
+seeds, and prints a table. Each finished training is kept in the file of
+results, and is not repeated by the next call.
+"""
+
+import json
+import os
+
+import keras
+import numpy as np
+from absl import app
+from absl import flags
+
+import tfp_glow as tfg
+from tfp_glow import files
+
+_STEPS = flags.DEFINE_integer("steps", 2000, "training steps")
+_SEEDS = flags.DEFINE_integer("seeds", 2, "trainings of each kind")
+_NUM_SAMPLES = flags.DEFINE_integer("num_samples", 1000, "samples of each")
+_RESULTS = flags.DEFINE_string(
+    "results", "runs/finite_samples.json", "file of finished trainings"
+)
+
+_KINDS = {
+    "bounded": {},
+    "not bounded": {"input_bound": None, "output_bound": None},
+}
+
+
+def measure(bounds, seed):
+    keras.utils.set_random_seed(seed)
+    model = tfg.GlowModel(
+        [32, 32, 3],
+        num_levels=3,
+        num_steps=8,
+        num_filters=64,
+        seed=seed,
+        **bounds,
+    )
+    warm_up = keras.optimizers.schedules.CosineDecay(
+        0.0, decay_steps=1, alpha=1.0, warmup_target=1e-3, warmup_steps=200
+    )
+    model.compile(keras.optimizers.Adam(warm_up, global_clipnorm=100.0))
+    train = tfg.datasets.load("photos", "train", batch_size=32, seed=seed)
+    model.fit(
+        train.repeat(), steps_per_epoch=_STEPS.value, init_batches=8, verbose=0
+    )
+    bits = {
+        split: model.evaluate(
+            tfg.datasets.load("photos", split, batch_size=100), verbose=0
+        )[0]
+        for split in ("validation", "test")
+    }
+    values = np.concatenate(
+        [
+            model.sample_values(100, seed=i).numpy()
+            for i in range(-(-_NUM_SAMPLES.value // 100))
+        ]
+    )
+    finite = np.isfinite(values)
+    excursions = np.abs(np.where(finite, values, np.inf)).max((1, 2, 3)) / 0.5
+    return {
+        "bits_per_dim": bits,
+        "share_of_values_not_finite": float(np.mean(~finite)),
+        "share_of_images_beyond_10_ranges": float(np.mean(excursions > 10)),
+        "largest_finite_excursion": float(
+            np.abs(values, where=finite, out=np.zeros_like(values)).max() / 0.5
+        ),
+    }
+
+
+def main(_):
+    path = _RESULTS.value
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    results = {}
+    if os.path.exists(path):
+        with open(path) as file:
+            results = json.load(file)
+    print(
+        f"{'':12}{'seed':>5}{'validation':>12}{'test':>8}"
+        f"{'not finite':>12}{'beyond 10x':>12}{'largest':>10}"
+    )
+    for seed in range(_SEEDS.value):
+        for kind, bounds in _KINDS.items():
+            key = f"{kind}, {_STEPS.value} steps, seed {seed}"
+            if key not in results:
+                results[key] = measure(bounds, seed)
+                with (
+                    files.replacing(path) as temporary,
+                    open(temporary, "w") as file,
+                ):
+                    json.dump(results, file, indent=2)
+                keras.backend.clear_session()
+            result = results[key]
+            bits = result["bits_per_dim"]
+            print(
+                f"{kind:12}{seed:5}{bits['validation']:12.3f}"
+                f"{bits['test']:8.3f}"
+                f"{result['share_of_values_not_finite']:12.2%}"
+                f"{result['share_of_images_beyond_10_ranges']:12.1%}"
+                f"{result['largest_finite_excursion']:10.3g}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    app.run(main)

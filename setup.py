@@ -1,0 +1,108 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Packaging: `pip install .`, or `pip install -e .[tests,colab]` to develop.
+
+`constraints.txt` holds the versions that the tests ran with; the bounds here
+are the releases around them that are expected to work.
+"""
+
+import pathlib
+import re
+import tempfile
+
+import setuptools
+
+_ROOT = pathlib.Path(__file__).resolve().parent
+
+_INSTALL_REQUIRES = [
+    "absl-py>=2.1,<3",
+    "etils[epath]>=1.9.1,<2",
+    # TFDS imports it, and asks for it only on Pythons of the past.
+    "importlib-resources>=6.4,<8",
+    "keras>=3.12,<3.16",
+    "matplotlib>=3.9,<4",
+    # NumPy 2.4 dropped an argument that `tfb.Pad` of TFP 0.25 passes.
+    "numpy>=2.0,<2.4",
+    "scikit-image>=0.25,<0.27",
+    "scikit-learn>=1.6,<1.10",
+    # `tf.summary` needs it; TensorFlow 2.21 no longer asks for it.
+    "tensorboard>=2.20,<2.22",
+    "tensorflow>=2.20,<2.22",
+    "tensorflow-datasets>=4.9.7,<4.10",
+    # Its extra brings tf-keras, which TFP imports.
+    "tensorflow-probability[tf]>=0.25,<0.26",
+]
+
+# What runs the notebooks, by hand and in the tests.
+_COLAB = [
+    "ipykernel>=6.29,<8",
+    "nbclient>=0.10,<0.12",
+    "nbformat>=5.10,<6",
+]
+
+_EXTRAS_REQUIRE = {
+    "benchmarks": [
+        "normflows>=1.7.3,<1.8",
+        "torch>=2.6,<3",
+    ],
+    "colab": _COLAB,
+    "tests": [
+        *_COLAB,
+        "packaging>=24,<28",
+        "pytest>=8.3,<10",
+        "pytest-xdist>=3.6,<4",
+        # Its formatting changes with the minor version.
+        "ruff>=0.17.6,<0.18",
+    ],
+}
+
+
+def _version():
+    text = (_ROOT / "tfp_glow" / "version.py").read_text(encoding="utf-8")
+    return re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)[1]
+
+
+# Not in ./build, which is the file BUILD where names ignore case, and where the
+# modules of an older build would be packed again.
+with tempfile.TemporaryDirectory() as build_base:
+    setuptools.setup(
+        name="tfp_glow",
+        version=_version(),
+        description=(
+            "Glow normalizing flows for TensorFlow Probability and Keras 3"
+        ),
+        long_description=(_ROOT / "README.md").read_text(encoding="utf-8"),
+        long_description_content_type="text/markdown",
+        author="The tfp_glow Authors",
+        license_expression="Apache-2.0",
+        license_files=["LICENSE"],
+        classifiers=[
+            "Development Status :: 4 - Beta",
+            "Intended Audience :: Developers",
+            "Intended Audience :: Education",
+            "Intended Audience :: Science/Research",
+            "Operating System :: POSIX :: Linux",
+            "Programming Language :: Python :: 3",
+            "Programming Language :: Python :: 3 :: Only",
+            "Programming Language :: Python :: 3.11",
+            "Topic :: Scientific/Engineering :: Artificial Intelligence",
+            "Topic :: Scientific/Engineering :: Mathematics",
+        ],
+        keywords=[
+            "density estimation",
+            "generative models",
+            "keras",
+            "normalizing flows",
+            "tensorflow probability",
+        ],
+        packages=setuptools.find_packages(
+            str(_ROOT), include=["tfp_glow", "tfp_glow.*"]
+        ),
+        python_requires=">=3.11",
+        install_requires=_INSTALL_REQUIRES,
+        extras_require=_EXTRAS_REQUIRE,
+        entry_points={
+            "console_scripts": ["tfp-glow = tfp_glow.cli:main"],
+        },
+        options={"build": {"build_base": build_base}},
+    )

@@ -1,0 +1,514 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of `tfp_glow.AffineCoupling`."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import tfp_glow as tfg
+from tests import helpers
+from tfp_glow.bijectors import scales
+
+tfb = tfp.bijectors
+tfd = tfp.distributions
+
+# The table of the class's docstring.
+SCALES = {
+    "sigmoid": lambda r: 1.0 / (1.0 + np.exp(-(r + 2.0))),
+    "half_sigmoid": lambda r: 0.5 / (1.0 + np.exp(-(r + 2.0))) + 0.5,
+    "bounded_exp": lambda r: 2.0 ** np.tanh(r),
+    "exp": np.exp,
+}
+
+
+class Counting:
+    """A network for vectors that counts how often it is called."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, x, scale_by=1.0):
+        self.calls += 1
+        return tf.concat([x, scale_by * tf.sin(x)], axis=-1)
+
+
+def trainable(event_shape, **kwargs):
+    return tfg.AffineCoupling.trainable(
+        event_shape, num_filters=4, seed=0, dtype=tf.float64, **kwargs
+    )
+
+
+def distribution(bijector, size):
+    """The distribution of data that `bijector` takes to standard normals."""
+    normal = tfd.Sample(tfd.Normal(tf.zeros([], tf.float64), 1.0), [size])
+    return tfd.TransformedDistribution(normal, tfb.Invert(bijector))
+
+
+def test_every_documented_scale_exists():
+    assert set(scales.LOG_SCALES) == set(SCALES)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_forward_is_the_formula(scale):
+    def network(x1):
+        return tf.concat([3.0 * x1, x1 - 1.0], axis=-1)
+
+    coupling = tfg.AffineCoupling(network, scale=scale, event_ndims=1)
+    x1, x2 = np.linspace(-6.0, 6.0, 9), np.linspace(2.0, -1.0, 9)
+    y = coupling.forward(tf.constant(np.stack([x1, x2], axis=-1)))
+    np.testing.assert_array_equal(y[:, 0], x1)
+    np.testing.assert_allclose(
+        y[:, 1], SCALES[scale](x1 - 1.0) * x2 + 3.0 * x1, rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_log_det_is_the_logarithm_of_the_scale_of_the_transform(scale):
+    coupling = helpers.perturb(trainable([2], scale=scale), stddev=0.4)
+    x = helpers.normal([20, 2])
+    slope = (coupling.forward(x + [0.0, 0.5]) - coupling.forward(x))[:, 1] / 0.5
+    log_det = coupling.forward_log_det_jacobian(x, event_ndims=1)
+    assert np.std(log_det) > 1e-3
+    np.testing.assert_allclose(tf.exp(log_det), slope, rtol=1e-10)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_scales_are_finite_and_positive_for_extreme_network_outputs(scale):
+    raw = tf.constant([-80.0, -20.0, 20.0, 80.0], tf.float64)
+    log_scale = scales.LOG_SCALES[scale](raw)
+    assert np.all(np.isfinite(log_scale))
+    np.testing.assert_allclose(
+        tf.exp(log_scale), SCALES[scale](raw.numpy()), rtol=1e-10
+    )
+
+
+def test_paper_coupling_starts_with_shift_0_and_scale_sigmoid_2():
+    coupling = trainable([4, 4, 3])
+    x = helpers.normal([2, 4, 4, 3])
+    y = coupling.forward(x)
+    np.testing.assert_array_equal(y[..., :1], x[..., :1])
+    np.testing.assert_allclose(
+        y[..., 1:], x[..., 1:] / (1.0 + np.exp(-2.0)), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("event_shape", [[5], [2, 3, 5]])
+@pytest.mark.parametrize("change", ["first", "second"])
+def test_the_half_that_is_seen_passes_bit_for_bit(event_shape, change):
+    coupling = helpers.perturb(trainable(event_shape, change=change))
+    x = helpers.normal([7, *event_shape])
+    seen, changed = slice(0, 2), slice(2, 5)
+    if change == "first":
+        seen, changed = changed, seen
+    for direction in (coupling.forward, coupling.inverse):
+        y = direction(tf.identity(x)).numpy()
+        np.testing.assert_array_equal(y[..., seen], x[..., seen])
+        assert np.all(y[..., changed] != x[..., changed])
+
+
+@pytest.mark.parametrize("change", ["first", "second"])
+def test_a_checkerboard_passes_one_colour_bit_for_bit(change):
+    coupling = helpers.perturb(
+        trainable([3, 4, 2], mask="checkerboard", change=change), stddev=0.5
+    )
+    x = helpers.normal([2, 3, 4, 2])
+    odd = np.add.outer(np.arange(3), np.arange(4)) % 2 == 1
+    seen = odd if change == "first" else ~odd
+    for direction in (coupling.forward, coupling.inverse):
+        y = direction(tf.identity(x)).numpy()
+        np.testing.assert_array_equal(y[:, seen], x.numpy()[:, seen])
+        assert np.all(y[:, ~seen] != x.numpy()[:, ~seen])
+
+
+def test_a_checkerboard_network_sees_nothing_of_what_changes():
+    seen = []
+
+    def network(x):
+        seen.append(x)
+        return tf.concat([x, x], axis=-1)
+
+    coupling = tfg.AffineCoupling(network, mask="checkerboard")
+    coupling.forward(tf.ones([1, 2, 3, 1]))
+    np.testing.assert_array_equal(
+        seen[0][0, :, :, 0], [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+    )
+
+
+def test_additive_coupling_adds_the_output_of_the_network():
+    coupling = tfg.AffineCoupling(tf.sin, additive=True, event_ndims=1)
+    y = coupling.forward(tf.constant([[2.0, 1.0]]))
+    np.testing.assert_allclose(y, [[2.0, 1.0 + np.sin(2.0)]], rtol=1e-6)
+    log_det = coupling.forward_log_det_jacobian(tf.zeros([3, 2]), 1)
+    np.testing.assert_array_equal(log_det, 0.0)
+
+
+@pytest.mark.parametrize("batch_shape", [[], [3], [3, 2]])
+def test_network_sees_one_batch_dimension(batch_shape):
+    shapes = []
+
+    def network(x):
+        shapes.append(x.shape.as_list())
+        return tf.concat([x, x], axis=-1)
+
+    coupling = tfg.AffineCoupling(network)
+    coupling.forward(tf.zeros([*batch_shape, 4, 5, 2]))
+    assert shapes == [[int(np.prod(batch_shape)), 4, 5, 1]]
+
+
+def test_network_runs_once_for_forward_its_log_det_and_the_way_back():
+    network = Counting()
+    coupling = tfg.AffineCoupling(network, event_ndims=1)
+    x = helpers.normal([3, 2])
+    y = coupling.forward(x)
+    coupling.forward_log_det_jacobian(x, event_ndims=1)
+    coupling.inverse_log_det_jacobian(y, event_ndims=1)
+    coupling.inverse(y)
+    assert network.calls == 1
+
+
+def test_network_runs_once_for_inverse_its_log_det_and_the_way_back():
+    network = Counting()
+    coupling = tfg.AffineCoupling(network, event_ndims=1)
+    y = helpers.normal([3, 2])
+    x = coupling.inverse(y)
+    coupling.inverse_log_det_jacobian(y, event_ndims=1)
+    coupling.forward_log_det_jacobian(x, event_ndims=1)
+    coupling.forward(x)
+    assert network.calls == 1
+
+
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+def test_traced_the_log_det_may_come_before_the_value(direction):
+    network = Counting()
+    coupling = tfg.AffineCoupling(network, event_ndims=1)
+
+    @tf.function
+    def log_det_then_value(x):
+        log_det = getattr(coupling, f"{direction}_log_det_jacobian")(x, 1)
+        return log_det, getattr(coupling, direction)(x)
+
+    log_det_then_value(helpers.normal([3, 2]))
+    assert network.calls == 1
+
+
+def test_network_runs_once_for_log_prob_and_once_for_sample():
+    network = Counting()
+    chain = tfb.Chain(
+        [
+            tfg.ActNorm.trainable(2, dtype=tf.float64),
+            tfg.AffineCoupling(network, event_ndims=1),
+        ]
+    )
+    flow = distribution(chain, 2)
+    flow.log_prob(helpers.normal([3, 2]))
+    assert network.calls == 1
+    x = flow.sample(3, seed=0)
+    assert network.calls == 2
+    flow.log_prob(x)
+    assert network.calls == 2
+    flow.experimental_sample_and_log_prob(3, seed=0)
+    assert network.calls == 3
+
+
+# Each of the two padded layers adds the convolution of the edge channel of
+# one image, whatever the size of the batch.
+@pytest.mark.parametrize("edge_padding, convolutions", [(False, 3), (True, 5)])
+def test_graphs_hold_the_convolutions_of_one_network(
+    edge_padding, convolutions
+):
+    coupling = trainable([4, 4, 2], edge_padding=edge_padding)
+    normal = tfd.Sample(tfd.Normal(tf.zeros([], tf.float64), 1.0), [4, 4, 2])
+    flow = tfd.TransformedDistribution(normal, tfb.Invert(coupling))
+
+    def sample_then_log_prob():
+        x = flow.sample(5, seed=0)
+        return x, flow.log_prob(x)
+
+    x = helpers.normal([5, 4, 4, 2])
+    assert helpers.count_ops(flow.log_prob, x) == convolutions
+    assert helpers.count_ops(sample_then_log_prob) == convolutions
+
+
+def test_variables_of_an_unbuilt_layer_appear_with_the_first_call():
+    layer = keras.layers.Dense(2, kernel_initializer="ones")
+    coupling = tfg.AffineCoupling(layer, event_ndims=1)
+    assert coupling.trainable_variables == ()
+    x = tf.ones([3, 2])
+    y = coupling.forward(x)
+    assert [v is w.value for v, w in zip(coupling.variables, layer.weights)]
+    assert len(coupling.trainable_variables) == 2
+    layer.kernel.assign([[5.0, 0.0]])
+    assert np.all(coupling.forward(tf.identity(x)) != y, axis=0)[1]
+
+
+def test_variables_of_an_unbuilt_layer_appear_when_it_is_traced():
+    coupling = tfg.AffineCoupling(keras.layers.Dense(2), event_ndims=1)
+    tf.function(coupling.forward)(tf.ones([3, 2]))
+    assert len(coupling.trainable_variables) == 2
+
+
+def test_weights_that_do_not_train_are_variables_but_not_trainable():
+    layer = keras.layers.Dense(2)
+    layer.build((None, 1))
+    layer.trainable = False
+    coupling = tfg.AffineCoupling(layer, event_ndims=1)
+    assert len(coupling.variables) == 2
+
+
+def test_seed_decides_the_network():
+    one, same = trainable([2]), trainable([2])
+    other = tfg.AffineCoupling.trainable([2], num_filters=4, seed=1)
+    kernels = [c.trainable_variables[0].numpy() for c in (one, same, other)]
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    assert np.max(np.abs(kernels[0] - kernels[2])) > 1e-3
+
+
+def test_networks_without_a_seed_differ():
+    kernels = [
+        tfg.AffineCoupling.trainable([2], num_filters=4).variables[0].numpy()
+        for _ in range(2)
+    ]
+    assert np.max(np.abs(kernels[0] - kernels[1])) > 1e-3
+
+
+def test_a_network_in_bfloat16_leaves_the_flow_in_float32():
+    network = keras.layers.Dense(2, dtype="bfloat16")
+    coupling = tfg.AffineCoupling(network, event_ndims=1)
+    x = helpers.normal([4, 2], dtype=tf.float32)
+    y = coupling.forward(x)
+    assert y.dtype == tf.float32
+    assert coupling.forward_log_det_jacobian(x, 1).dtype == tf.float32
+    np.testing.assert_allclose(coupling.inverse(tf.identity(y)), x, atol=1e-5)
+
+
+def test_initialize_hands_the_network_what_it_sees():
+    coupling = trainable([2, 2, 4], change="first")
+    received = []
+    coupling.network.initialize = received.append
+    x = helpers.normal([3, 5, 2, 2, 4])
+    coupling.initialize(x)
+    np.testing.assert_array_equal(
+        received[0], np.reshape(x[..., 2:], [15, 2, 2, 2])
+    )
+
+
+def test_initialize_leaves_a_plain_function_alone():
+    tfg.AffineCoupling(tf.sin, additive=True).initialize(tf.ones([1, 2, 2, 2]))
+
+
+def test_keyword_arguments_reach_the_network():
+    coupling = tfg.AffineCoupling(Counting(), event_ndims=1)
+    x = tf.constant([[1.5, 2.0]])
+    y = coupling.forward(x, scale_by=0.0)
+    expected = SCALES["sigmoid"](0.0) * 2.0 + 1.5
+    np.testing.assert_allclose(y, [[1.5, expected]], rtol=1e-6)
+    np.testing.assert_allclose(
+        coupling.forward_log_det_jacobian(x, 1, scale_by=0.0),
+        [np.log(SCALES["sigmoid"](0.0))],
+        rtol=1e-6,
+    )
+    np.testing.assert_allclose(
+        coupling.forward_log_det_jacobian(tf.identity(x), 1, scale_by=0.0),
+        [np.log(SCALES["sigmoid"](0.0))],
+        rtol=1e-6,
+    )
+    np.testing.assert_allclose(
+        coupling.inverse_log_det_jacobian(tf.identity(y), 1, scale_by=0.0),
+        [-np.log(SCALES["sigmoid"](0.0))],
+        rtol=1e-6,
+    )
+    np.testing.assert_allclose(
+        coupling.inverse(tf.identity(y), scale_by=0.0), x, rtol=1e-6
+    )
+
+
+def both_values(number):
+    return [number, -number]
+
+
+def both_tensors(number):
+    return [tf.constant([[number]]), tf.constant([[-number]])]
+
+
+@pytest.mark.parametrize("values", [both_values, both_tensors])
+def test_results_of_different_keyword_arguments_are_never_shared(values):
+    coupling = tfg.AffineCoupling(Counting(), event_ndims=1)
+    x = tf.constant([[1.5, 2.0]])
+    results, kept_alive = [], []
+    for value in values(1.0):
+        y = coupling.forward(x, scale_by=value)
+        log_det = coupling.forward_log_det_jacobian(x, 1, scale_by=value)
+        back = coupling.inverse(x, scale_by=value)
+        results.append([y[0, 1], log_det[0], back[0, 1]])
+        kept_alive.append((y, back))
+    assert np.all(np.abs(np.subtract(*results)) > 1e-3)
+
+
+def test_a_chain_hands_keyword_arguments_to_the_bijector_of_that_name():
+    network = Counting()
+    coupling = tfg.AffineCoupling(network, event_ndims=1)
+    reverse = tfg.Invertible1x1Conv.trainable(2, permutation="reverse")
+    chain = tfb.Chain([reverse, coupling])
+    x = tf.constant([[1.5, 2.0]])
+    results = [
+        chain.forward(x, affine_coupling={"scale_by": value})
+        for value in (2.0, 3.0)
+    ]
+    for y, value in zip(results, (2.0, 3.0)):
+        expected = SCALES["sigmoid"](value * np.sin(1.5)) * 2.0 + 1.5
+        np.testing.assert_allclose(y, [[expected, 1.5]], rtol=1e-6)
+        np.testing.assert_allclose(
+            chain.inverse(tf.identity(y), affine_coupling={"scale_by": value}),
+            x,
+            rtol=1e-6,
+        )
+
+
+def test_bijector_kwargs_of_a_distribution_reach_the_network():
+    coupling = tfg.AffineCoupling(Counting(), event_ndims=1)
+    chain = tfb.Chain([tfg.ActNorm.trainable(2, dtype=tf.float64), coupling])
+    flow = distribution(chain, 2)
+    x = tf.constant([[1.5, 2.0]], tf.float64)
+    log_probs = []
+    for value in (2.0, 3.0):
+        log_prob = flow.log_prob(
+            x, bijector_kwargs={"affine_coupling": {"scale_by": value}}
+        )
+        scale = SCALES["sigmoid"](value * np.sin(1.5))
+        latent = np.array([1.5, scale * 2.0 + 1.5])
+        expected = -0.5 * np.sum(latent**2) - np.log(2.0 * np.pi)
+        np.testing.assert_allclose(
+            log_prob, [expected + np.log(scale)], rtol=1e-10
+        )
+        log_probs.append(log_prob.numpy())
+    assert log_probs[0] != log_probs[1]
+
+
+def test_bijector_kwargs_do_not_add_an_evaluation():
+    network = Counting()
+    flow = distribution(tfg.AffineCoupling(network, event_ndims=1), 2)
+    flow.log_prob(helpers.normal([3, 2]), bijector_kwargs={"scale_by": 2.0})
+    assert network.calls == 1
+
+
+@pytest.mark.parametrize("batch_shape", [[2], [3, 2]])
+def test_image_sizes_may_be_unknown_when_traced(batch_shape):
+    coupling = helpers.perturb(trainable([4, 4, 2]))
+    unknown = [None] * (len(batch_shape) + 2)
+    shapes = []
+
+    @tf.function(input_signature=[tf.TensorSpec([*unknown, 2], tf.float64)])
+    def forward(x):
+        y = coupling.forward(x)
+        shapes.append(y.shape.as_list())
+        return y
+
+    for height, width in [(4, 4), (3, 6)]:
+        x = helpers.normal([*batch_shape, height, width, 2])
+        np.testing.assert_allclose(forward(x), coupling.forward(x), atol=1e-12)
+    assert shapes == [[*unknown, 2]]
+
+
+def test_a_network_sees_known_channels_of_images_of_unknown_size():
+    seen = []
+
+    def network(x):
+        seen.append(x.shape.as_list())
+        return tf.concat([x, x], axis=-1)
+
+    coupling = tfg.AffineCoupling(network)
+    spec = tf.TensorSpec([None, None, None, 5, 2])
+    tf.function(coupling.forward).get_concrete_function(spec)
+    assert seen == [[None, None, 5, 1]]
+
+
+def test_a_network_that_cannot_be_called_raises():
+    with pytest.raises(
+        TypeError, match=r"`network`. Expected a callable. Received: int"
+    ):
+        tfg.AffineCoupling(3)
+
+
+@pytest.mark.parametrize(
+    "argument, value, nearest",
+    [
+        ("scale", "sigmoyd", "sigmoid"),
+        ("scale", "half", "half_sigmoid"),
+        ("scale", "expo", "exp"),
+        ("change", "frist", "first"),
+        ("mask", "checker_board", "checkerboard"),
+        ("mask", "channels", "channel"),
+    ],
+)
+def test_an_unknown_name_suggests_the_nearest(argument, value, nearest):
+    with pytest.raises(
+        ValueError,
+        match=f"`{argument}`.*{argument}='{value}'. Did you mean '{nearest}'",
+    ):
+        tfg.AffineCoupling(tf.sin, **{argument: value})
+
+
+@pytest.mark.parametrize(
+    "event_ndims, mask",
+    [(2, "channel"), (0, "channel"), ("3", "channel"), (1, "checkerboard")],
+)
+def test_events_must_be_vectors_or_images(event_ndims, mask):
+    with pytest.raises(
+        ValueError, match=f"`event_ndims`.*event_ndims={event_ndims!r}"
+    ):
+        tfg.AffineCoupling(tf.sin, event_ndims=event_ndims, mask=mask)
+
+
+@pytest.mark.parametrize(
+    "additive, received, expected",
+    [(False, 3, 2), (True, 2, 1)],
+)
+def test_a_network_of_the_wrong_number_of_outputs_raises(
+    additive, received, expected
+):
+    coupling = tfg.AffineCoupling(
+        lambda x: tf.repeat(x, received, axis=-1),
+        additive=additive,
+        name="the_third",
+    )
+    message = (
+        rf"`the_third`. Expected shape \[None, 4, 4, {expected}\].*"
+        rf"1 channels. Received: \(5, 4, 4, {received}\)"
+    )
+    for direction in (coupling.forward, coupling.inverse):
+        with pytest.raises(ValueError, match=message):
+            direction(tf.zeros([5, 4, 4, 2]))
+
+
+def test_a_network_that_changes_the_size_of_the_image_raises():
+    coupling = tfg.AffineCoupling(lambda x: tf.repeat(x[:, :2], 2, axis=-1))
+    with pytest.raises(ValueError, match=r"\[None, 4, 4, 2\].*\(5, 2, 4, 2\)"):
+        coupling.forward(tf.zeros([5, 4, 4, 2]))
+
+
+def test_one_channel_cannot_be_split():
+    with pytest.raises(ValueError, match=r"at least 2 channels.*\(4, 4, 1\)"):
+        trainable([4, 4, 1])
+    coupling = tfg.AffineCoupling(tf.sin)
+    with pytest.raises(ValueError, match=r"at least 2 channels.*\(5, 4, 4, 1"):
+        coupling.forward(tf.zeros([5, 4, 4, 1]))
+
+
+def test_too_few_dimensions_raise():
+    coupling = tfg.AffineCoupling(tf.sin)
+    with pytest.raises(ValueError, match=r"at least 3 dimensions.*\(4, 2\)"):
+        coupling.forward(tf.zeros([4, 2]))
+
+
+@pytest.mark.parametrize("event_shape", [[], [4, 2], [1, 4, 4, 2]])
+def test_trainable_needs_the_shape_of_a_vector_or_image(event_shape):
+    with pytest.raises(ValueError, match=r"Expected \[H, W, C\] or \[D\]"):
+        trainable(event_shape)
+
+
+def test_trainable_needs_a_positive_number_of_filters():
+    with pytest.raises(ValueError, match=r"`num_filters`. Expected a positive"):
+        tfg.AffineCoupling.trainable([2], num_filters=0)

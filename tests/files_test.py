@@ -1,0 +1,116 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of `tfp_glow.files`."""
+
+import errno
+import os
+import stat
+
+import pytest
+
+from tfp_glow import files
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file that exists, alone in its folder."""
+    path = tmp_path / "model.weights.h5"
+    path.write_bytes(b"before")
+    return path
+
+
+def write(name, content):
+    with open(name, "wb") as file:
+        file.write(content)
+
+
+def test_the_file_is_replaced_when_the_block_ends(path):
+    with files.replacing(path) as temporary:
+        write(temporary, b"after")
+        assert path.read_bytes() == b"before"
+    assert path.read_bytes() == b"after"
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_file_that_was_not_there_is_made(tmp_path):
+    with files.replacing(tmp_path / "new.csv") as temporary:
+        write(temporary, b"new")
+    assert (tmp_path / "new.csv").read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["new.csv"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()],
+)
+def test_an_interrupted_write_leaves_the_file_as_it_was(path, error):
+    with (
+        pytest.raises(type(error)) as raised,
+        files.replacing(path) as temporary,
+    ):
+        write(temporary, b"half of")
+        raise error
+    assert raised.value is error
+    assert path.read_bytes() == b"before"
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_failed_write_to_a_new_path_leaves_nothing(tmp_path):
+    with (
+        pytest.raises(RuntimeError),
+        files.replacing(tmp_path / "x") as temporary,
+    ):
+        write(temporary, b"half of")
+        raise RuntimeError
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_block_may_remove_the_temporary_file_and_fail(path):
+    with (
+        pytest.raises(RuntimeError, match="mine"),
+        files.replacing(path) as temporary,
+    ):
+        os.remove(temporary)
+        raise RuntimeError("mine")
+    assert path.read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_permissions_are_those_of_an_ordinary_new_file(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        with files.replacing(tmp_path / "ours") as temporary:
+            write(temporary, b"x")
+        (tmp_path / "ordinary").write_bytes(b"x")
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    modes = [
+        stat.S_IMODE((tmp_path / name).stat().st_mode)
+        for name in ("ours", "ordinary")
+    ]
+    assert modes[0] == modes[1] == 0o666 & ~umask
+
+
+def test_the_temporary_file_is_beside_the_path_with_its_endings(path):
+    with files.replacing(path) as temporary:
+        assert os.path.dirname(temporary) == str(path.parent)
+        assert temporary.endswith("model.weights.h5")
+        assert temporary != str(path)
+
+
+def test_a_path_without_a_folder_is_in_the_working_directory(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with files.replacing("x.txt") as temporary:
+        write(temporary, b"x")
+    assert (tmp_path / "x.txt").read_bytes() == b"x"
+
+
+def test_a_missing_folder_is_an_error(tmp_path):
+    with (
+        pytest.raises(FileNotFoundError),
+        files.replacing(tmp_path / "no" / "x"),
+    ):
+        pass

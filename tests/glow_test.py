@@ -1,0 +1,379 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of `tfp_glow.Glow`."""
+
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfp_glow as tfg
+from tests import helpers
+
+
+def make_glow(image_shape=(4, 4, 2), **kwargs):
+    kwargs = (
+        dict(num_levels=2, num_steps=2, num_filters=4, seed=0, dtype=tf.float64)
+        | kwargs
+    )
+    return tfg.Glow(image_shape, **kwargs)
+
+
+def blocks(glow, level, step):
+    """The coupling, the convolution and the norm of one step."""
+    return glow.steps(level)[step].bijectors
+
+
+def test_latents_are_split_finest_first():
+    glow = make_glow([8, 4, 3])
+    latents = helpers.normal([5, 2, 96])
+    finest, coarsest = glow.split_latents(latents)
+    assert finest.shape == [5, 2, 4, 2, 6]
+    assert coarsest.shape == [5, 2, 2, 1, 24]
+    np.testing.assert_array_equal(
+        np.reshape(finest, [5, 2, 48]), latents[..., :48]
+    )
+    np.testing.assert_array_equal(
+        glow.merge_latents([finest, coarsest]), latents
+    )
+
+
+def test_latents_of_one_level_are_one_part():
+    glow = make_glow(num_levels=1)
+    (only,) = glow.split_latents(np.zeros([3, 32]))
+    assert only.shape == [3, 2, 2, 8]
+    assert only.dtype == tf.float64
+
+
+def test_parts_of_other_shapes_raise():
+    glow = make_glow()
+    with pytest.raises(
+        ValueError,
+        match=r"`parts`.*\(2, 2, 4\), \(1, 1, 16\).*Received.*\(1, 1, 8\)",
+    ):
+        glow.merge_latents([tf.zeros([3, 2, 2, 4]), tf.zeros([3, 1, 1, 8])])
+    with pytest.raises(ValueError, match="Expected 32 channels"):
+        glow.split_latents(tf.zeros([3, 31]))
+
+
+def test_inverse_is_the_public_blocks_one_after_the_other():
+    glow = make_glow([4, 4, 3])
+    for level in range(2):
+        for step in glow.steps(level):
+            helpers.perturb(step)
+    squeeze = tfg.Squeeze()
+    image = helpers.normal([5, 4, 4, 3])
+    log_det = tf.zeros([5], tf.float64)
+    h, parts = image, []
+    for level in range(2):
+        h = squeeze.forward(h)
+        for k in range(2):
+            coupling, conv, norm = blocks(glow, level, k)
+            for block in (norm, conv, coupling):
+                log_det += block.forward_log_det_jacobian(h, event_ndims=3)
+                h = block.forward(h)
+        if level == 0:
+            h, z = tf.split(h, 2, axis=-1)
+            parts.append(z)
+    parts.append(h)
+    np.testing.assert_allclose(
+        glow.inverse(image), glow.merge_latents(parts), atol=1e-12
+    )
+    np.testing.assert_allclose(
+        glow.inverse_log_det_jacobian(tf.identity(image), event_ndims=3),
+        log_det,
+        atol=1e-12,
+    )
+
+
+def test_priors_are_at_first_the_identity():
+    glow = make_glow(num_steps=1)
+    image = helpers.normal([2, 4, 4, 2])
+    finest, _ = glow.split_latents(glow.inverse(image))
+    h = glow.steps(0)[0].forward(tfg.Squeeze().forward(image))
+    np.testing.assert_allclose(finest, h[..., 4:], atol=1e-12)
+    network = glow._levels[0].prior.network
+    assert not np.any(network(h[..., :4]))
+    assert not any(np.any(v) for v in glow._levels[1].prior.variables)
+
+
+def test_split_prior_sees_the_half_that_goes_on():
+    glow = helpers.perturb(make_glow(num_steps=1))
+    image = helpers.normal([2, 4, 4, 2])
+    finest, _ = glow.split_latents(glow.inverse(image))
+    h = glow.steps(0)[0].forward(tfg.Squeeze().forward(image))
+    goes_on, leaves = tf.split(h, 2, axis=-1)
+    shift, log_scale = tf.split(
+        glow._levels[0].prior.network(goes_on), 2, axis=-1
+    )
+    np.testing.assert_allclose(
+        finest, tf.exp(log_scale) * leaves + shift, atol=1e-12
+    )
+
+
+def test_steps_share_the_variables_of_the_flow():
+    glow = make_glow()
+    image = helpers.normal([1, 4, 4, 2])
+    before = glow.inverse(image)
+    _, _, norm = blocks(glow, level=1, step=1)
+    assert any(norm.shift is v for v in glow.trainable_variables)
+    norm.shift.assign_add(tf.ones([16], tf.float64))
+    after = glow.inverse(tf.identity(image))
+    finest, coarsest = glow.split_latents(after - before)
+    assert not np.any(finest)
+    assert np.any(coarsest)
+
+
+def test_every_level_has_its_steps():
+    glow = make_glow([8, 8, 1], num_levels=3, num_steps=2)
+    assert glow.num_levels == 3
+    assert glow.image_shape == (8, 8, 1)
+    assert [len(glow.steps(level)) for level in range(3)] == [2, 2, 2]
+
+
+def test_variable_names_say_level_and_step():
+    glow = make_glow()
+    names = [v.name for v in glow.trainable_variables]
+    for part in ("level_0/step_1/act_norm/shift", "level_1/prior/shift"):
+        assert any(part in name for name in names), part
+
+
+def test_permutations_and_signs_are_not_trainable():
+    glow = make_glow()
+    names = {v.name.split("/")[-1] for v in glow.non_trainable_variables}
+    assert names == {"permutation:0", "sign:0"}
+
+
+def test_seed_decides_all_variables():
+    one, same, other = (make_glow(seed=seed).variables for seed in (0, 0, 1))
+    assert len(one) == len(same) == len(other)
+    for a, b in zip(one, same):
+        np.testing.assert_array_equal(a, b)
+    assert any(np.any(a != b) for a, b in zip(one, other))
+
+
+def test_steps_of_one_flow_differ():
+    glow = make_glow()
+    convs = [blocks(glow, 0, k)[1].matrix().numpy() for k in range(2)]
+    kernels = [blocks(glow, 0, k)[0].variables[0].numpy() for k in range(2)]
+    for one, other in (convs, kernels):
+        assert np.max(np.abs(one - other)) > 1e-3
+
+
+def assert_normalised(y, atol):
+    y = np.reshape(y, [-1, y.shape[-1]])
+    np.testing.assert_allclose(np.mean(y, axis=0), 0.0, atol=1e-4)
+    np.testing.assert_allclose(np.var(y, axis=0), 1.0, atol=atol)
+
+
+def test_initialize_normalises_every_norm_and_every_hidden_layer():
+    glow = make_glow([4, 4, 2])
+    helpers.perturb(glow)
+    images = 100.0 + 20.0 * helpers.normal([60, 4, 4, 2])
+    glow.initialize(images)
+    h = images
+    for level in range(2):
+        h = tfg.Squeeze().forward(h)
+        for k in range(2):
+            coupling, conv, norm = blocks(glow, level, k)
+            h = norm.forward(h)
+            assert_normalised(h, atol=1e-4)
+            h = conv.forward(h)
+            seen = h[..., : h.shape[-1] // 2]
+            x = 4.0 * np.tanh(seen / 4.0)
+            for layer in coupling.network.hidden:
+                y = layer(x)
+                assert_normalised(y, atol=1e-2)
+                x = tf.nn.relu(y)
+            h = coupling.forward(h)
+        h = tf.split(h, 2, axis=-1)[0]
+
+
+def test_initialize_takes_any_batch_shape_and_dtype():
+    images = helpers.normal([6, 4, 4, 2])
+    one, other = make_glow(), make_glow()
+    one.initialize(images)
+    other.initialize(np.reshape(images, [2, 3, 4, 4, 2]))
+    for a, b in zip(one.variables, other.variables):
+        np.testing.assert_allclose(a, b, atol=1e-10)
+
+
+def test_constant_images_initialize_to_a_finite_flow():
+    glow = make_glow(dtype=tf.float32)
+    images = tf.fill([8, 4, 4, 2], 0.25)
+    glow.initialize(images)
+    assert np.all(np.isfinite(glow.inverse(images)))
+
+
+# One convolution for each layer of each coupling and of the split prior; the
+# padded ones add that of the edge channel of a single image.
+@pytest.mark.parametrize(
+    "edge_padding, convolutions", [(False, 4 * 3 + 1), (True, 4 * 5 + 2)]
+)
+def test_networks_run_once_for_log_prob_and_once_for_sample(
+    edge_padding, convolutions
+):
+    flow = tfg.glow_distribution(
+        [4, 4, 2],
+        num_levels=2,
+        num_steps=2,
+        num_filters=4,
+        edge_padding=edge_padding,
+    )
+
+    def sample_then_log_prob():
+        x = flow.sample(3, seed=0)
+        return x, flow.log_prob(x)
+
+    x = tf.zeros([3, 4, 4, 2])
+    assert helpers.count_ops(flow.log_prob, x) == convolutions
+    assert helpers.count_ops(sample_then_log_prob) == convolutions
+
+
+@pytest.mark.parametrize("magnitude", [1e2, 1e6])
+def test_inverse_and_its_way_back_stay_finite_far_outside_the_data(magnitude):
+    glow = make_glow(dtype=tf.float32, num_steps=4)
+    glow.initialize(helpers.normal([20, 4, 4, 2], dtype=tf.float32))
+    helpers.perturb(glow, stddev=0.3)
+    for direction, shape in (
+        (glow.inverse, [20, 4, 4, 2]),
+        (glow.forward, [20, 32]),
+    ):
+        x = magnitude * helpers.normal(shape, dtype=tf.float32)
+        assert np.all(np.isfinite(direction(x)))
+
+
+def variable_of(glow, part):
+    """A variable of a flow, with where its NaN should be found."""
+    return {
+        "first norm": (blocks(glow, 0, 0)[2].shift, "level 0, step 0"),
+        "conv": (blocks(glow, 0, 1)[1].log_diagonal, "level 0, step 1"),
+        "coupling": (
+            blocks(glow, 1, 0)[0].network.last.shift.value,
+            "level 1, step 0",
+        ),
+        "split prior": (
+            glow._levels[0].prior.network.shift.value,
+            "level 0, the prior",
+        ),
+        "top prior": (
+            glow._levels[1].prior.trainable_variables[0],
+            "level 1, the prior",
+        ),
+    }[part]
+
+
+@pytest.mark.parametrize(
+    "part", ["first norm", "conv", "coupling", "split prior", "top prior"]
+)
+def test_validate_args_names_where_a_value_first_was_not_finite(part):
+    glow = make_glow(validate_args=True, name="checked")
+    variable, place = variable_of(glow, part)
+    variable.assign(tf.fill(variable.shape, tf.cast(np.nan, variable.dtype)))
+    message = re.escape(f"checked: not finite after {place}")
+    error = tf.errors.InvalidArgumentError
+    for inverse in (glow.inverse, tf.function(glow.inverse)):
+        with pytest.raises(error, match=message):
+            inverse(tf.zeros([2, 4, 4, 2], tf.float64))
+    with pytest.raises(error, match=message):
+        glow.forward(tf.zeros([2, 32], tf.float64))
+
+
+def test_validate_args_leaves_a_finite_flow_alone():
+    glow = helpers.perturb(make_glow(validate_args=True))
+    unchecked = glow.copy(validate_args=False)
+    image = helpers.normal([2, 4, 4, 2])
+    np.testing.assert_array_equal(
+        glow.inverse(image), unchecked.inverse(tf.identity(image))
+    )
+
+
+def test_without_validate_args_a_value_may_be_not_finite():
+    glow = make_glow()
+    variable, _ = variable_of(glow, "conv")
+    variable.assign(np.full(variable.shape, np.nan))
+    image = tf.zeros([2, 4, 4, 2], tf.float64)
+    assert not np.all(np.isfinite(glow.inverse(image)))
+
+
+def test_a_copy_is_the_same_flow():
+    glow = helpers.perturb(make_glow())
+    copy = glow.copy(name="other")
+    image = helpers.normal([2, 4, 4, 2])
+    np.testing.assert_array_equal(
+        copy.inverse(image), glow.inverse(tf.identity(image))
+    )
+    blocks(glow, 0, 0)[2].shift.assign_add(tf.ones([8], tf.float64))
+    np.testing.assert_array_equal(
+        copy.inverse(tf.identity(image)), glow.inverse(tf.identity(image))
+    )
+
+
+@pytest.mark.parametrize(
+    "image_shape, num_levels, near",
+    [
+        ([28, 28, 1], 3, "(24, 24) or (32, 32)"),
+        ([8, 10, 3], 2, "(8, 8) or (8, 12)"),
+        ([2, 2, 1], 2, "(4, 4)."),
+        ([3, 8, 1], 1, "(2, 8) or (4, 8)"),
+    ],
+)
+def test_sizes_that_cannot_be_halved_name_sizes_that_can(
+    image_shape, num_levels, near
+):
+    with pytest.raises(
+        ValueError,
+        match=rf"2\*\*num_levels={2**num_levels}, for.*{re.escape(near)}.*"
+        rf"image_shape={re.escape(str(tuple(image_shape)))}",
+    ):
+        tfg.Glow(image_shape, num_levels=num_levels)
+
+
+@pytest.mark.parametrize("image_shape", [[4, 4], [1, 4, 4, 2], []])
+def test_an_image_shape_of_another_rank_raises(image_shape):
+    with pytest.raises(ValueError, match=r"\(height, width, channels\)"):
+        tfg.Glow(image_shape)
+
+
+@pytest.mark.parametrize(
+    "kwargs, argument",
+    [
+        (dict(num_levels=0), "num_levels"),
+        (dict(num_steps=-1), "num_steps"),
+        (dict(num_filters=1.5), "num_filters"),
+        (dict(image_shape=[4, 4, 0]), "channels"),
+        (dict(image_shape=[0, 4, 1]), "height"),
+        (dict(image_shape=[4, None, 1]), "width"),
+    ],
+)
+def test_a_size_that_is_not_a_positive_integer_raises(kwargs, argument):
+    with pytest.raises(
+        ValueError, match=f"`{argument}`. Expected a positive integer"
+    ):
+        make_glow(**kwargs)
+
+
+@pytest.mark.parametrize(
+    "kwargs, nearest",
+    [
+        (dict(permutation="learnt"), "learned"),
+        (dict(permutation="shuffled"), "shuffle"),
+        (dict(scale="sigmod"), "sigmoid"),
+    ],
+)
+def test_an_unknown_name_suggests_the_nearest(kwargs, nearest):
+    with pytest.raises(ValueError, match=f"Did you mean '{nearest}'"):
+        make_glow(**kwargs)
+
+
+def test_inputs_of_other_shapes_raise():
+    glow = make_glow()
+    with pytest.raises(ValueError, match=r"\(4, 4, 2\). Received: \(4, 2, 2\)"):
+        glow.inverse(tf.zeros([5, 4, 2, 2], tf.float64))
+    with pytest.raises(ValueError, match=r"Expected 32 channels.*\(5, 30\)"):
+        glow.forward(tf.zeros([5, 30], tf.float64))
+    with pytest.raises(ValueError, match=r"event shape \(32,\). Received"):
+        glow.forward_event_shape([30])
+    with pytest.raises(ValueError, match=r"event shape \(4, 4, 2\). Received"):
+        glow.inverse_event_shape([4, 4, 3])

@@ -1,0 +1,49 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What several test modules share."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def normal(shape, seed=0, dtype=tf.float64):
+    """Reproducible standard normal numbers."""
+    values = np.random.default_rng(seed).standard_normal(shape)
+    return tf.constant(values, dtype)
+
+
+def perturb(module, stddev=0.2, seed=0):
+    """Moves all trainable variables, so that none is as it was made."""
+    generator = np.random.default_rng(seed)
+    for variable in module.trainable_variables:
+        noise = stddev * generator.standard_normal(variable.shape)
+        variable.assign_add(tf.cast(noise, variable.dtype))
+    return module
+
+
+def log_det_by_autodiff(function, x):
+    """log|det| of the Jacobian of `function` at every event of `x`, `[N]`.
+
+    The Jacobian has a row for every output; a batch of copies of `x`, one for
+    each, gives them all in one backward pass.
+
+    Args:
+        function: callable of a batch of batches, `[E, N, *event_shape]`.
+        x: `Tensor` of shape `[N, *event_shape]`.
+    """
+    num_events = x.shape[0]
+    copies = tf.repeat(x[tf.newaxis], x[0].shape.num_elements(), axis=0)
+    size = copies.shape[0]
+    with tf.GradientTape() as tape:
+        tape.watch(copies)
+        y = tf.reshape(function(copies), [size, num_events, size])
+        diagonal = tf.einsum("ini->", y)
+    rows = tape.gradient(diagonal, copies, unconnected_gradients="zero")
+    rows = tf.reshape(rows, [size, num_events, size])
+    return tf.linalg.slogdet(tf.transpose(rows, [1, 0, 2]))[1]
+
+
+def count_ops(function, *args, op_type="Conv2D"):
+    """Number of operations of one type in the graph of a function."""
+    graph = tf.function(function).get_concrete_function(*args).graph
+    return sum(op.type == op_type for op in graph.get_operations())
