@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packaging: `pip install .`, or `pip install -e .[tests,colab]` to develop.
 
-`constraints.txt` holds the versions that the tests ran with; the bounds here
-are the releases around them that are expected to work.
+`constraints.txt` holds the versions that the tests ran with. The bounds here
+are wider: the tests of the models, bijectors and data sets passed at the lower
+ones too.
 """
 
 import pathlib
@@ -28,7 +29,8 @@ _INSTALL_REQUIRES = [
     # `tf.summary` needs it; TensorFlow 2.21 no longer asks for it.
     "tensorboard>=2.20,<2.22",
     "tensorflow>=2.20,<2.22",
-    "tensorflow-datasets>=4.9.7,<4.10",
+    # Earlier releases fail with protobuf 7.
+    "tensorflow-datasets>=4.9.10,<4.10",
     # Its extra brings tf-keras, which TFP imports.
     "tensorflow-probability[tf]>=0.25,<0.26",
 ]

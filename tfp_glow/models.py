@@ -198,21 +198,32 @@ class FlowModel(keras.Model):
             kwargs.setdefault("shuffle", False)  # A data set shuffles itself.
         position = _Position()
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            position.set_model(self)
-            callbacks.append(position)
-        else:
-            callbacks = [*keras.tree.flatten(callbacks or []), position]
+            callbacks = callbacks.callbacks
+        callbacks = [*keras.tree.flatten(callbacks or []), position]
+        _label_weighted(x, args, kwargs)
         try:
             return super().fit(x, *args, callbacks=callbacks, **kwargs)
         except tf.errors.InvalidArgumentError as error:
             layer = _NOT_FINITE.search(error.message or "")
             if layer is None:
                 raise
+            # TensorFlow checks the gradients at the same places. By then some
+            # weights may have been updated.
+            if "detected in gradient" in error.message:
+                raise FloatingPointError(
+                    "Expected a finite gradient. Received one that is not, "
+                    f"{position}, of the values after {layer[1]}"
+                ) from error
             raise FloatingPointError(
                 f"Expected a finite loss. Received one that is not, {position}"
                 "; the first values that are not finite come after "
                 f"{layer[1]}. The weights are those before it"
             ) from error
+
+    def evaluate(self, x=None, *args, **kwargs):
+        """Evaluates the model, as `keras.Model.evaluate` does."""
+        _label_weighted(x, args, kwargs)
+        return super().evaluate(x, *args, **kwargs)
 
     def initialize(self, x):
         """Initialises the activation norms from data.
@@ -492,6 +503,13 @@ def _check_dataset(dataset, distribution):
     checks.events(spec.shape, spec.dtype, distribution)
     if dataset.cardinality() == 0:
         raise ValueError(_EMPTY)
+
+
+def _label_weighted(x, args, kwargs):
+    """Adds labels, without which Keras drops the samples' weights."""
+    weighted = kwargs.get("sample_weight") is not None
+    if weighted and not args and kwargs.get("y") is None:
+        kwargs["y"] = np.zeros(len(x))
 
 
 def _first_events(x, num_batches, batch_size):

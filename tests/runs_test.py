@@ -1,0 +1,565 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of `tfp_glow.runs`."""
+
+import csv
+import json
+import os
+import pathlib
+import shutil
+
+import keras
+import matplotlib.image
+import numpy as np
+import pytest
+
+import tfp_glow as tfg
+from tfp_glow import baselines
+from tfp_glow import plots
+from tfp_glow import runs
+
+TINY = {
+    "num_levels": 1,
+    "num_steps": 1,
+    "num_filters": 4,
+    "batch_size": 16,
+    "init_batches": 2,
+    "learning_rate": 1e-2,
+    "warmup_steps": 2,
+    "bins": 32,
+}
+STEPS_PER_EPOCH = 4
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """The path of 80 images 4x4, brighter to the right; 64 are for training."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 100, [80, 4, 4]) + 50 * np.arange(4)
+    path = tmp_path_factory.mktemp("data") / "images.npz"
+    np.savez(path, images=images)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def settings(data):
+    return {**TINY, "dataset": data}
+
+
+@pytest.fixture(scope="module")
+def finished(settings, tmp_path_factory):
+    """The folder of a run of 2 epochs, to be read only."""
+    # As `conftest` does before a test: TensorFlow's seed, if there is one,
+    # matters to the order of the data.
+    keras.utils.set_random_seed(0)
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    runs.train(str(out), epochs=2, **settings)
+    return out
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of it, to be changed."""
+    return pathlib.Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """Leaves the pictures out, which take as long as the training."""
+    monkeypatch.setattr(runs, "draw", lambda run: None)
+    monkeypatch.setattr(
+        runs.callbacks.SampleGrid, "on_epoch_end", lambda *args, **kwargs: None
+    )
+
+
+@pytest.fixture
+def no_training(monkeypatch):
+    """Makes training an error."""
+
+    def fail(*args, **kwargs):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(runs.models.FlowModel, "fit", fail)
+
+
+def metrics(run):
+    with open(run / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def settings_of(run):
+    return runs.read_settings(run / "config.json")
+
+
+def weights(path):
+    model = keras.models.load_model(path)
+    return {v.name: v.numpy() for v in model.weights}
+
+
+def assert_equal_weights(first, second):
+    assert set(first) == set(second)
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+
+
+# Training.
+
+
+def test_a_run_holds_the_files_that_the_module_names(finished):
+    table = [
+        line.split("|")[1].split(",")
+        for line in runs.__doc__.splitlines()
+        if line.startswith("| `")
+    ]
+    named = {name.strip(" `/") for names in table for name in names}
+    assert named == {*os.listdir(finished), "evaluation.json"}
+    tensorboard = sorted(os.listdir(finished / "tensorboard"))
+    assert tensorboard == ["samples", "train", "validation"]
+    for name in tensorboard:
+        (events,) = (finished / "tensorboard" / name).iterdir()
+        assert events.stat().st_size > 100
+
+
+def test_the_config_says_what_repeats_the_run(finished, settings):
+    config = json.loads((finished / "config.json").read_text())
+    assert set(config) == {
+        "settings",
+        "image_shape",
+        "num_examples",
+        "versions",
+    }
+    assert set(config["settings"]) == set(runs.SETTINGS)
+    for name, value in {**settings, "epochs": 2, "seed": 0}.items():
+        assert config["settings"][name] == value
+    assert config["image_shape"] == [4, 4, 1]
+    assert config["num_examples"] == {"train": 64, "validation": 8, "test": 8}
+    assert config["versions"]["keras"] == keras.__version__
+    assert config["versions"]["numpy"] == np.__version__
+
+
+def test_metrics_have_a_row_for_every_epoch(finished):
+    rows = metrics(finished)
+    assert [row["epoch"] for row in rows] == ["0", "1"]
+    assert [int(row["step"]) for row in rows] == [4, 8]
+    seconds = [float(row["seconds"]) for row in rows]
+    assert 0 < seconds[0] < seconds[1]
+    for row in rows:
+        assert float(row["bits_per_dim"]) == pytest.approx(float(row["loss"]))
+        assert 3 < float(row["val_bits_per_dim"]) < 8
+
+
+def test_the_models_are_the_newest_and_the_best_average(finished):
+    last = keras.models.load_model(finished / "last.keras")
+    assert int(last.optimizer.iterations) == 8
+    assert last.initialized
+    best = keras.models.load_model(finished / "model.keras")
+    validation = next(
+        iter(
+            tfg.datasets.load(
+                settings_of(finished)["dataset"], "validation", 8, bins=32
+            )
+        )
+    )
+    bits = best.evaluate(validation, verbose=0, return_dict=True)["loss"]
+    lowest = min(float(row["val_bits_per_dim"]) for row in metrics(finished))
+    assert bits == pytest.approx(lowest, rel=1e-5)
+
+
+def test_the_pictures_are_pictures(finished):
+    for name in ("samples.png", "reconstructions.png", "curve.png"):
+        assert matplotlib.image.imread(finished / name).shape[1] >= 512
+
+
+def test_training_from_the_config_gives_the_same_run(
+    finished, tmp_path, no_pictures
+):
+    again = tmp_path / "again"
+    runs.train(str(again), **settings_of(finished))
+    for one, other in zip(metrics(finished), metrics(again), strict=True):
+        del one["seconds"], other["seconds"]
+        assert one == other
+    for name in ("last.keras", "model.keras"):
+        assert_equal_weights(weights(finished / name), weights(again / name))
+
+
+def test_a_finished_run_is_not_trained_again(run, settings, no_pictures):
+    before = (run / "last.keras").read_bytes()
+    runs.train(str(run), epochs=2, **settings)
+    assert len(metrics(run)) == 2
+    assert (run / "last.keras").read_bytes() == before
+
+
+# Resuming.
+
+
+def test_more_epochs_resume_a_run(run, settings, capsys, no_pictures):
+    before = metrics(run)
+    runs.train(str(run), epochs=4, patience=100, max_minutes=60.0, **settings)
+    assert f"Resuming {run} after 2 epochs." in capsys.readouterr().out
+    rows = metrics(run)
+    assert rows[:2] == before
+    assert [int(row["step"]) for row in rows] == [4, 8, 12, 16]
+    assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
+    seconds = [float(row["seconds"]) for row in rows]
+    assert seconds == sorted(seconds)
+    last = keras.models.load_model(run / "last.keras")
+    assert int(last.optimizer.iterations) == 16
+    # What was trained so far was not initialised anew.
+    bits = [float(row["bits_per_dim"]) for row in rows]
+    assert bits[2] < bits[1] + 0.05
+
+
+def test_an_epoch_that_was_cut_off_is_done_again(
+    run, settings, tmp_path, monkeypatch, no_pictures
+):
+    older = shutil.copy(run / "last.keras", tmp_path / "older.keras")
+    runs.train(str(run), epochs=3, **settings)
+    once = metrics(run)
+    # As if killed after the row, before the model.
+    shutil.copy(older, run / "last.keras")
+    runs.train(str(run), epochs=3, **settings)
+    twice = metrics(run)
+    assert len(once) == len(twice) == 3
+    assert twice[:2] == once[:2]
+    for one, other in zip(once, twice):
+        assert (one["step"], one["epoch"]) == (other["step"], other["epoch"])
+    assert float(twice[2]["bits_per_dim"]) == pytest.approx(
+        float(once[2]["bits_per_dim"]), rel=1e-6
+    )
+
+
+def test_a_first_epoch_that_was_cut_off_leaves_no_row(
+    run, settings, monkeypatch
+):
+    os.remove(run / "last.keras")
+    started = {}
+
+    def fit(model, *args, initial_epoch, **kwargs):
+        started.update(epoch=initial_epoch, rows=metrics(run))
+
+    monkeypatch.setattr(runs.models.FlowModel, "fit", fit)
+    monkeypatch.setattr(runs, "draw", lambda run: None)
+    runs.train(str(run), epochs=2, **settings)
+    assert started == {"epoch": 0, "rows": []}
+
+
+@pytest.mark.parametrize("cut", ["2,5.1,5.1,9.9", "2"])
+def test_a_row_that_was_cut_off_is_dropped(run, cut):
+    before = metrics(run)
+    with open(run / "metrics.csv", "a") as file:
+        file.write(cut)
+    assert runs._truncate_metrics(str(run), step=8) == before
+    assert metrics(run) == before
+
+
+def test_time_of_earlier_parts_counts(run, settings, no_pictures):
+    rows = metrics(run)
+    rows[-1]["seconds"] = "599.5"
+    with open(run / "metrics.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    # Half a second is left, which the first step takes.
+    runs.train(str(run), epochs=9, max_minutes=10.0, **settings)
+    rows = metrics(run)
+    assert len(rows) == 3
+    assert int(rows[2]["step"]) == 9
+    assert float(rows[2]["seconds"]) > 600
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"num_filters": 8}, "num_filters=4 there, 8 here"),
+        ({"learning_rate": 0.5}, "learning_rate=0.01 there, 0.5 here"),
+        (
+            {"seed": 1, "scale": "exp"},
+            "scale='sigmoid' there, 'exp' here; seed",
+        ),
+        ({"bins": None}, "bins=32 there, 256 here"),
+    ],
+)
+def test_a_run_of_other_settings_is_left_alone(
+    run, settings, no_training, other, message
+):
+    before = {
+        path: path.read_bytes() for path in run.iterdir() if path.is_file()
+    }
+    with pytest.raises(ValueError, match="a run of the same settings") as error:
+        runs.train(str(run), epochs=2, **{**settings, **other})
+    assert message in str(error.value)
+    assert before == {
+        path: path.read_bytes() for path in run.iterdir() if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.999])
+@pytest.mark.parametrize("name", ["last.keras", "model.keras"])
+def test_a_truncated_model_is_an_error(run, settings, name, share, no_training):
+    content = (run / name).read_bytes()
+    (run / name).write_bytes(content[: int(share * len(content))])
+    message = rf"a whole model file.*{name}, which is damaged or truncated"
+    with pytest.raises(ValueError, match=message):
+        if name == "last.keras":
+            runs.train(str(run), epochs=4, **settings)
+        else:
+            runs.sample(str(run))
+
+
+def test_a_model_with_a_flipped_bit_is_an_error(run):
+    content = bytearray((run / "model.keras").read_bytes())
+    content[len(content) // 2] ^= 1
+    (run / "model.keras").write_bytes(content)
+    with pytest.raises(ValueError, match="damaged or truncated at"):
+        runs.load_model(run / "model.keras")
+
+
+# Invalid settings and folders.
+
+
+def test_a_folder_with_other_files_is_left_alone(
+    tmp_path, settings, no_training
+):
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(ValueError, match=r"new or empty folder.*other files"):
+        runs.train(str(tmp_path), **settings)
+    assert os.listdir(tmp_path) == ["thesis.tex"]
+
+
+def test_another_programs_config_is_left_alone(tmp_path, settings, no_training):
+    for text in ("{}", "[1, 2]", "{", '{"settings": 3}'):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(ValueError, match=r"the config\.json of a run"):
+            runs.train(str(tmp_path), **settings)
+        with pytest.raises(ValueError, match=r"the config\.json of a run"):
+            runs.sample(str(tmp_path))
+        assert (tmp_path / "config.json").read_text() == text
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(
+    tmp_path, settings, no_training
+):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(
+        OSError, match=r"a folder that can be written.*file/run"
+    ):
+        runs.train(str(tmp_path / "file" / "run"), **settings)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"num_step": 3}, r"num_step.*Did you mean 'num_steps'"),
+        ({"learning_rat": 3}, "Did you mean 'learning_rate'"),
+        ({"scale": "sigmod"}, "Did you mean 'sigmoid'"),
+        ({"permutation": "rverse"}, "Did you mean 'reverse'"),
+        ({"dataset": "digit"}, "Did you mean 'digits'"),
+        ({"num_levels": 3}, r"divisible by 2\*\*num_levels=8"),
+        ({"image_size": 5}, r"divisible by 2\*\*num_levels=2.*\(5, 5, 1\)"),
+        ({"bins": 100}, "divisors of the 256"),
+        ({"batch_size": 65}, "at most 64"),
+        ({"batch_size": 0}, "`batch_size`"),
+        ({"init_batches": 0}, "`init_batches`"),
+        ({"epochs": 0}, "`epochs`"),
+        ({"num_steps": -1}, "`num_steps`"),
+        ({"num_filters": 0}, "`num_filters`"),
+    ],
+)
+def test_an_invalid_setting_is_an_error_before_the_folder_is_made(
+    tmp_path, settings, no_training, wrong, message
+):
+    with pytest.raises(ValueError, match=message):
+        runs.train(str(tmp_path / "run"), **{**settings, **wrong})
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("missing", ["validation", "test"])
+def test_data_without_a_split_is_an_error(tmp_path, no_training, missing):
+    images = np.zeros([20, 4, 4], np.uint8)
+    splits = {"train", "validation", "test"} - {missing}
+    np.savez(tmp_path / "x.npz", **dict.fromkeys(splits, images))
+    with pytest.raises(
+        ValueError, match="the splits train, validation and test"
+    ):
+        runs.train(str(tmp_path / "run"), dataset=str(tmp_path / "x.npz"))
+    assert os.listdir(tmp_path) == ["x.npz"]
+
+
+def test_a_path_object_is_a_data_set_too(tmp_path, data, monkeypatch):
+    monkeypatch.setattr(runs.models.FlowModel, "fit", lambda *_, **__: None)
+    monkeypatch.setattr(runs, "draw", lambda run: None)
+    settings = {**TINY, "dataset": pathlib.Path(data)}
+    runs.train(tmp_path / "run", **settings)
+    assert settings_of(tmp_path / "run")["dataset"] == data
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "levels"),
+    [
+        ((8, 8, 1), 2),
+        ((4, 4, 1), 1),
+        ((2, 2, 1), 1),
+        ((16, 16, 3), 3),
+        ((32, 32, 3), 3),
+        ((28, 28, 1), 2),
+        ((12, 32, 1), 2),
+        ((6, 6, 1), 1),
+        ((18, 18, 1), 1),
+    ],
+)
+def test_levels_are_as_many_as_the_size_allows(image_shape, levels):
+    assert runs._default_num_levels(image_shape) == levels
+
+
+def test_the_learning_rate_is_warmed_up_and_then_constant():
+    optimizer = runs._make_optimizer(
+        {"learning_rate": 1e-2, "warmup_steps": 4, "ema": 0.99}
+    )
+    rates = []
+    for step in (0, 1, 2, 3, 4, 5, 100, 10**6):
+        optimizer.iterations.assign(step)
+        rates.append(float(optimizer.learning_rate))
+    expected = [0, 0.25, 0.5, 0.75, 1, 1, 1, 1]
+    np.testing.assert_allclose(rates, 1e-2 * np.array(expected), rtol=1e-5)
+
+
+# What is made of a run.
+
+
+@pytest.fixture(scope="module")
+def evaluation(finished, tmp_path_factory):
+    """A run that was evaluated, and the results."""
+    run = tmp_path_factory.mktemp("evaluated") / "run"
+    shutil.copytree(finished, run)
+    return run, runs.evaluate(str(run), num_draws=3, num_samples=130)
+
+
+def test_evaluation_measures_the_best_model(evaluation):
+    run, results = evaluation
+    dataset = settings_of(run)["dataset"]
+    test, train = (
+        np.stack(
+            list(
+                tfg.datasets.load(
+                    dataset, split, bins=32, shuffle=False
+                ).as_numpy_iterator()
+            )
+        )
+        for split in ("test", "train")
+    )
+    model = keras.models.load_model(run / "model.keras")
+    nats = np.mean([model.log_prob(test, seed=i) for i in range(3)], axis=0)
+    bits = -nats / (16 * np.log(2))
+    assert results["bits_per_dim"] == pytest.approx(bits.mean(), rel=1e-5)
+    error = bits.std(ddof=1) / np.sqrt(8)
+    assert results["standard_error"] == pytest.approx(error, rel=1e-4)
+    assert (results["split"], results["num_images"]) == ("test", 8)
+
+    assert set(results["baselines"]) == set(baselines.BASELINES)
+    for name, row in results["baselines"].items():
+        baseline = baselines.BASELINES[name](train, 32)
+        bits = baselines.bits_per_dim(baseline, test)
+        assert row["bits_per_dim"] == pytest.approx(bits.mean(), rel=1e-5)
+    assert results["baselines"]["uniform"]["bits_per_dim"] == 5.0
+
+
+def test_evaluation_checks_codes_and_samples(evaluation):
+    run, results = evaluation
+    assert 0 <= results["reconstruction_error"] < 1e-9
+    samples = results["samples"]
+    assert samples["num"] == 130
+    assert samples["temperature"] == 1.0
+    assert samples["share_not_finite"] == 0.0
+    model = keras.models.load_model(run / "model.keras")
+    values = np.concatenate(
+        [
+            model.sample_values(125, seed=0),
+            model.sample_values(5, seed=125),
+        ]
+    )
+    assert samples["largest_excursion"] == pytest.approx(
+        np.abs(values).max() / 0.5, rel=1e-4
+    )
+
+
+def test_evaluation_is_written_and_printed(evaluation, capsys):
+    run, results = evaluation
+    assert json.loads((run / "evaluation.json").read_text()) == results
+    settings, model = runs._open(str(run))
+    runs._print_results(settings, model, results)
+    lines = capsys.readouterr().out.splitlines()
+    assert (
+        f"{settings['dataset']}, test: 8 images of 4x4x1, 32 grey levels"
+        in lines
+    )
+    rows = {line[:26].strip(): line[26:].split() for line in lines}
+    for name, row in (
+        ("Glow (upper bound)", results),
+        *results["baselines"].items(),
+    ):
+        assert rows[name] == [
+            f"{row['bits_per_dim']:.3f}",
+            f"{row['standard_error']:.3f}",
+        ]
+
+
+def test_evaluation_prints_its_table(run, capsys, monkeypatch):
+    monkeypatch.setattr(baselines, "MAX_GAUSSIAN_SIZE", 15)
+    results = runs.evaluate(
+        str(run), split="validation", num_draws=1, num_samples=1
+    )
+    out = capsys.readouterr().out
+    assert "No full-covariance Gaussian: images of 16 values." in out
+    assert "validation: 8 images of 4x4x1, 32 grey levels" in out
+    assert f"Glow (upper bound)        {results['bits_per_dim']:10.3f}" in out
+    assert set(results["baselines"]) == {"per-pixel histogram", "uniform"}
+
+
+@pytest.mark.parametrize("argument", ["num_draws", "num_samples"])
+def test_counts_of_an_evaluation_are_checked(finished, argument):
+    with pytest.raises(ValueError, match=f"`{argument}`"):
+        runs.evaluate(str(finished), **{argument: 0})
+
+
+def test_samples_are_drawn(run, tmp_path):
+    path = str(tmp_path / "mine.png")
+    assert runs.sample(str(run), 4, 0.5, seed=3, out=path) == path
+    model = keras.models.load_model(run / "model.keras")
+    grid = plots.image_grid(model.sample(4, 0.5, seed=3), bins=32)
+    picture = matplotlib.image.imread(path)[..., :3]
+    zoom = len(picture) // len(grid)
+    assert picture.shape[1] == zoom * grid.shape[1] >= 512
+    np.testing.assert_allclose(255 * picture[::zoom, ::zoom], grid, atol=1e-3)
+    before = (run / "samples.png").read_bytes()
+    assert runs.sample(str(run), 5) == str(run / "samples.png")
+    assert (run / "samples.png").read_bytes() != before
+
+
+def test_reconstructions_are_drawn_below_the_images(run, tmp_path):
+    path, error = runs.reconstruct(
+        str(run), split="train", num=5, out=str(tmp_path / "mine.png")
+    )
+    assert path == str(tmp_path / "mine.png")
+    assert 0 <= error < 1e-9
+    picture = matplotlib.image.imread(path)
+    # 5 columns and 2 rows of 4 x 4 pixels, each with a margin of one.
+    assert picture.shape[0] * 26 == picture.shape[1] * 11
+    zoom = picture.shape[1] // 26
+    rows = picture[::zoom, ::zoom][1:11]
+    np.testing.assert_array_equal(rows[:4], rows[5:9])
+    assert rows[:4].std() > 0.1
+    with pytest.raises(ValueError, match="`num`"):
+        runs.reconstruct(str(run), num=0)
+
+
+@pytest.mark.parametrize("name", ["evaluate", "sample", "reconstruct"])
+def test_a_folder_that_is_no_run_is_an_error(tmp_path, name):
+    with pytest.raises(ValueError, match=r"folder of a run.*no config\.json"):
+        getattr(runs, name)(str(tmp_path))
+
+
+def test_a_run_without_a_model_is_an_error(run):
+    os.remove(run / "model.keras")
+    with pytest.raises(ValueError, match=r"model\.keras\. Found no file"):
+        runs.sample(str(run))
