@@ -18,11 +18,10 @@ export TF_CPP_MIN_LOG_LEVEL ?= 2
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/installed  ## train on digits for two minutes, evaluate, draw samples
-	$(BIN)/python -m tfp_glow train --dataset=digits --out=$(RUN) --max_minutes=2
+demo: .venv/installed  ## train on digits for two minutes, draw, evaluate
+	$(BIN)/python -m tfp_glow train --dataset=digits --out=$(RUN) \
+	  --max_minutes=2.5 --patience=30
 	$(BIN)/python -m tfp_glow evaluate --run=$(RUN)
-	$(BIN)/python -m tfp_glow sample --run=$(RUN) --num=64 --temperature=0.7 --seed=0
-	$(BIN)/python -m tfp_glow reconstruct --run=$(RUN)
 
 test: lint  ## lint, then all tests, WORKERS=2 at a time
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --durations=10 tests
