@@ -5,6 +5,7 @@
 import os
 import sys
 
+import keras
 from absl import flags
 
 from tfp_glow import runs
@@ -170,6 +171,7 @@ def _train(values):
     for name in runs.SETTINGS:
         if values[name].present or name not in settings:
             settings[name] = values[name].value
+    keras.utils.set_random_seed(settings["seed"])
     runs.train(values.out, **settings)
     print(f"Wrote {', '.join(sorted(os.listdir(values.out)))} to {values.out}")
 

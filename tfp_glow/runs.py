@@ -128,15 +128,16 @@ def train(out, **settings):
     seconds = float(history[-1]["seconds"]) if history else 0.0
     if step:
         print(f"Resuming {out} after {len(history)} epochs.", flush=True)
-    model.fit(
-        training,
-        validation_data=validation,
-        epochs=settings["epochs"],
-        initial_epoch=len(history),
-        init_batches=settings["init_batches"],
-        verbose=0,
-        callbacks=_make_callbacks(out, settings, history, seconds),
-    )
+    if seconds < 60.0 * (settings["max_minutes"] or math.inf):
+        model.fit(
+            training,
+            validation_data=validation,
+            epochs=settings["epochs"],
+            initial_epoch=len(history),
+            init_batches=settings["init_batches"],
+            verbose=0,
+            callbacks=_make_callbacks(out, settings, history, seconds),
+        )
     draw(out)
 
 
