@@ -18,7 +18,7 @@ from absl import flags
 import tfp_glow as tfg
 from tfp_glow import files
 
-_STEPS = flags.DEFINE_integer("steps", 2000, "training steps")
+_STEPS = flags.DEFINE_integer("steps", 1500, "training steps")
 _SEEDS = flags.DEFINE_integer("seeds", 2, "trainings of each kind")
 _NUM_SAMPLES = flags.DEFINE_integer("num_samples", 1000, "samples of each")
 _RESULTS = flags.DEFINE_string(

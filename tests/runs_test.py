@@ -486,9 +486,8 @@ def test_evaluation_checks_codes_and_samples(evaluation):
 def test_evaluation_is_written_and_printed(evaluation, capsys):
     run, results = evaluation
     assert json.loads((run / "evaluation.json").read_text()) == results
-    settings, model = runs._open(str(run))
-    runs._print_results(settings, model, results)
-    lines = capsys.readouterr().out.splitlines()
+    settings = runs.read_settings(run / "config.json")
+    lines = runs.evaluation.table(results).splitlines()
     assert (
         f"{settings['dataset']}, test: 8 images of 4x4x1, 32 grey levels"
         in lines
@@ -510,7 +509,7 @@ def test_evaluation_prints_its_table(run, capsys, monkeypatch):
         str(run), split="validation", num_draws=1, num_samples=1
     )
     out = capsys.readouterr().out
-    assert "No full-covariance Gaussian: images of 16 values." in out
+    assert "full-covariance Gaussian             images too large" in out
     assert "validation: 8 images of 4x4x1, 32 grey levels" in out
     assert f"Glow (upper bound)        {results['bits_per_dim']:10.3f}" in out
     assert set(results["baselines"]) == {"per-pixel histogram", "uniform"}

@@ -25,11 +25,10 @@ import zipfile
 import keras
 import numpy as np
 
-from tfp_glow import baselines
 from tfp_glow import callbacks
 from tfp_glow import checks
 from tfp_glow import datasets
-from tfp_glow import distributions
+from tfp_glow import evaluation
 from tfp_glow import files
 from tfp_glow import models
 from tfp_glow import plots
@@ -128,7 +127,7 @@ def train(out, **settings):
     seconds = float(history[-1]["seconds"]) if history else 0.0
     if step:
         print(f"Resuming {out} after {len(history)} epochs.", flush=True)
-    if seconds < 60.0 * (settings["max_minutes"] or math.inf):
+    if seconds < _time_limit(settings):
         model.fit(
             training,
             validation_data=validation,
@@ -150,7 +149,7 @@ def draw(run):
         {key: [float(row[key]) for row in history] for key in columns},
     )
     sample(run)
-    reconstruct(run)
+    reconstruct(run, split="validation")
 
 
 def evaluate(run, split="test", num_draws=4, num_samples=1000):
@@ -161,51 +160,25 @@ def evaluate(run, split="test", num_draws=4, num_samples=1000):
     Args:
         run: `str`, folder of the run.
         split: `"test"`, `"validation"` or `"train"`.
-        num_draws: `int`, draws of the dequantisation noise, over which the
-            log-probability is averaged; the result remains a bound.
-        num_samples: `int`, samples at temperature 1 to check.
+        num_draws, num_samples: see `evaluation.evaluate`.
 
     Returns:
         Dictionary of the results, as in the file.
     """
     checks.positive_integer(num_draws=num_draws, num_samples=num_samples)
     settings, model = _open(run)
-    images = _images(settings, split)
-    draws = [
-        _in_batches(model.log_prob, images, seed=seed)
-        for seed in range(num_draws)
-    ]
-    bits = {
-        "Glow": distributions.bits_per_dim(
-            np.mean(draws, axis=0), model.event_size
-        )
-    }
-    training_images = _images(settings, "train")
-    for name, make in baselines.BASELINES.items():
-        if name == "full-covariance Gaussian" and (
-            model.event_size > baselines.MAX_GAUSSIAN_SIZE
-        ):
-            print(f"No {name}: images of {model.event_size} values.")
-            continue
-        baseline = make(training_images, model.bins)
-        bits[name] = baselines.bits_per_dim(baseline, images)
     results = {
+        "dataset": settings["dataset"],
         "split": split,
-        "num_images": len(images),
-        "bits_per_dim": float(np.mean(bits["Glow"])),
-        "standard_error": _standard_error(bits["Glow"]),
-        "baselines": {
-            name: {
-                "bits_per_dim": float(np.mean(values)),
-                "standard_error": _standard_error(values),
-            }
-            for name, values in bits.items()
-            if name != "Glow"
-        },
-        "reconstruction_error": _reconstruction_error(model, images),
-        "samples": _check_samples(model, num_samples),
+        **evaluation.evaluate(
+            model,
+            _images(settings, split),
+            _images(settings, "train"),
+            num_draws,
+            num_samples,
+        ),
     }
-    _print_results(settings, model, results)
+    print(evaluation.table(results), flush=True)
     _write_json(_path(run, "evaluation.json"), results)
     return results
 
@@ -389,11 +362,15 @@ def _images(settings, split, num=None):
     return np.stack(list(dataset.as_numpy_iterator()))
 
 
+def _time_limit(settings):
+    minutes = settings["max_minutes"]
+    return math.inf if minutes is None else 60.0 * minutes
+
+
 def _make_callbacks(out, settings, history, seconds):
     result = [callbacks.Clock(seconds)]
-    if settings["max_minutes"] is not None:
-        limit = 60.0 * settings["max_minutes"]
-        result.append(callbacks.StopAfter(limit, seconds))
+    if math.isfinite(_time_limit(settings)):
+        result.append(callbacks.StopAfter(_time_limit(settings), seconds))
     best = keras.callbacks.ModelCheckpoint(
         _path(out, "model.keras"),
         monitor="val_bits_per_dim",
@@ -506,66 +483,3 @@ def _versions():
         except importlib.metadata.PackageNotFoundError:
             versions[package] = "not installed"
     return versions
-
-
-def _in_batches(function, images, batch_size=128, **kwargs):
-    return np.concatenate(
-        [
-            np.asarray(function(images[i : i + batch_size], **kwargs))
-            for i in range(0, len(images), batch_size)
-        ]
-    )
-
-
-def _standard_error(values):
-    return float(np.std(values, ddof=1) / math.sqrt(len(values)))
-
-
-def _reconstruction_error(model, images):
-    """Largest |x - decode(encode(x))|, in grey levels."""
-    decoded = _in_batches(lambda x: model.decode(model.encode(x)), images)
-    return float(np.max(np.abs(decoded - images)))
-
-
-def _check_samples(model, num):
-    """How far samples at temperature 1 leave the range of grey levels."""
-    batches = [
-        model.sample_values(min(125, num - i), seed=i).numpy()
-        for i in range(0, num, 125)
-    ]
-    images = np.concatenate(batches)
-    # The range is [-1/2, 1/2]; 1 is its edge, 2 twice as far from the middle.
-    excursion = np.abs(images) / 0.5
-    return {
-        "num": num,
-        "temperature": 1.0,
-        "share_not_finite": float(np.mean(~np.isfinite(images))),
-        "largest_excursion": float(np.max(excursion)),
-    }
-
-
-def _print_results(settings, model, results):
-    height, width, channels = model.image_shape
-    print(
-        f"\n{settings['dataset']}, {results['split']}: "
-        f"{results['num_images']} images of {height}x{width}x{channels}, "
-        f"{model.bins} grey levels\n"
-    )
-    rows = {"Glow (upper bound)": results, **results["baselines"]}
-    print(f"{'':26}{'bits/dim':>10}{'standard error':>17}")
-    for name, row in rows.items():
-        print(
-            f"{name:26}{row['bits_per_dim']:10.3f}{row['standard_error']:17.3f}"
-        )
-    best = min(row["bits_per_dim"] for row in results["baselines"].values())
-    samples = results["samples"]
-    print(
-        f"\nbelow the best baseline:   {best - results['bits_per_dim']:.3f} "
-        "bits/dim"
-        f"\nreconstruction error:      {results['reconstruction_error']:.2g} "
-        "grey levels at most"
-        f"\n{samples['num']} samples, temperature 1: "
-        f"{100 * samples['share_not_finite']:.3g} % of values not finite, "
-        f"largest {samples['largest_excursion']:.3g} times the range\n",
-        flush=True,
-    )

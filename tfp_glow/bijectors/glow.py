@@ -2,10 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Glow: the multi-scale flow from a latent vector to an image."""
 
-import collections
 import math
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import prefer_static as ps
@@ -13,17 +11,12 @@ from tensorflow_probability.python.internal import prefer_static as ps
 from tfp_glow import checks
 from tfp_glow import networks
 from tfp_glow import shapes
-from tfp_glow.bijectors import actnorm
-from tfp_glow.bijectors import affine_coupling
+from tfp_glow.bijectors import glow_levels
 from tfp_glow.bijectors import invertible_1x1_conv
 from tfp_glow.bijectors import one_evaluation
 from tfp_glow.bijectors import squeeze
 
 tfb = tfp.bijectors
-
-# `steps`: a tuple of bijectors, data towards latent. `prior`: the bijector that
-# normalises what leaves at this level.
-Level = collections.namedtuple("Level", ["steps", "prior"])
 
 
 class Glow(one_evaluation.OneEvaluation):
@@ -120,7 +113,7 @@ class Glow(one_evaluation.OneEvaluation):
         checks.positive_integer(
             num_levels=num_levels, num_steps=num_steps, num_filters=num_filters
         )
-        image_shape = _checked_image_shape(image_shape, num_levels)
+        image_shape = glow_levels.checked_image_shape(image_shape, num_levels)
         checks.choice(
             "permutation", permutation, invertible_1x1_conv.PERMUTATIONS
         )
@@ -128,8 +121,8 @@ class Glow(one_evaluation.OneEvaluation):
             self._image_shape = image_shape
             self._squeeze = squeeze.Squeeze()
             if levels is None:
-                levels = _make_levels(
-                    _level_shapes(image_shape, num_levels),
+                levels = glow_levels.make_levels(
+                    glow_levels.level_shapes(image_shape, num_levels),
                     num_steps=num_steps,
                     permutation=permutation,
                     seed=seed,
@@ -266,7 +259,9 @@ class Glow(one_evaluation.OneEvaluation):
         )
 
     def _latent_shapes(self):
-        *below, top = _level_shapes(self.image_shape, self.num_levels)
+        *below, top = glow_levels.level_shapes(
+            self.image_shape, self.num_levels
+        )
         return [(h, w, c // 2) for h, w, c in below] + [top]
 
     def _forward_event_shape(self, input_shape):
@@ -299,121 +294,3 @@ def _apply_inverse(bijector, h, log_det):
 
 def _flatten_event(x):
     return shapes.reshape_event(x, 3, [math.prod(x.shape[-3:])])
-
-
-def _level_shapes(image_shape, num_levels):
-    """Event shapes inside each level, after its squeeze."""
-    height, width, channels = image_shape
-    return [
-        (height >> i, width >> i, channels << (i + 1))
-        for i in range(1, num_levels + 1)
-    ]
-
-
-def _checked_image_shape(image_shape, num_levels):
-    image_shape = tuple(image_shape)
-    if len(image_shape) != 3:
-        raise ValueError(
-            "Invalid value received for argument `image_shape`. Expected "
-            f"(height, width, channels). Received: image_shape={image_shape}"
-        )
-    height, width, channels = image_shape
-    checks.positive_integer(height=height, width=width, channels=channels)
-    multiple = 2**num_levels
-    if height % multiple or width % multiple:
-        near = " or ".join(
-            str((h, w))
-            for h, w in dict.fromkeys(
-                [
-                    tuple(
-                        max(n // multiple, 1) * multiple
-                        for n in (height, width)
-                    ),
-                    tuple(
-                        -(-n // multiple) * multiple for n in (height, width)
-                    ),
-                ]
-            )
-        )
-        raise ValueError(
-            "Invalid value received for argument `image_shape`. Expected a "
-            f"height and a width divisible by 2**num_levels={multiple}, for "
-            f"instance {near}. Received: image_shape={image_shape}, "
-            f"num_levels={num_levels}"
-        )
-    return image_shape
-
-
-def _make_levels(
-    level_shapes, num_steps, permutation, seed, dtype, network, coupling
-):
-    generator = np.random.default_rng(seed)
-
-    def next_seed():
-        return int(generator.integers(2**31))
-
-    levels = []
-    for i, shape in enumerate(level_shapes):
-        steps = []
-        for k in range(num_steps):
-            with tf.name_scope(f"level_{i}/step_{k}"):
-                steps.append(
-                    _make_step(
-                        shape, permutation, next_seed, dtype, network, coupling
-                    )
-                )
-        with tf.name_scope(f"level_{i}/prior"):
-            is_top = i == len(level_shapes) - 1
-            prior = (
-                _make_top_prior(shape, dtype)
-                if is_top
-                else _make_split_prior(shape, dtype, network)
-            )
-        levels.append(Level(steps=tuple(steps), prior=prior))
-    return tuple(levels)
-
-
-def _make_step(shape, permutation, next_seed, dtype, network, coupling):
-    return tfb.Chain(
-        [
-            affine_coupling.AffineCoupling.trainable(
-                shape, seed=next_seed(), dtype=dtype, **coupling, **network
-            ),
-            invertible_1x1_conv.Invertible1x1Conv.trainable(
-                shape[-1],
-                seed=next_seed(),
-                dtype=dtype,
-                permutation=permutation,
-            ),
-            actnorm.ActNorm.trainable(shape[-1], dtype=dtype),
-        ],
-        name="step",
-    )
-
-
-def _make_split_prior(shape, dtype, network):
-    """Normalises the second half of the channels given the first half."""
-    half = shape[-1] // 2
-    layer = networks.PriorNetwork(
-        2 * half,
-        kernel_size=3,
-        dtype=tf.as_dtype(dtype).name,
-        name="network",
-        **network,
-    )
-    layer.build((None, *shape[:-1], half))
-    return affine_coupling.AffineCoupling(
-        layer, scale="exp", dtype=dtype, name="split_prior"
-    )
-
-
-def _make_top_prior(shape, dtype):
-    """Normalises every element by a mean and a scale of its own."""
-    zeros = tf.zeros(shape, dtype)
-    return tfb.Chain(
-        [
-            tfb.Scale(log_scale=tf.Variable(zeros, name="log_scale")),
-            tfb.Shift(tf.Variable(zeros, name="shift")),
-        ],
-        name="top_prior",
-    )
