@@ -14,6 +14,7 @@ import keras
 import numpy as np
 from absl import app
 from absl import flags
+from absl import logging
 
 import tfp_glow as tfg
 from tfp_glow import files
@@ -74,6 +75,7 @@ def measure(bounds, seed):
 
 
 def main(_):
+    logging.set_verbosity(logging.WARNING)
     path = _RESULTS.value
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     results = {}

@@ -14,3 +14,4 @@ from tfp_glow.distributions import Dequantized as Dequantized
 from tfp_glow.distributions import glow_distribution as glow_distribution
 from tfp_glow.models import FlowModel as FlowModel
 from tfp_glow.models import GlowModel as GlowModel
+from tfp_glow.version import __version__ as __version__
