@@ -40,9 +40,7 @@ def flatten_batch(x, event_ndims):
     lead = x.shape.rank - event_ndims
     if lead == 1:
         return x
-    y = tf.reshape(x, ps.stack([-1, *event_shape(x, event_ndims)]))
-    y.set_shape([y.shape[0], *x.shape[lead:]])
-    return y
+    return tf.reshape(x, ps.stack([-1, *event_shape(x, event_ndims)]))
 
 
 def restore_batch(y, like, event_ndims):
