@@ -8,6 +8,7 @@ from tfp_glow.bijectors import ActNorm as ActNorm
 from tfp_glow.bijectors import AffineCoupling as AffineCoupling
 from tfp_glow.bijectors import Glow as Glow
 from tfp_glow.bijectors import Invertible1x1Conv as Invertible1x1Conv
+from tfp_glow.bijectors import Repeated as Repeated
 from tfp_glow.bijectors import Squeeze as Squeeze
 from tfp_glow.distributions import bits_per_dim as bits_per_dim
 from tfp_glow.distributions import Dequantized as Dequantized

@@ -6,6 +6,14 @@ from tfp_glow.bijectors.actnorm import ActNorm
 from tfp_glow.bijectors.affine_coupling import AffineCoupling
 from tfp_glow.bijectors.glow import Glow
 from tfp_glow.bijectors.invertible_1x1_conv import Invertible1x1Conv
+from tfp_glow.bijectors.repeated import Repeated
 from tfp_glow.bijectors.squeeze import Squeeze
 
-__all__ = ["ActNorm", "AffineCoupling", "Glow", "Invertible1x1Conv", "Squeeze"]
+__all__ = [
+    "ActNorm",
+    "AffineCoupling",
+    "Glow",
+    "Invertible1x1Conv",
+    "Repeated",
+    "Squeeze",
+]

@@ -209,66 +209,90 @@ class AffineCoupling(one_evaluation.OneEvaluation):
             x: `Tensor` of shape `[..., C]` or `[..., H, W, C]`.
         """
         if hasattr(self.network, "initialize"):
-            seen, _ = self._split(x)
+            seen, _ = self.split(x)
             self.network.initialize(
                 shapes.flatten_batch(seen, self._event_ndims)
             )
 
-    def _forward_and_log_det(self, x, **kwargs):
-        seen, changed = self._split(x)
-        shift, log_scale = self._shift_and_log_scale(seen, changed, **kwargs)
-        if log_scale is None:
-            return self._join(seen, changed + shift), tf.zeros([], x.dtype)
-        changed = tf.exp(log_scale) * changed + shift
-        return self._join(seen, changed), self._sum_event(log_scale)
+    def split(self, x):
+        """The part that the network sees, and the part that changes.
 
-    def _inverse_and_log_det(self, y, **kwargs):
-        seen, changed = self._split(y)
-        shift, log_scale = self._shift_and_log_scale(seen, changed, **kwargs)
-        if log_scale is None:
-            return self._join(seen, changed - shift), tf.zeros([], y.dtype)
-        changed = tf.exp(-log_scale) * (changed - shift)
-        return self._join(seen, changed), -self._sum_event(log_scale)
+        Args:
+            x: `Tensor` of shape `[..., C]` or `[..., H, W, C]`.
 
-    def _shift_and_log_scale(self, seen, changed, **kwargs):
+        Returns:
+            Pair of tensors; with a checkerboard both are of the shape of `x`
+            and zero on the cells of the other.
+        """
+        checks.at_least_rank(self, x, self._event_ndims)
+        if self._mask == "checkerboard":
+            cells = self._changing_cells(x)
+            return x * (1.0 - cells), x * cells
+        _check_can_split(x.shape)
+        half = x.shape[-1] // 2
+        first, second = tf.split(x, [half, x.shape[-1] - half], axis=-1)
+        return (first, second) if self._change == "second" else (second, first)
+
+    def join(self, seen, changed):
+        """The inverse of `split`, and its transpose."""
+        if self._mask == "checkerboard":
+            cells = self._changing_cells(changed)
+            return seen * (1.0 - cells) + changed * cells
+        parts = [seen, changed]
+        return tf.concat(
+            parts if self._change == "second" else parts[::-1], axis=-1
+        )
+
+    def given(self, seen, **kwargs):
+        """The bijector of the part that changes, given what the network sees.
+
+        Args:
+            seen: `Tensor`, the first part that `split` returns.
+            **kwargs: handed on to the network, which is evaluated here.
+
+        Returns:
+            A `tfb.Bijector` of the second part.
+        """
         output = self._network(
             shapes.flatten_batch(seen, self._event_ndims), **kwargs
         )
         self._find_network_variables()
-        output = tf.cast(output, changed.dtype)
+        output = tf.cast(output, seen.dtype)
+        output = shapes.restore_batch(output, seen, self._event_ndims)
+        return _ScaleAndShift(
+            lambda changed: self._shift_and_log_scale(output, changed),
+            self._event_ndims,
+        )
+
+    def _forward_and_log_det(self, x, **kwargs):
+        seen, changed = self.split(x)
+        changed, log_det = one_evaluation.forward_and_log_det(
+            self.given(seen, **kwargs), changed, self._event_ndims
+        )
+        return self.join(seen, changed), log_det
+
+    def _inverse_and_log_det(self, y, **kwargs):
+        seen, changed = self.split(y)
+        changed, log_det = one_evaluation.inverse_and_log_det(
+            self.given(seen, **kwargs), changed, self._event_ndims
+        )
+        return self.join(seen, changed), log_det
+
+    def _shift_and_log_scale(self, output, changed):
         num_outputs = changed.shape[-1] * (1 if self._additive else 2)
         expected = [*changed.shape[-self._event_ndims : -1], num_outputs]
-        if not output.shape[1:].is_compatible_with(expected):
+        if not output.shape[-self._event_ndims :].is_compatible_with(expected):
             raise ValueError(
                 f"Invalid output of the network of coupling `{self.name}`. "
                 f"Expected shape {[None, *expected]}, "
                 f"{'the shift' if self._additive else 'shift and raw scale'} "
                 f"of {changed.shape[-1]} channels. Received: {output.shape}"
             )
-        output = shapes.restore_batch(output, changed, self._event_ndims)
         if self._additive:
             return self._keep_seen(output), None
         shift, raw = tf.split(output, 2, axis=-1)
         log_scale = scales.LOG_SCALES[self._scale](raw)
         return self._keep_seen(shift), self._keep_seen(log_scale)
-
-    def _split(self, x):
-        """The part that the network sees and the part that changes."""
-        checks.at_least_rank(self, x, self._event_ndims)
-        if self._mask == "checkerboard":
-            return x * (1.0 - self._changing_cells(x)), x
-        _check_can_split(x.shape)
-        half = x.shape[-1] // 2
-        first, second = tf.split(x, [half, x.shape[-1] - half], axis=-1)
-        return (first, second) if self._change == "second" else (second, first)
-
-    def _join(self, seen, changed):
-        if self._mask == "checkerboard":
-            return changed
-        parts = [seen, changed]
-        return tf.concat(
-            parts if self._change == "second" else parts[::-1], axis=-1
-        )
 
     def _keep_seen(self, values):
         """Zero on the cells that must not change; only a board has any."""
@@ -282,9 +306,6 @@ class AffineCoupling(one_evaluation.OneEvaluation):
         offset = 1 if self._change == "first" else 0
         return tf.cast((parity + offset) % 2, x.dtype)[..., tf.newaxis]
 
-    def _sum_event(self, values):
-        return tf.reduce_sum(values, axis=list(range(-self._event_ndims, 0)))
-
     def _find_network_variables(self):
         # `tf.Module` finds the variables that hang from attributes; those of a
         # Keras layer exist once it is built, perhaps by our first call.
@@ -292,6 +313,39 @@ class AffineCoupling(one_evaluation.OneEvaluation):
             weights = self._network.weights
             if len(weights) != len(self._network_variables):
                 self._network_variables = tuple(w.value for w in weights)
+
+
+class _ScaleAndShift(one_evaluation.OneEvaluation):
+    """y = exp(log_scale) * x + shift, elementwise; no scale if it is `None`."""
+
+    def __init__(self, shift_and_log_scale, event_ndims):
+        parameters = dict(locals())
+        self._shift_and_log_scale = shift_and_log_scale
+        super().__init__(
+            forward_min_event_ndims=event_ndims,
+            parameters=parameters,
+            name="scale_and_shift",
+        )
+
+    @classmethod
+    def _parameter_properties(cls, dtype):
+        return dict()
+
+    def _forward_and_log_det(self, x):
+        shift, log_scale = self._shift_and_log_scale(x)
+        if log_scale is None:
+            return x + shift, tf.zeros([], x.dtype)
+        return tf.exp(log_scale) * x + shift, self._sum_event(log_scale)
+
+    def _inverse_and_log_det(self, y):
+        shift, log_scale = self._shift_and_log_scale(y)
+        if log_scale is None:
+            return y - shift, tf.zeros([], y.dtype)
+        return tf.exp(-log_scale) * (y - shift), -self._sum_event(log_scale)
+
+    def _sum_event(self, values):
+        axes = list(range(-self.forward_min_event_ndims, 0))
+        return tf.reduce_sum(values, axis=axes)
 
 
 def _check_can_split(shape):

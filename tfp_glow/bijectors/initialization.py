@@ -2,15 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data-dependent initialisation of whatever a bijector is composed of."""
 
-import tensorflow_probability as tfp
-
+from tfp_glow.bijectors import pull_back
 from tfp_glow.bijectors.glow import Glow
-
-tfb = tfp.bijectors
-
-# Of parts that are no composite tensors, as ours, `tfb.Chain(parts)` is not an
-# instance of `tfb.Chain` but of its base class; `tfb.Invert` likewise.
-_CHAIN, _INVERT = tfb.Chain.__bases__[0], tfb.Invert.__bases__[0]
 
 
 def initialize_forward(bijector, x):
@@ -26,9 +19,9 @@ def initialize_forward(bijector, x):
     Returns:
         `bijector.forward(x)`, after the initialisation.
     """
-    if isinstance(bijector, _INVERT):
+    if isinstance(bijector, pull_back.INVERT):
         return initialize_inverse(bijector.bijector, x)
-    if isinstance(bijector, _CHAIN):
+    if isinstance(bijector, pull_back.CHAIN):
         for part in reversed(bijector.bijectors):
             x = initialize_forward(part, x)
         return x
@@ -43,9 +36,9 @@ def initialize_inverse(bijector, y):
     Only `Glow` takes data in this direction. A block that is met from its
     output is evaluated and left as it is.
     """
-    if isinstance(bijector, _INVERT):
+    if isinstance(bijector, pull_back.INVERT):
         return initialize_forward(bijector.bijector, y)
-    if isinstance(bijector, _CHAIN):
+    if isinstance(bijector, pull_back.CHAIN):
         for part in bijector.bijectors:
             y = initialize_inverse(part, y)
         return y

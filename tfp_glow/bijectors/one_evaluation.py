@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Base class of bijectors whose value and log-det come from one evaluation."""
+"""Values and log-dets of bijectors from one evaluation."""
 
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import cache_util
@@ -40,3 +40,15 @@ class OneEvaluation(tfb.Bijector):
     def _inverse_log_det_jacobian(self, y, **kwargs):
         self._cache.inverse(y, **kwargs)
         return self._cache.inverse_attributes(y, **kwargs)["ildj"]
+
+
+def forward_and_log_det(bijector, x, event_ndims):
+    """`bijector.forward(x)` and the log-det of events of `event_ndims`."""
+    y = bijector.forward(x)
+    return y, bijector.forward_log_det_jacobian(x, event_ndims=event_ndims)
+
+
+def inverse_and_log_det(bijector, y, event_ndims):
+    """`bijector.inverse(y)` and the log-det of events of `event_ndims`."""
+    x = bijector.inverse(y)
+    return x, bijector.inverse_log_det_jacobian(y, event_ndims=event_ndims)
