@@ -94,9 +94,8 @@ class Repeated(one_evaluation.OneEvaluation):
             initialize_fn: optional callable from one step's slice of the
                 parameters and the step's input to the slice's new values, for
                 `initialize`.
-            unroll: `bool`; if true, the graph holds every step, which is a
-                little faster to run and much slower to start. For
-                `gradient="store"`.
+            unroll: `bool`; if true, the graph holds every step, so it and the
+                time to start grow with K. For `gradient="store"`.
             event_ndims: `int`, dimensions of an event of a step; by default
                 the minimum of what `step_fn` returns without conditioning.
             dtype: dtype that inputs must have, or `None` for any.
@@ -254,8 +253,7 @@ class Repeated(one_evaluation.OneEvaluation):
         return walk(x, *flat)
 
     def _walk_and_store(self, x, prepared, conditioning, inverse):
-        log_det = tf.zeros(tf.shape(x)[: self._batch_rank(x)], x.dtype)
-        log_det = tf.ensure_shape(log_det, x.shape[: self._batch_rank(x)])
+        log_det = self._zero_log_det(x)
         if self._unroll:
             slices = [_slice(prepared, k) for k in range(self.num_steps)]
             for k in self._order(range(self.num_steps), inverse):
@@ -274,9 +272,7 @@ class Repeated(one_evaluation.OneEvaluation):
         return x, log_det
 
     def _walk_without_gradient(self, x, prepared, conditioning, inverse):
-        rank = self._batch_rank(x)
-        log_det = tf.zeros(tf.shape(x)[:rank], x.dtype)
-        log_det = tf.ensure_shape(log_det, x.shape[:rank])
+        log_det = self._zero_log_det(x)
         inputs = ()
         if self._gradient == "recompute":
             inputs = tf.TensorArray(
@@ -439,8 +435,10 @@ class Repeated(one_evaluation.OneEvaluation):
     def _event_ndims(self):
         return self.forward_min_event_ndims
 
-    def _batch_rank(self, x):
-        return x.shape.rank - self._event_ndims
+    def _zero_log_det(self, x):
+        rank = x.shape.rank - self._event_ndims
+        log_det = tf.zeros(tf.shape(x)[:rank], x.dtype)
+        return tf.ensure_shape(log_det, x.shape[:rank])
 
     def _tensors(self):
         return tf.nest.map_structure(tf.convert_to_tensor, self._stacked)
