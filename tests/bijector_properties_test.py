@@ -198,7 +198,7 @@ def make_glow(dtype, image_shape, **kwargs):
 
 
 # Event shapes are those of the latent vectors.
-@register("glow_of_1_level", [4 * 4 * 2], 2 * (PADDED + 3 + 2) + 2)
+@register("glow_of_1_level", [4 * 4 * 2], PADDED + 3 + 2 + 2)
 def _(dtype):
     return make_glow(dtype, [4, 4, 2], num_levels=1, num_steps=2)
 

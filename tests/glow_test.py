@@ -7,9 +7,13 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import tfp_glow as tfg
 from tests import helpers
+from tfp_glow import networks
+
+tfb = tfp.bijectors
 
 
 def make_glow(image_shape=(4, 4, 2), **kwargs):
@@ -20,9 +24,29 @@ def make_glow(image_shape=(4, 4, 2), **kwargs):
     return tfg.Glow(image_shape, **kwargs)
 
 
+def stacked(glow, level):
+    """The variables of a level's steps."""
+    return glow._levels[level].steps.stacked_parameters
+
+
 def blocks(glow, level, step):
-    """The coupling, the convolution and the norm of one step."""
-    return glow.steps(level)[step].bijectors
+    """The coupling, the convolution and the norm of one step, as of now."""
+    p = tf.nest.map_structure(lambda v: v[step].numpy(), stacked(glow, level))
+    network = networks.CouplingNetwork(
+        num_outputs=p["network"]["last"]["shift"].size,
+        num_filters=p["network"]["hidden_0"]["shift"].size,
+        dtype=glow.dtype.name,
+    )
+    num_seen = p["network"]["hidden_0"]["kernel"].shape[-2]
+    network.build((None, None, None, num_seen))
+    for layer in [*network.hidden, network.last]:
+        for name, value in p["network"][layer.name].items():
+            getattr(layer, name).assign(value)
+    return (
+        tfg.AffineCoupling(network),
+        tfg.Invertible1x1Conv(**p["invertible_1x1_conv"]),
+        tfg.ActNorm(**p["act_norm"]),
+    )
 
 
 def test_latents_are_split_finest_first():
@@ -58,10 +82,10 @@ def test_parts_of_other_shapes_raise():
 
 
 def test_inverse_is_the_public_blocks_one_after_the_other():
-    glow = make_glow([4, 4, 3])
-    for level in range(2):
-        for step in glow.steps(level):
-            helpers.perturb(step)
+    glow = helpers.perturb(make_glow([4, 4, 3]))
+    for prior in (level.prior for level in glow._levels):
+        for variable in prior.variables:
+            variable.assign(tf.zeros_like(variable))
     squeeze = tfg.Squeeze()
     image = helpers.normal([5, 4, 4, 3])
     log_det = tf.zeros([5], tf.float64)
@@ -116,9 +140,14 @@ def test_steps_share_the_variables_of_the_flow():
     glow = make_glow()
     image = helpers.normal([1, 4, 4, 2])
     before = glow.inverse(image)
-    _, _, norm = blocks(glow, level=1, step=1)
-    assert any(norm.shift is v for v in glow.trainable_variables)
-    norm.shift.assign_add(tf.ones([16], tf.float64))
+    step = glow.steps(1)[1]
+    h = helpers.normal([1, 1, 1, 16])
+    of_step = step.forward(h)
+    shift = stacked(glow, 1)["act_norm"]["shift"]
+    assert any(shift is v for v in glow.trainable_variables)
+    assert any(shift is v for v in step.trainable_variables)
+    shift.assign_add(tf.ones([2, 16], tf.float64))
+    assert np.all(step.forward(tf.identity(h)) != of_step)
     after = glow.inverse(tf.identity(image))
     finest, coarsest = glow.split_latents(after - before)
     assert not np.any(finest)
@@ -132,11 +161,42 @@ def test_every_level_has_its_steps():
     assert [len(glow.steps(level)) for level in range(3)] == [2, 2, 2]
 
 
-def test_variable_names_say_level_and_step():
-    glow = make_glow()
-    names = [v.name for v in glow.trainable_variables]
-    for part in ("level_0/step_1/act_norm/shift", "level_1/prior/shift"):
-        assert any(part in name for name in names), part
+def test_steps_are_the_loop_one_by_one():
+    glow = helpers.perturb(make_glow(num_steps=3))
+    h = helpers.normal([5, 2, 2, 8])
+    y = glow._levels[0].steps.forward(tf.identity(h))
+    for k, step in enumerate(glow.steps(0)):
+        expected = tfb.Chain(blocks(glow, 0, k)).forward(h)
+        h = step.forward(h)
+        np.testing.assert_allclose(h, expected, atol=1e-12)
+    np.testing.assert_allclose(h, y, atol=1e-12)
+
+
+def test_variable_names_say_level_and_part():
+    names = {v.name for v in make_glow().variables}
+    for name in (
+        "glow/level_0/act_norm/shift:0",
+        "glow/level_1/invertible_1x1_conv/permutation:0",
+        "glow/level_0/network/hidden_1/kernel:0",
+        "glow/level_0/prior/network/kernel",
+        "glow/level_1/prior/shift:0",
+    ):
+        assert any(found.startswith(name) for found in names), name
+
+
+def test_there_are_as_many_variables_for_many_steps_as_for_few():
+    few, many = make_glow(num_steps=2), make_glow(num_steps=9)
+    assert len(few.variables) == len(many.variables)
+    flow = tfg.glow_distribution
+    sizes = [
+        helpers.count_ops(
+            flow([4, 4, 1], num_levels=1, num_steps=k, num_filters=4).log_prob,
+            tf.zeros([3, 4, 4, 1]),
+            op_type=None,
+        )
+        for k in (2, 9)
+    ]
+    assert sizes[0] == sizes[1]
 
 
 def test_permutations_and_signs_are_not_trainable():
@@ -156,8 +216,10 @@ def test_seed_decides_all_variables():
 def test_steps_of_one_flow_differ():
     glow = make_glow()
     convs = [blocks(glow, 0, k)[1].matrix().numpy() for k in range(2)]
-    kernels = [blocks(glow, 0, k)[0].variables[0].numpy() for k in range(2)]
-    for one, other in (convs, kernels):
+    kernels = stacked(glow, 0)["network"]["hidden_0"]["kernel"].numpy()
+    other_level = stacked(glow, 1)["network"]["hidden_1"]["kernel"].numpy()
+    one_level = stacked(glow, 0)["network"]["hidden_1"]["kernel"].numpy()
+    for one, other in (convs, kernels, (one_level, other_level)):
         assert np.max(np.abs(one - other)) > 1e-3
 
 
@@ -206,10 +268,10 @@ def test_constant_images_initialize_to_a_finite_flow():
     assert np.all(np.isfinite(glow.inverse(images)))
 
 
-# One convolution for each layer of each coupling and of the split prior; the
-# padded ones add that of the edge channel of a single image.
+# Two convolutions, and a product for the 1x1 kernel, in the loop of each level,
+# and one of the split prior; whether the edge is padded makes no difference.
 @pytest.mark.parametrize(
-    "edge_padding, convolutions", [(False, 4 * 3 + 1), (True, 4 * 5 + 2)]
+    "edge_padding, convolutions", [(False, 2 * 2 + 1), (True, 2 * 2 + 1)]
 )
 def test_networks_run_once_for_log_prob_and_once_for_sample(
     edge_padding, convolutions
@@ -245,33 +307,50 @@ def test_inverse_and_its_way_back_stay_finite_far_outside_the_data(magnitude):
 
 
 def variable_of(glow, part):
-    """A variable of a flow, with where its NaN should be found."""
+    """A variable, the index at which to poison it, where it should be found."""
+    first, second = stacked(glow, 0), stacked(glow, 1)
+    split_prior, top_prior = (level.prior for level in glow._levels)
     return {
-        "first norm": (blocks(glow, 0, 0)[2].shift, "level 0, step 0"),
-        "conv": (blocks(glow, 0, 1)[1].log_diagonal, "level 0, step 1"),
+        "norm": (first["act_norm"]["shift"], 0, "level_0: .*step] [0]"),
+        "conv": (
+            first["invertible_1x1_conv"]["log_diagonal"],
+            1,
+            "level_0: .*step] [1]",
+        ),
         "coupling": (
-            blocks(glow, 1, 0)[0].network.last.shift.value,
-            "level 1, step 0",
+            second["network"]["last"]["shift"],
+            0,
+            "level_1: .*step] [0]",
         ),
         "split prior": (
-            glow._levels[0].prior.network.shift.value,
-            "level 0, the prior",
+            split_prior.network.shift.value,
+            0,
+            "checked: .*level 0, the prior",
         ),
         "top prior": (
-            glow._levels[1].prior.trainable_variables[0],
-            "level 1, the prior",
+            top_prior.trainable_variables[0],
+            0,
+            "checked: .*level 1, the prior",
         ),
     }[part]
 
 
+def poison(glow, part):
+    """Makes a part of a variable NaN, and returns where it should be found."""
+    variable, index, place = variable_of(glow, part)
+    value = variable.numpy()
+    value[index] = np.nan
+    variable.assign(value)
+    return place
+
+
 @pytest.mark.parametrize(
-    "part", ["first norm", "conv", "coupling", "split prior", "top prior"]
+    "part", ["norm", "conv", "coupling", "split prior", "top prior"]
 )
 def test_validate_args_names_where_a_value_first_was_not_finite(part):
     glow = make_glow(validate_args=True, name="checked")
-    variable, place = variable_of(glow, part)
-    variable.assign(tf.fill(variable.shape, tf.cast(np.nan, variable.dtype)))
-    message = re.escape(f"checked: not finite after {place}")
+    place = poison(glow, part)
+    message = re.escape(place).replace(r"\.\*", "not finite after ")
     error = tf.errors.InvalidArgumentError
     for inverse in (glow.inverse, tf.function(glow.inverse)):
         with pytest.raises(error, match=message):
@@ -291,8 +370,7 @@ def test_validate_args_leaves_a_finite_flow_alone():
 
 def test_without_validate_args_a_value_may_be_not_finite():
     glow = make_glow()
-    variable, _ = variable_of(glow, "conv")
-    variable.assign(np.full(variable.shape, np.nan))
+    poison(glow, "conv")
     image = tf.zeros([2, 4, 4, 2], tf.float64)
     assert not np.all(np.isfinite(glow.inverse(image)))
 
@@ -304,7 +382,8 @@ def test_a_copy_is_the_same_flow():
     np.testing.assert_array_equal(
         copy.inverse(image), glow.inverse(tf.identity(image))
     )
-    blocks(glow, 0, 0)[2].shift.assign_add(tf.ones([8], tf.float64))
+    shift = stacked(glow, 0)["act_norm"]["shift"]
+    shift.assign_add(tf.ones([2, 8], tf.float64))
     np.testing.assert_array_equal(
         copy.inverse(tf.identity(image)), glow.inverse(tf.identity(image))
     )
@@ -377,3 +456,41 @@ def test_inputs_of_other_shapes_raise():
         glow.forward_event_shape([30])
     with pytest.raises(ValueError, match=r"event shape \(4, 4, 2\). Received"):
         glow.inverse_event_shape([4, 4, 3])
+
+
+@pytest.mark.parametrize("gradient", ["store", "recompute", "invert"])
+def test_every_gradient_is_that_of_the_public_blocks(gradient):
+    glow = helpers.perturb(make_glow(gradient=gradient))
+    image = helpers.normal([5, 4, 4, 2])
+    unrolled = glow.copy(gradient="store", unroll=True)
+    found = []
+    for flow in (glow, unrolled):
+        with tf.GradientTape() as tape:
+            x = tf.identity(image)
+            tape.watch(x)
+            latent = flow.inverse(x)
+            log_det = flow.inverse_log_det_jacobian(x, event_ndims=3)
+            loss = tf.reduce_sum(latent**2) - tf.reduce_sum(log_det)
+        found.append(tape.gradient(loss, [x, *glow.trainable_variables]))
+    for one, other in zip(*found):
+        np.testing.assert_allclose(one, other, atol=1e-9)
+
+
+@pytest.mark.parametrize("gradient", ["store", "recompute", "invert"])
+def test_gradients_flow_to_latents_and_through_samples(gradient):
+    glow = helpers.perturb(make_glow(gradient=gradient))
+    latent = helpers.normal([3, 32])
+    found = []
+    for flow in (glow, glow.copy(gradient="store", unroll=True)):
+        with tf.GradientTape() as tape:
+            z = tf.identity(latent)
+            tape.watch(z)
+            loss = tf.reduce_sum(flow.forward(z) ** 2)
+        found.append(tape.gradient(loss, [z, *glow.trainable_variables]))
+    for one, other in zip(*found):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-8)
+
+
+def test_an_unknown_gradient_suggests_the_nearest():
+    with pytest.raises(ValueError, match="Did you mean 'recompute'"):
+        make_glow(gradient="recompue")

@@ -44,6 +44,19 @@ def log_det_by_autodiff(function, x):
 
 
 def count_ops(function, *args, op_type="Conv2D"):
-    """Number of operations of one type in the graph of a function."""
+    """Number of operations of one type in the program of a function.
+
+    Those in the body of a loop count once. Of any type if it is `None`.
+    """
     graph = tf.function(function).get_concrete_function(*args).graph
-    return sum(op.type == op_type for op in graph.get_operations())
+    program = graph.as_graph_def()
+    nodes = list(program.node)
+    functions = {f.signature.name: f.node_def for f in program.library.function}
+    called = set()
+    for node in nodes:  # Grows while it is walked.
+        for attribute in node.attr.values():
+            name = attribute.func.name
+            if name in functions and name not in called:
+                called.add(name)
+                nodes.extend(functions[name])
+    return sum(op_type in (None, node.op) for node in nodes)

@@ -284,29 +284,12 @@ def test_conditioning_receives_gradients_alike_in_all_modes(direction):
             np.testing.assert_allclose(one, other, atol=1e-10)
 
 
-def count_everywhere(graph, op_type):
-    """Operations of a type in a graph and in the loops that it runs."""
-    definition = graph.as_graph_def()
-    library = {f.signature.name: f for f in definition.library.function}
-    seen, todo, count = set(), list(definition.node), 0
-    while todo:
-        node = todo.pop()
-        count += node.op == op_type
-        for attribute in node.attr.values():
-            name = attribute.func.name
-            if name in library and name not in seen:
-                seen.add(name)
-                todo += library[name].node_def
-    return count
-
-
 @pytest.mark.parametrize(
     "gradient, networks", [("store", 1), ("recompute", 2), ("invert", 2)]
 )
 def test_a_training_step_evaluates_each_network_so_often(gradient, networks):
     repeated, shape = images(tf.float32, gradient=gradient)
 
-    @tf.function
     def step(x):
         with tf.GradientTape() as tape:
             y = repeated.forward(x)
@@ -314,8 +297,7 @@ def test_a_training_step_evaluates_each_network_so_often(gradient, networks):
             loss = tf.reduce_sum(y**2) - tf.reduce_sum(log_det)
         return tape.gradient(loss, repeated.trainable_variables)
 
-    graph = step.get_concrete_function(tf.zeros([2, *shape])).graph
-    assert count_everywhere(graph, "Conv2D") == networks
+    assert helpers.count_ops(step, tf.zeros([2, *shape])) == networks
 
 
 def test_the_graph_does_not_grow_with_the_number_of_steps():
@@ -327,12 +309,8 @@ def test_the_graph_does_not_grow_with_the_number_of_steps():
             parameters,
             event_ndims=1,
         )
-        graph = (
-            tf.function(repeated.forward)
-            .get_concrete_function(tf.zeros([2, 3]))
-            .graph
-        )
-        sizes.append(count_everywhere(graph, "Exp"))
+        x = tf.zeros([2, 3])
+        sizes.append(helpers.count_ops(repeated.forward, x, op_type="Exp"))
     assert sizes[0] == sizes[1] > 0
 
 

@@ -24,7 +24,12 @@ _FIXED_SEED = (0, 0)
 
 _EMPTY = "Expected a data set of at least one batch. Received: an empty one"
 
-_NOT_FINITE = re.compile(r"not finite after ([\w ,]*\w)")
+# The second form is that of the loop of a level's steps.
+_NOT_FINITE = re.compile(
+    r"not finite (?P<side>after) (?P<part>(?!step\])[\w ,]*\w)"
+    r"|(?P<loop>\w+): (?:gradient )?not finite (?P<loop_side>after|before) "
+    r"step\] \[(?P<step>\d+)"
+)
 
 # Of a bijector that is no composite tensor, as ours are,
 # `tfd.TransformedDistribution` makes an instance of its base class.
@@ -118,6 +123,12 @@ class FlowModel(keras.Model):
     def _is_dequantized(self):
         return isinstance(self.distribution, distributions.Dequantized)
 
+    def make_train_function(self, force=False):
+        # A step that makes the optimizer's variables is traced twice.
+        with self.distribute_strategy.scope():
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def call(self, x, training=False):
         x = self._as_events(x)
         if not self._is_dequantized:
@@ -204,20 +215,24 @@ class FlowModel(keras.Model):
         try:
             return super().fit(x, *args, callbacks=callbacks, **kwargs)
         except tf.errors.InvalidArgumentError as error:
-            layer = _NOT_FINITE.search(error.message or "")
-            if layer is None:
+            found = _NOT_FINITE.search(error.message or "")
+            if found is None:
                 raise
-            # TensorFlow checks the gradients at the same places. By then some
-            # weights may have been updated.
-            if "detected in gradient" in error.message:
+            layer = found["part"] or (
+                f"{found['loop'].replace('_', ' ')}, step {found['step']}"
+            )
+            # The gradients are checked at the same places. By then some weights
+            # may have been updated.
+            side = found["side"] or found["loop_side"]
+            if "detected in gradient" in error.message or side == "before":
                 raise FloatingPointError(
                     "Expected a finite gradient. Received one that is not, "
-                    f"{position}, of the values after {layer[1]}"
+                    f"{position}, of the values {side} {layer}"
                 ) from error
             raise FloatingPointError(
                 f"Expected a finite loss. Received one that is not, {position}"
                 "; the first values that are not finite come after "
-                f"{layer[1]}. The weights are those before it"
+                f"{layer}. The weights are those before it"
             ) from error
 
     def evaluate(self, x=None, *args, **kwargs):
@@ -278,6 +293,13 @@ class FlowModel(keras.Model):
                 f"in one alone are {', '.join(differing[:5])}"
             )
         for variable in self._own_variables():
+            if variable.shape != store[variable.name].shape:
+                raise ValueError(
+                    "The file holds the weights of another distribution. "
+                    f"Expected `{variable.name}` of shape {variable.shape}. "
+                    f"Received: {store[variable.name].shape}"
+                )
+        for variable in self._own_variables():
             variable.assign(store[variable.name])
 
     def _own_variables(self):
@@ -328,6 +350,7 @@ class GlowModel(FlowModel):
         edge_padding=True,
         input_bound=networks.INPUT_BOUND,
         output_bound=networks.OUTPUT_BOUND,
+        gradient="invert",
         **kwargs,
     ):
         """Makes the model.
@@ -338,7 +361,7 @@ class GlowModel(FlowModel):
             bins: `int`, number of grey levels of the images.
             seed: `int` or `None`, for the variables and the training noise.
             permutation, additive, scale, edge_padding, input_bound,
-                output_bound: see `Glow`.
+                output_bound, gradient: see `Glow`.
             **kwargs: arguments of `keras.Model`.
 
         Raises:
@@ -356,6 +379,7 @@ class GlowModel(FlowModel):
             edge_padding=edge_padding,
             input_bound=input_bound,
             output_bound=output_bound,
+            gradient=gradient,
         )
         flow = distributions.glow_distribution(
             **flow_config, validate_args=True

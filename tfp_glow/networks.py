@@ -7,7 +7,6 @@ import numpy as np
 import tensorflow as tf
 
 from tfp_glow import checks
-from tfp_glow import shapes
 
 # In units of the normalised activations; see `CouplingNetwork`.
 INPUT_BOUND = 4.0
@@ -22,11 +21,14 @@ class ScaledLinear(keras.layers.Layer):
     y = exp(3 log_scale) * (linear(x) + shift)
     ```
 
-    `log_scale` is multiplied by 3 to learn faster, as in the paper's code. The
-    scale is applied to the kernel, which is smaller than the activations.
+    `log_scale` is multiplied by 3 to learn faster, as in the paper's code.
 
     Shapes: `[N, H, W, C]` to `[N, H, W, units]`, or `[N, C]` to `[N, units]` if
     `kernel_size` is `None`.
+
+    A layer is also a pair of functions of weights that are kept elsewhere, as
+    the K steps of a flow stack theirs: `fold` brings the weights, with any
+    leading dimensions, into the form that `apply` uses, `(kernel, bias)`.
     """
 
     def __init__(
@@ -55,55 +57,89 @@ class ScaledLinear(keras.layers.Layer):
         self.edge_padding = edge_padding and (kernel_size or 1) > 1
 
     def build(self, input_shape):
-        size = (self.kernel_size,) * 2 if self.kernel_size else ()
-        self.kernel = self.add_weight(
-            shape=(*size, input_shape[-1], self.units),
-            initializer=self.kernel_initializer,
-            name="kernel",
-        )
-        if self.edge_padding:
-            self.edge_kernel = self.add_weight(
-                shape=(*size, 1, self.units),
-                initializer="zeros",
-                name="edge_kernel",
+        for name, (shape, initializer) in self._specs(input_shape[-1]).items():
+            weight = self.add_weight(
+                shape=shape, initializer=initializer, name=name
             )
-        self.shift = self.add_weight(
-            shape=(self.units,), initializer="zeros", name="shift"
-        )
-        self.log_scale = self.add_weight(
-            shape=(self.units,), initializer="zeros", name="log_scale"
-        )
+            setattr(self, name, weight)
+
+    def stacked_variables(self, num_inputs, num_steps):
+        """Fresh weights of `num_steps` such layers.
+
+        Args:
+            num_inputs: `int`, channels of the input.
+            num_steps: `int`, K.
+
+        Returns:
+            Dictionary of `tf.Variable`s of shape `[K, ...]`.
+        """
+        return {
+            name: tf.Variable(
+                initializer((num_steps, *shape), dtype=self.variable_dtype),
+                name=f"{self.name}/{name}",
+            )
+            for name, (shape, initializer) in self._specs(num_inputs).items()
+        }
 
     def call(self, x):
-        scale = tf.exp(3.0 * tf.convert_to_tensor(self.log_scale))
-        kernel = tf.convert_to_tensor(self.kernel) * scale
-        shift = tf.convert_to_tensor(self.shift) + self._edge(x)
-        return self._linear(x, kernel) + shift * scale
+        return self.apply(self.fold(self.tensors()), x)
+
+    def tensors(self):
+        """The layer's own weights, by name."""
+        names = ["kernel", "shift", "log_scale"]
+        names += ["edge_kernel"] if self.edge_padding else []
+        return {
+            name: tf.convert_to_tensor(getattr(self, name)) for name in names
+        }
+
+    def fold(self, weights, gain=1.0):
+        """Kernel and bias, scale and edge included, of inputs times `gain`."""
+        kernel, bias = gain * weights["kernel"], weights["shift"]
+        if self.edge_padding:
+            # What is 1 at the edge and 0 inside is 1 less what is 1 inside and
+            # 0 at the edge, which is how a channel of ones is padded.
+            edge = weights["edge_kernel"]
+            kernel = tf.concat([kernel, -edge], axis=-2)
+            bias += tf.reduce_sum(edge, axis=[-4, -3, -2])
+        scale = tf.exp(3.0 * weights["log_scale"])
+        over_kernel = scale[..., tf.newaxis, :]
+        if self.kernel_size is not None:
+            over_kernel = over_kernel[..., tf.newaxis, tf.newaxis, :, :]
+        return kernel * over_kernel, bias * scale
+
+    def apply(self, folded, x):
+        """The layer's outputs, given what `fold` returns."""
+        return linear(with_ones(x) if self.edge_padding else x, *folded)
+
+    def initialized(self, weights, x):
+        """The weights, with outputs of `x` of mean 0 and variance 1."""
+        zeros = tf.zeros_like(weights["shift"])
+        plain = {**weights, "shift": zeros, "log_scale": zeros}
+        y = self.apply(self.fold(plain), x)
+        mean, variance = tf.nn.moments(y, axes=list(range(y.shape.rank - 1)))
+        log_scale = -tf.math.log(tf.sqrt(variance) + 1e-6) / 3.0
+        return {**weights, "shift": -mean, "log_scale": log_scale}
 
     def initialize(self, x):
         """Sets shift and scale so that every output of `x` is normalised."""
-        y = self._linear(x, tf.convert_to_tensor(self.kernel)) + self._edge(x)
-        mean, variance = tf.nn.moments(y, axes=list(range(y.shape.rank - 1)))
-        self.shift.assign(-mean)
-        self.log_scale.assign(-tf.math.log(tf.sqrt(variance) + 1e-6) / 3.0)
+        weights = self.initialized(self.tensors(), x)
+        self.shift.assign(weights["shift"])
+        self.log_scale.assign(weights["log_scale"])
 
-    def _linear(self, x, kernel):
-        if self.kernel_size is None:
-            return tf.matmul(x, kernel)
-        return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-
-    def _edge(self, x):
-        if not self.edge_padding:
-            return 0.0
-        # The edge channel is the same for the whole batch, so its part of the
-        # convolution is computed once and added like a shift.
-        border = self.kernel_size // 2
-        height, width, _ = shapes.event_shape(x, 3)
-        inside = tf.zeros([1, height, width, 1], x.dtype)
-        pad = [[0, 0], [border, border], [border, border], [0, 0]]
-        edge = tf.pad(inside, pad, constant_values=1)
-        kernel = tf.convert_to_tensor(self.edge_kernel)
-        return tf.nn.conv2d(edge, kernel, strides=1, padding="VALID")
+    def _specs(self, num_inputs):
+        """Shape and initializer of every weight, by name."""
+        size = (self.kernel_size,) * 2 if self.kernel_size else ()
+        zeros = keras.initializers.Zeros()
+        specs = {
+            "kernel": (
+                (*size, num_inputs, self.units),
+                self.kernel_initializer,
+            )
+        }
+        if self.edge_padding:
+            specs["edge_kernel"] = ((*size, 1, self.units), zeros)
+        specs["shift"] = specs["log_scale"] = ((self.units,), zeros)
+        return specs
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
@@ -142,6 +178,9 @@ class CouplingNetwork(keras.layers.Layer):
 
     Shapes: `[N, H, W, C]` to `[N, H, W, num_outputs]`, or `[N, C]` to
     `[N, num_outputs]`.
+
+    As in `ScaledLinear`, `fold`, `apply` and `initialized` are functions of
+    weights, a dictionary of those of the layers by their names.
 
     References:
         Kingma and Dhariwal, Glow, 2018, section 3.3; the paper's code,
@@ -211,23 +250,85 @@ class CouplingNetwork(keras.layers.Layer):
             name="last",
         )
 
+    @property
+    def _layers_in_order(self):
+        return [*self.hidden, self.last]
+
     def build(self, input_shape):
-        for layer in [*self.hidden, self.last]:
+        for layer in self._layers_in_order:
             layer.build(input_shape)
             input_shape = layer.compute_output_shape(input_shape)
 
+    def stacked_variables(self, num_inputs, num_steps):
+        """Fresh weights of `num_steps` such networks; see `ScaledLinear`."""
+        variables = {}
+        for layer in self._layers_in_order:
+            variables[layer.name] = layer.stacked_variables(
+                num_inputs, num_steps
+            )
+            num_inputs = layer.units
+        return variables
+
     def call(self, x):
-        x = bound(x, self.input_bound)
+        return self.apply(self.fold(self.tensors()), x)
+
+    def tensors(self):
+        """The network's own weights, by the names of its layers."""
+        return {layer.name: layer.tensors() for layer in self._layers_in_order}
+
+    def fold(self, weights):
+        """Kernels and biases that include the bounds' factors.
+
+        Args:
+            weights: as `stacked_variables`, with any leading dimensions, or
+                none.
+
+        Returns:
+            A list of pairs of a kernel and a bias.
+        """
+        first, second, last = (
+            layer.fold(weights[layer.name], gain)
+            for layer, gain in zip(
+                self._layers_in_order, [self.input_bound or 1.0, 1.0, 1.0]
+            )
+        )
+        if self.last.edge_padding:
+            second = _with_constant_output(*second)
+        if self.output_bound is not None:
+            last = tuple(values / self.output_bound for values in last)
+        return [first, second, last]
+
+    def apply(self, folded, x):
+        """The network's outputs, given what `fold` returns."""
+        first, second, last = folded
+        x = tf.cast(x, first[0].dtype)
+        if self.input_bound is not None:
+            x = tf.math.tanh(x / self.input_bound)
+        if self.hidden[0].edge_padding:
+            x = with_ones(x)
+        x = linear(x, *first, activation=tf.nn.relu)
+        x = linear(x, *second, activation=tf.nn.relu)
+        y = linear(x, *last)
+        if self.output_bound is not None:
+            y = self.output_bound * tf.math.tanh(y)
+        return y
+
+    def initialized(self, weights, x):
+        """The weights, with norms of the hidden layers set from inputs."""
+        weights = dict(weights)
+        x = bound(tf.cast(x, self.compute_dtype), self.input_bound)
         for layer in self.hidden:
-            x = tf.nn.relu(layer(x))
-        return bound(self.last(x), self.output_bound)
+            found = layer.initialized(weights[layer.name], x)
+            x = tf.nn.relu(layer.apply(layer.fold(found), x))
+            weights[layer.name] = found
+        return weights
 
     def initialize(self, x):
         """Sets the hidden layers' norms from one batch of inputs."""
-        x = bound(x, self.input_bound)
+        weights = self.initialized(self.tensors(), x)
         for layer in self.hidden:
-            layer.initialize(x)
-            x = tf.nn.relu(layer(x))
+            layer.shift.assign(weights[layer.name]["shift"])
+            layer.log_scale.assign(weights[layer.name]["log_scale"])
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.num_outputs)
@@ -276,9 +377,36 @@ class PriorNetwork(ScaledLinear):
         }
 
 
+def linear(x, kernel, bias, activation=tf.identity):
+    """A convolution, or a matrix product of vectors, and a bias."""
+    if kernel.shape[:-2].num_elements() > 1:
+        y = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+        return activation(tf.nn.bias_add(y, bias))
+    # Of a 1x1 kernel too: faster than its convolution, on small images twice.
+    rows = tf.reshape(x, [-1, x.shape[-1]])
+    kernel = tf.reshape(kernel, kernel.shape[-2:])
+    y = activation(tf.nn.bias_add(tf.matmul(rows, kernel), bias))
+    y = tf.reshape(y, tf.concat([tf.shape(x)[:-1], [bias.shape[-1]]], axis=0))
+    return tf.ensure_shape(y, [*x.shape[:-1], bias.shape[-1]])
+
+
+def with_ones(x):
+    """Images with one more channel, of ones."""
+    return tf.pad(x, [[0, 0]] * 3 + [[0, 1]], constant_values=1)
+
+
 def bound(x, limit):
     """`limit * tanh(x / limit)`, or `x` if there is no limit."""
     return x if limit is None else limit * tf.math.tanh(x / limit)
+
+
+def _with_constant_output(kernel, bias):
+    """Kernel and bias of a layer that has one more output, always 1."""
+    kernel = tf.pad(kernel, [[0, 0]] * (kernel.shape.rank - 1) + [[0, 1]])
+    bias = tf.pad(
+        bias, [[0, 0]] * (bias.shape.rank - 1) + [[0, 1]], constant_values=1
+    )
+    return kernel, bias
 
 
 def _check_bounds(**bounds):

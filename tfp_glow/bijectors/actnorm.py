@@ -80,20 +80,23 @@ class ActNorm(tfb.Bijector):
             )
 
     @classmethod
-    def trainable(cls, num_channels, dtype=tf.float32, **kwargs):
+    def trainable(
+        cls, num_channels, dtype=tf.float32, batch_shape=(), **kwargs
+    ):
         """Makes an `ActNorm` with fresh variables, at first the identity.
 
         Args:
             num_channels: positive `int`.
             dtype: floating dtype of the variables.
+            batch_shape: leading dimensions of the variables.
             **kwargs: further arguments of the constructor.
 
         Returns:
-            An `ActNorm` with two variables of shape `[num_channels]`.
+            An `ActNorm` with two variables, `[*batch_shape, num_channels]`.
         """
         checks.positive_integer(num_channels=num_channels)
         with tf.name_scope(kwargs.get("name", "act_norm")):
-            zeros = tf.zeros([num_channels], dtype)
+            zeros = tf.zeros([*batch_shape, num_channels], dtype)
             return cls(
                 shift=tf.Variable(zeros, name="shift"),
                 log_scale=tf.Variable(zeros, name="log_scale"),
@@ -130,9 +133,8 @@ class ActNorm(tfb.Bijector):
             TypeError: if the parameters are not variables.
         """
         checks.variables(shift=self.shift, log_scale=self.log_scale)
-        mean, variance = tf.nn.moments(x, axes=list(range(x.shape.rank - 1)))
-        self.shift.assign(-mean)
-        self.log_scale.assign(-tf.math.log(tf.sqrt(variance) + 1e-6))
+        for name, value in normalizing_parameters(x).items():
+            getattr(self, name).assign(value)
 
     def _forward(self, x):
         checks.channels(self, x, self.shift.shape[-1])
@@ -155,3 +157,10 @@ class ActNorm(tfb.Bijector):
         return checks.finite_parameters(
             is_init, shift=self.shift, log_scale=self.log_scale
         )
+
+
+def normalizing_parameters(x):
+    """`shift` and `log_scale`, `[C]` each, that normalise `x`, `[..., C]`."""
+    mean, variance = tf.nn.moments(x, axes=list(range(x.shape.rank - 1)))
+    log_scale = -tf.math.log(tf.sqrt(variance) + 1e-6)
+    return {"shift": -mean, "log_scale": log_scale}

@@ -14,6 +14,7 @@ from tfp_glow import shapes
 from tfp_glow.bijectors import glow_levels
 from tfp_glow.bijectors import invertible_1x1_conv
 from tfp_glow.bijectors import one_evaluation
+from tfp_glow.bijectors import scales
 from tfp_glow.bijectors import squeeze
 
 tfb = tfp.bijectors
@@ -39,6 +40,9 @@ class Glow(one_evaluation.OneEvaluation):
     The functions `m` and `s` of the split priors are zero-initialised
     convolutions, and at the top one mean and one scale per element, so the
     latent's distribution is a plain standard normal.
+
+    The steps of a level are one `Repeated`, so the graph, the time to start and
+    the number of variables are the same for 4 steps as for 64.
 
     | | shape |
     |---|---|
@@ -78,6 +82,8 @@ class Glow(one_evaluation.OneEvaluation):
         edge_padding=True,
         input_bound=networks.INPUT_BOUND,
         output_bound=networks.OUTPUT_BOUND,
+        gradient="invert",
+        unroll=False,
         levels=None,
         validate_args=False,
         name="glow",
@@ -97,6 +103,8 @@ class Glow(one_evaluation.OneEvaluation):
             scale: name of the couplings' scale function.
             edge_padding, input_bound, output_bound: see
                 `networks.CouplingNetwork`.
+            gradient: `"store"`, `"recompute"` or `"invert"`; see `Repeated`.
+            unroll: `bool`; see `Repeated`.
             levels: the levels of another `Glow` of the same arguments, to
                 share its variables; `copy()` uses this.
             validate_args: `bool`; if true, a value that is not finite raises
@@ -117,6 +125,7 @@ class Glow(one_evaluation.OneEvaluation):
         checks.choice(
             "permutation", permutation, invertible_1x1_conv.PERMUTATIONS
         )
+        checks.choice("scale", scale, tuple(scales.LOG_SCALES))
         with tf.name_scope(name) as name:
             self._image_shape = image_shape
             self._squeeze = squeeze.Squeeze()
@@ -124,19 +133,30 @@ class Glow(one_evaluation.OneEvaluation):
                 levels = glow_levels.make_levels(
                     glow_levels.level_shapes(image_shape, num_levels),
                     num_steps=num_steps,
-                    permutation=permutation,
+                    num_filters=num_filters,
                     seed=seed,
                     dtype=dtype,
+                    permutation=permutation,
+                    additive=additive,
+                    scale=scale,
                     network=dict(
                         edge_padding=edge_padding,
                         input_bound=input_bound,
                         output_bound=output_bound,
                     ),
-                    coupling=dict(
-                        num_filters=num_filters, additive=additive, scale=scale
-                    ),
                 )
-            self._levels = levels
+            # How the loops run is a matter of this bijector, not of the levels.
+            self._levels = tuple(
+                level._replace(
+                    steps=level.steps.copy(
+                        gradient=gradient,
+                        unroll=unroll,
+                        validate_args=validate_args,
+                        name=f"level_{i}",
+                    )
+                )
+                for i, level in enumerate(levels)
+            )
             # Bijectors with equal parameters share TFP's cache, so the
             # variables must be among them.
             parameters["levels"] = levels
@@ -165,7 +185,7 @@ class Glow(one_evaluation.OneEvaluation):
 
     def steps(self, level):
         """The steps of a level, `num_steps` bijectors from data to latent."""
-        return self._levels[level].steps
+        return self._levels[level].steps.steps
 
     def split_latents(self, latents):
         """Splits latent vectors into their levels, the finest first.
@@ -209,12 +229,7 @@ class Glow(one_evaluation.OneEvaluation):
         """
         h = tf.convert_to_tensor(image, self.dtype)
         for level in self._levels:
-            h = self._squeeze.forward(h)
-            for step in level.steps:
-                for block in reversed(step.bijectors):
-                    if hasattr(block, "initialize"):
-                        block.initialize(h)
-                    h = block.forward(h)
+            h = level.steps.initialize(self._squeeze.forward(h))
             h = tf.split(h, 2, axis=-1)[0]
 
     def _inverse_and_log_det(self, y):
@@ -224,9 +239,8 @@ class Glow(one_evaluation.OneEvaluation):
         latents = []
         for i, level in enumerate(self._levels):
             h = self._squeeze.forward(h)
-            for k, step in enumerate(level.steps):
-                h, log_det = _apply(step, h, log_det)
-                h = self._check(h, i, f"step {k}")
+            h, log_det = _apply(level.steps, h, log_det)
+            h = self._check(h, i, "the steps")
             h, log_det = _apply(level.prior, h, log_det)
             h = self._check(h, i, "the prior")
             if i < self.num_levels - 1:
@@ -244,9 +258,8 @@ class Glow(one_evaluation.OneEvaluation):
                 h = tf.concat([h, latents[i]], axis=-1)
             h, log_det = _apply_inverse(level.prior, h, log_det)
             h = self._check(h, i, "the prior")
-            for k, step in reversed(list(enumerate(level.steps))):
-                h, log_det = _apply_inverse(step, h, log_det)
-                h = self._check(h, i, f"step {k}")
+            h, log_det = _apply_inverse(level.steps, h, log_det)
+            h = self._check(h, i, "the steps")
             h = self._squeeze.inverse(h)
         batch = ps.shape(x)[:-1]
         return h, tf.broadcast_to(log_det, batch)

@@ -11,14 +11,13 @@ import tensorflow_probability as tfp
 
 from tfp_glow import checks
 from tfp_glow import networks
-from tfp_glow.bijectors import actnorm
 from tfp_glow.bijectors import affine_coupling
-from tfp_glow.bijectors import invertible_1x1_conv
+from tfp_glow.bijectors import glow_steps
 
 tfb = tfp.bijectors
 
-# `steps`: a tuple of bijectors, data towards latent. `prior`: the bijector that
-# normalises what leaves at this level.
+# `steps`: a `Repeated`, data towards latent. `prior`: the bijector that normalises
+# what leaves at this level.
 Level = collections.namedtuple("Level", ["steps", "prior"])
 
 
@@ -59,62 +58,34 @@ def checked_image_shape(image_shape, num_levels):
     return image_shape
 
 
-def make_levels(
-    event_shapes, num_steps, permutation, seed, dtype, network, coupling
-):
+def make_levels(event_shapes, seed, dtype, network, **steps):
     """Makes the bijectors of every level, with fresh variables.
 
     Args:
         event_shapes: what `level_shapes` returns.
-        num_steps, permutation, seed, dtype: as in `Glow`.
+        seed, dtype: as in `Glow`.
         network: dictionary of arguments of every network.
-        coupling: dictionary of further arguments of every coupling.
+        **steps: further arguments of `glow_steps.make_steps`.
 
     Returns:
         Tuple of `Level`.
     """
-    generator = np.random.default_rng(seed)
-
-    def next_seed():
-        return int(generator.integers(2**31))
-
     levels = []
-    for i, shape in enumerate(event_shapes):
-        steps = []
-        for k in range(num_steps):
-            with tf.name_scope(f"level_{i}/step_{k}"):
-                steps.append(
-                    _make_step(
-                        shape, permutation, next_seed, dtype, network, coupling
-                    )
-                )
-        with tf.name_scope(f"level_{i}/prior"):
-            is_top = i == len(event_shapes) - 1
-            prior = (
-                _make_top_prior(shape, dtype)
-                if is_top
-                else _make_split_prior(shape, dtype, network)
+    seeds = np.random.SeedSequence(seed).spawn(len(event_shapes))
+    for i, (shape, level_seed) in enumerate(zip(event_shapes, seeds)):
+        is_top = i == len(event_shapes) - 1
+        with tf.name_scope(f"level_{i}"):
+            level_steps = glow_steps.make_steps(
+                shape, seed=level_seed, dtype=dtype, network=network, **steps
             )
-        levels.append(Level(steps=tuple(steps), prior=prior))
+            with tf.name_scope("prior"):
+                prior = (
+                    _make_top_prior(shape, dtype)
+                    if is_top
+                    else _make_split_prior(shape, dtype, network)
+                )
+        levels.append(Level(steps=level_steps, prior=prior))
     return tuple(levels)
-
-
-def _make_step(shape, permutation, next_seed, dtype, network, coupling):
-    return tfb.Chain(
-        [
-            affine_coupling.AffineCoupling.trainable(
-                shape, seed=next_seed(), dtype=dtype, **coupling, **network
-            ),
-            invertible_1x1_conv.Invertible1x1Conv.trainable(
-                shape[-1],
-                seed=next_seed(),
-                dtype=dtype,
-                permutation=permutation,
-            ),
-            actnorm.ActNorm.trainable(shape[-1], dtype=dtype),
-        ],
-        name="step",
-    )
 
 
 def _make_split_prior(shape, dtype, network):

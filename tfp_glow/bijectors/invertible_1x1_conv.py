@@ -34,7 +34,7 @@ class Invertible1x1Conv(tfb.Bijector):
 
     | | shape |
     |---|---|
-    | `permutation` | `[C]`, integers: row `c` of `W` is row `permutation[c]` of the rest |
+    | `permutation` | `[..., C]`, integers: row `c` of `W` is row `permutation[c]` of the rest |
     | `lower`, `upper` | `[..., C, C]`; only the strict triangles are read |
     | `sign`, `log_diagonal` | `[..., C]` |
     | `x`, `y` | `[..., C]` |
@@ -64,7 +64,8 @@ class Invertible1x1Conv(tfb.Bijector):
         """Makes the bijector from its parameters.
 
         Args:
-            permutation: integer `Tensor` or array, shape `[C]`.
+            permutation: integer `Tensor` or array, shape `[C]`, or `[..., C]`
+                with the leading dimensions of the factors.
             lower, upper: floating `Tensor` or `tf.Variable`, `[..., C, C]`.
             sign: floating `Tensor` of -1 and 1, shape `[..., C]`.
             log_diagonal: floating `Tensor` or `tf.Variable`, `[..., C]`.
@@ -126,6 +127,7 @@ class Invertible1x1Conv(tfb.Bijector):
         seed=None,
         dtype=tf.float32,
         permutation="learned",
+        batch_shape=(),
         **kwargs,
     ):
         """Makes the bijector with fresh variables.
@@ -136,7 +138,8 @@ class Invertible1x1Conv(tfb.Bijector):
             dtype: floating dtype of the variables.
             permutation: `"learned"` starts at a random rotation;
                 `"reverse"` and `"shuffle"` are the fixed permutations of the
-                paper's ablation and have no variables.
+                paper's ablation and have no trainable variables.
+            batch_shape: leading dimensions of the variables.
             **kwargs: further arguments of the constructor.
 
         Returns:
@@ -156,11 +159,14 @@ class Invertible1x1Conv(tfb.Bijector):
         with tf.name_scope(kwargs.get("name", "invertible_1x1_conv")):
             if permutation != "learned":
                 rows = np.arange(num_channels, dtype=np.int32)[::-1]
+                rows = np.broadcast_to(rows, [*batch_shape, num_channels])
                 if permutation == "shuffle":
-                    rows = generator.permutation(rows)
+                    rows = generator.permuted(rows, axis=-1)
                 rows = variable(rows, "permutation", trainable=False)
                 return cls(rows, dtype=dtype, **kwargs)
-            normal = generator.standard_normal([num_channels] * 2)
+            normal = generator.standard_normal(
+                [*batch_shape, num_channels, num_channels]
+            )
             packed, rows = tf.linalg.lu(np.linalg.qr(normal)[0])
             packed = tf.cast(packed, dtype)
             diagonal = tf.linalg.diag_part(packed)
@@ -169,7 +175,7 @@ class Invertible1x1Conv(tfb.Bijector):
             upper = tf.linalg.band_part(packed, 0, -1)
             return cls(
                 permutation=variable(
-                    tf.math.invert_permutation(rows),
+                    tf.argsort(rows, axis=-1),
                     "permutation",
                     trainable=False,
                 ),
@@ -195,7 +201,7 @@ class Invertible1x1Conv(tfb.Bijector):
 
     @property
     def permutation(self):
-        """Integers of shape `[C]`."""
+        """Integers of shape `[..., C]`."""
         return self._permutation
 
     @property
@@ -221,30 +227,42 @@ class Invertible1x1Conv(tfb.Bijector):
     def matrix(self):
         """The matrix `W`, shape `[..., C, C]`."""
         if self.lower is None:
-            identity = tf.eye(self.permutation.shape[-1], dtype=self.dtype)
-            return tf.gather(identity, self.permutation, axis=-2)
+            size = self.permutation.shape[-1]
+            return tf.one_hot(self.permutation, size, dtype=self.dtype)
         lower = tf.linalg.band_part(self.lower, -1, 0)
         lower = tf.linalg.set_diag(lower, tf.ones_like(self.sign))
         upper = tf.linalg.band_part(self.upper, 0, -1)
         diagonal = self.sign * tf.exp(self.log_diagonal)
         upper = tf.linalg.set_diag(upper, diagonal)
-        return tf.gather(lower @ upper, self.permutation, axis=-2)
+        return tf.gather(
+            lower @ upper,
+            self.permutation,
+            axis=-2,
+            batch_dims=self.permutation.shape.rank - 1,
+        )
+
+    def inverse_matrix(self):
+        """The inverse of the very matrix that `matrix` rounds to its dtype."""
+        if self.lower is None:
+            return tf.linalg.matrix_transpose(self.matrix())
+        return inverse_or_nan(self.matrix())
 
     def _forward(self, x):
         checks.channels(self, x, self.permutation.shape[-1])
-        if self.lower is None:
+        if self._is_one_permutation:
             return tf.gather(x, self.permutation, axis=-1)
         return _multiply(self.matrix(), x)
 
     def _inverse(self, y):
         checks.channels(self, y, self.permutation.shape[-1])
-        if self.lower is None:
+        if self._is_one_permutation:
             back = tf.math.invert_permutation(self.permutation)
             return tf.gather(y, back, axis=-1)
-        # Of the very matrix that `_forward` uses, rounded as it is there, and
-        # in float64: a small cost that halves the error of a deep flow.
-        inverse = _inverse_or_nan(tf.cast(self.matrix(), tf.float64))
-        return _multiply(tf.cast(inverse, y.dtype), y)
+        return _multiply(self.inverse_matrix(), y)
+
+    @property
+    def _is_one_permutation(self):
+        return self.lower is None and self.permutation.shape.rank == 1
 
     def _forward_log_det_jacobian(self, x):
         if self.lower is None:
@@ -262,12 +280,24 @@ class Invertible1x1Conv(tfb.Bijector):
         )
 
 
-def _inverse_or_nan(matrix):
-    """The inverse; NaN for what is not finite, where `inv` would raise."""
+def inverse_or_nan(matrix):
+    """The inverse; NaN for what is not finite, where `inv` would raise.
+
+    Computed in float64, a small cost that halves the error of a deep flow.
+
+    Args:
+        matrix: floating `Tensor` of shape `[..., C, C]`.
+
+    Returns:
+        `Tensor` of the same shape and dtype.
+    """
+    dtype = matrix.dtype
+    matrix = tf.cast(matrix, tf.float64)
     finite = tf.math.is_finite(tf.reduce_sum(matrix, [-2, -1], keepdims=True))
     identity = tf.eye(matrix.shape[-1], dtype=matrix.dtype)
     inverse = tf.linalg.inv(tf.where(finite, matrix, identity))
-    return tf.where(finite, inverse, tf.constant(np.nan, matrix.dtype))
+    inverse = tf.where(finite, inverse, tf.constant(np.nan, tf.float64))
+    return tf.cast(inverse, dtype)
 
 
 def _multiply(matrix, x):
@@ -281,9 +311,12 @@ def _multiply(matrix, x):
 
 def _check_permutation(permutation):
     value = tf.get_static_value(permutation)
-    if value is not None and sorted(value.tolist()) != list(range(value.size)):
+    if value is None:
+        return
+    size = value.shape[-1]
+    if np.any(np.sort(value, axis=-1) != np.arange(size)):
         raise ValueError(
             "Invalid value received for argument `permutation`. Expected the "
-            f"integers 0 to {value.size - 1}, each once. Received: "
+            f"integers 0 to {size - 1}, each once. Received: "
             f"permutation={value}"
         )

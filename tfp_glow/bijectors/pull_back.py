@@ -60,15 +60,15 @@ def pull_back(tape, bijector, y, dy, d_log_det, sources, event_ndims):
 
     Returns:
         Tuple of the input, the gradient with respect to it, and the list of
-        those with respect to the sources.
+        those with respect to the sources, `None` where nothing depends on one.
     """
-    d_sources = [tf.zeros_like(source) for source in sources]
+    d_sources = [None] * len(sources)
     for part, inverse in reversed(parts(bijector)):
         y, dy, more = _pull_back_part(
             tape, part, inverse, y, dy, d_log_det, sources, event_ndims
         )
         d_sources = [
-            total if d is None else total + d
+            d if total is None else total if d is None else total + d
             for total, d in zip(d_sources, more)
         ]
     return y, dy, d_sources

@@ -100,7 +100,8 @@ class Repeated(one_evaluation.OneEvaluation):
                 the minimum of what `step_fn` returns without conditioning.
             dtype: dtype that inputs must have, or `None` for any.
             validate_args: `bool`; if true, a value that is not finite raises
-                `tf.errors.InvalidArgumentError` and names the step.
+                `tf.errors.InvalidArgumentError` and names the step, and so does
+                a gradient (not that of `"store"`).
             name: `str`.
 
         Raises:
@@ -171,17 +172,22 @@ class Repeated(one_evaluation.OneEvaluation):
         Args:
             x: `Tensor`, the input of the first step.
             **conditioning: tensors, handed on to `step_fn`.
+
+        Returns:
+            The output of the last step, after the initialisation.
         """
-        if self._initialize_fn is None:
-            return
         x = tf.convert_to_tensor(x, dtype_hint=self.dtype)
-        walk = tf.function(self._initial_values)
-        values = walk(x, conditioning)
+        if self._initialize_fn is None:
+            return self.forward(x, **conditioning)
+        # A concrete function, since TensorFlow warns of each new one that traces.
+        walk = tf.function(self._initial_values, autograph=False)
+        y, values = walk.get_concrete_function(x, conditioning)(x, conditioning)
         for parameter, value in zip(
             tf.nest.flatten(self._stacked), tf.nest.flatten(values)
         ):
             if hasattr(parameter, "assign"):
                 parameter.assign(value)
+        return y
 
     def _initial_values(self, x, conditioning):
         stacked = self._tensors()
@@ -200,8 +206,8 @@ class Repeated(one_evaluation.OneEvaluation):
             return k + 1, tf.ensure_shape(step.forward(x), x.shape), written
 
         empty = tf.nest.map_structure(_empty_array, stacked)
-        *_, written = self._while(body, (x, empty))
-        return tf.nest.map_structure(
+        _, y, written = self._while(body, (x, empty))
+        return y, tf.nest.map_structure(
             lambda array, p: tf.ensure_shape(array.stack(), p.shape),
             written,
             stacked,
@@ -226,6 +232,8 @@ class Repeated(one_evaluation.OneEvaluation):
                 reduce_retracing=True,
                 autograph=False,
             )
+            # Each of many flows traces once, which TensorFlow warns of.
+            self._traced[key]._omit_frequent_tracing_warning = True
         return self._traced[key](x, conditioning)
 
     def _walk(self, x, conditioning, inverse):
@@ -297,6 +305,7 @@ class Repeated(one_evaluation.OneEvaluation):
         prepared, _ = tf.nest.pack_sequence_as(structure, flat)
         num_prepared = len(tf.nest.flatten(prepared))
         floating = [t.dtype.is_floating for t in flat]
+        unconnected = set()
 
         def body(i, y, dy, d_prepared, d_conditioning):
             i -= 1
@@ -325,8 +334,13 @@ class Repeated(one_evaluation.OneEvaluation):
                             [outputs[0], log_det],
                             [x, *sources],
                             [dy, d_log_det],
-                            unconnected_gradients="zero",
                         )
+                        dx = tf.zeros_like(x) if dx is None else dx
+            unconnected.update(i for i, d in enumerate(d_sources) if d is None)
+            d_sources = [
+                tf.zeros_like(source) if d is None else d
+                for source, d in zip(sources, d_sources)
+            ]
             n = len(d_prepared)
             d_prepared = [
                 array.write(k, d) for array, d in zip(d_prepared, d_sources)
@@ -335,6 +349,7 @@ class Repeated(one_evaluation.OneEvaluation):
                 total + d for total, d in zip(d_conditioning, d_sources[n:])
             ]
             x = tf.ensure_shape(x, y.shape)
+            dx = self._check(dx, "gradient not finite before step", k)
             return (
                 i,
                 x,
@@ -361,12 +376,13 @@ class Repeated(one_evaluation.OneEvaluation):
             parallel_iterations=1,
             maximum_iterations=self.num_steps,
         )
+        found = [
+            tf.ensure_shape(array.stack(), t.shape)
+            for array, t in zip(d_prepared, stacks)
+        ] + list(d_conditioning)
+        # Zeros would be propagated further, through an inverse matrix say.
         found = iter(
-            [
-                tf.ensure_shape(array.stack(), t.shape)
-                for array, t in zip(d_prepared, stacks)
-            ]
-            + list(d_conditioning)
+            None if i in unconnected else d for i, d in enumerate(found)
         )
         return dx, [next(found) if f else None for f in floating]
 
@@ -392,15 +408,16 @@ class Repeated(one_evaluation.OneEvaluation):
                 f"Expected every step of `{self.name}` to keep the shape of "
                 f"its input, {x.shape}. Received: {y.shape}"
             )
-        y = tf.ensure_shape(y, x.shape)
-        if self.validate_args:
-            finite = tf.math.is_finite(tf.reduce_sum(y))
-            message = f"{self.name}: not finite after step"
-            with tf.control_dependencies(
-                [tf.debugging.Assert(finite, [message, k])]
-            ):
-                y = tf.identity(y)
+        y = self._check(tf.ensure_shape(y, x.shape), "not finite after step", k)
         return y, tf.ensure_shape(log_det + more, log_det.shape)
+
+    def _check(self, values, message, k):
+        if not self.validate_args:
+            return values
+        finite = tf.math.is_finite(tf.reduce_sum(values))
+        check = tf.debugging.Assert(finite, [f"{self.name}: {message}", k])
+        with tf.control_dependencies([check]):
+            return tf.identity(values)
 
     def _make_step(self, p, conditioning):
         step = self._step_fn(p, **conditioning)

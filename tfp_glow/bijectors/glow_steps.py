@@ -1,0 +1,153 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of one level of a Glow, as a loop over stacked variables."""
+
+import functools
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfp_glow import networks
+from tfp_glow import shapes
+from tfp_glow.bijectors import actnorm
+from tfp_glow.bijectors import affine_coupling
+from tfp_glow.bijectors import channel_map
+from tfp_glow.bijectors import invertible_1x1_conv
+from tfp_glow.bijectors import repeated
+
+tfb = tfp.bijectors
+
+
+def make_steps(
+    event_shape,
+    num_steps,
+    num_filters,
+    seed,
+    dtype,
+    permutation,
+    additive,
+    scale,
+    network,
+):
+    """Makes K steps with fresh variables, coupling(conv1x1(actnorm(x))) each.
+
+    The activation norm and the 1x1 convolution are one affine map of the
+    channels; it, its inverse and its log-det are computed for all steps
+    together, before the loop.
+
+    Args:
+        event_shape: `(H, W, C)` inside the level.
+        num_steps, num_filters, dtype, permutation, additive, scale: as in
+            `Glow`.
+        seed: `numpy.random.SeedSequence`.
+        network: dictionary of further arguments of the couplings' networks.
+
+    Returns:
+        A `Repeated`.
+    """
+    num_channels = event_shape[-1]
+    num_seen, num_changed = num_channels // 2, -(-num_channels // 2)
+    conv_seed, network_seed = seed.generate_state(2).tolist()
+    template = networks.CouplingNetwork(
+        num_outputs=num_changed * (1 if additive else 2),
+        num_filters=num_filters,
+        seed=network_seed,
+        dtype=tf.as_dtype(dtype).name,
+        **network,
+    )
+    norm = actnorm.ActNorm.trainable(
+        num_channels, dtype=dtype, batch_shape=[num_steps]
+    )
+    conv = invertible_1x1_conv.Invertible1x1Conv.trainable(
+        num_channels,
+        seed=conv_seed,
+        dtype=dtype,
+        permutation=permutation,
+        batch_shape=[num_steps],
+    )
+    factors = ("permutation", "lower", "upper", "sign", "log_diagonal")
+    with tf.name_scope("network"):
+        weights = template.stacked_variables(num_seen, num_steps)
+    return repeated.Repeated(
+        functools.partial(
+            _make_step, template=template, additive=additive, scale=scale
+        ),
+        {
+            "act_norm": {"shift": norm.shift, "log_scale": norm.log_scale},
+            "invertible_1x1_conv": {
+                name: conv.parameters[name]
+                for name in factors
+                if conv.parameters[name] is not None
+            },
+            "network": weights,
+        },
+        prepare_fn=functools.partial(
+            _prepare,
+            template=template,
+            num_pixels=event_shape[0] * event_shape[1],
+        ),
+        initialize_fn=functools.partial(_initialize, template=template),
+        event_ndims=3,
+        dtype=dtype,
+        name="steps",
+    )
+
+
+def _prepare(p, template, num_pixels):
+    """What steps compute with, from their parameters `[K, ...]`."""
+    # A flow that is computed in float64 keeps its networks as they were made.
+    weights = tf.nest.map_structure(
+        lambda w: tf.cast(w, template.compute_dtype), p["network"]
+    )
+    return {
+        "channel_map": _channel_maps(p, num_pixels),
+        "network": template.fold(weights),
+    }
+
+
+def _channel_maps(p, num_pixels):
+    norm = actnorm.ActNorm(**p["act_norm"])
+    conv = invertible_1x1_conv.Invertible1x1Conv(
+        **p["invertible_1x1_conv"], dtype=norm.dtype
+    )
+    scale = tf.exp(norm.log_scale)[..., tf.newaxis, :]
+    matrix = conv.matrix() * scale
+    kernel = tf.linalg.matrix_transpose(matrix)
+    pixel = tf.zeros(norm.shift.shape[-1:], norm.dtype)
+    log_det = norm.forward_log_det_jacobian(pixel, event_ndims=1)
+    log_det += conv.forward_log_det_jacobian(pixel, event_ndims=1)
+    return {
+        "kernel": kernel,
+        "shift": tf.linalg.matvec(matrix, norm.shift),
+        "inverse_kernel": invertible_1x1_conv.inverse_or_nan(kernel),
+        "log_det": log_det * tf.cast(num_pixels, log_det.dtype),
+    }
+
+
+def _make_step(p, template, additive, scale):
+    return tfb.Chain(
+        [
+            affine_coupling.AffineCoupling(
+                functools.partial(template.apply, p["network"]),
+                scale=scale,
+                additive=additive,
+            ),
+            channel_map.ChannelMap(**p["channel_map"]),
+        ],
+        name="step",
+    )
+
+
+def _initialize(p, x, template):
+    """One step's parameters, set from its own input."""
+    p = {**p, "act_norm": actnorm.normalizing_parameters(x)}
+    one = tf.nest.map_structure(lambda value: value[tf.newaxis], p)
+    maps = _channel_maps(one, num_pixels=1)
+    first = tf.nest.map_structure(lambda value: value[0], maps)
+    seen, _ = tf.split(
+        channel_map.ChannelMap(**first).forward(x),
+        [x.shape[-1] // 2, x.shape[-1] - x.shape[-1] // 2],
+        axis=-1,
+    )
+    seen = shapes.flatten_batch(seen, 3)
+    return {**p, "network": template.initialized(p["network"], seen)}
