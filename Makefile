@@ -26,15 +26,15 @@ demo: .venv/installed  ## train on digits for two minutes, draw, evaluate
 test: lint  ## lint, then all tests, WORKERS=2 at a time
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --durations=10 tests
 
-benchmark: .venv/installed  ## samples with and without bounded networks, half an hour
-	$(BIN)/python benchmarks/finite_samples.py
+benchmark: .venv/installed  ## beside tfb.Glow and normflows: time and memory, an hour
+	$(BIN)/python benchmarks/compare.py
 
 lint: .venv/installed-tests  ## ruff's checks and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 clean:  ## remove the environment, runs and caches
-	rm -rf .venv runs dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peers runs dist *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: setup.py constraints.txt

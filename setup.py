@@ -43,10 +43,6 @@ _COLAB = [
 ]
 
 _EXTRAS_REQUIRE = {
-    "benchmarks": [
-        "normflows>=1.7.3,<1.8",
-        "torch>=2.6,<3",
-    ],
     "colab": _COLAB,
     "tests": [
         *_COLAB,

@@ -232,6 +232,28 @@ def _(dtype):
     )
 
 
+@register("repeated", [4], 3)
+def _(dtype):
+    def step_fn(p):
+        def network(x):
+            return tf.tanh(tf.linalg.matmul(x, p["kernel"]))
+
+        return tfb.Chain(
+            [
+                tfg.AffineCoupling(network, event_ndims=1),
+                tfb.Permute([2, 0, 3, 1]),
+                tfg.ActNorm(p["shift"], p["log_scale"]),
+            ]
+        )
+
+    shapes = {"kernel": [3, 2, 4], "shift": [3, 4], "log_scale": [3, 4]}
+    return tfg.Repeated(
+        step_fn,
+        {name: tf.Variable(tf.zeros(s, dtype)) for name, s in shapes.items()},
+        dtype=dtype,
+    )
+
+
 def make_step(dtype):
     return tfb.Chain(
         [
@@ -316,6 +338,7 @@ for_one_of_each_kind = pytest.mark.parametrize(
         "coupling_of_a_module",
         "squeeze",
         "glow_of_2_levels",
+        "repeated",
         "inverted_chain",
     ],
 )

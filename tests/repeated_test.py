@@ -3,6 +3,9 @@
 """Tests of `tfp_glow.bijectors.repeated` and `pull_back`."""
 
 import itertools
+import pathlib
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -443,20 +446,140 @@ def test_keras_fits_it():
     assert history[-1] < history[0]
 
 
-@pytest.mark.parametrize("gradient", GRADIENTS)
-def test_a_distribution_strategy_gives_the_same_gradient(gradient):
-    repeated, shape = vectors(tf.float64, gradient=gradient)
-    x = helpers.normal([3, *shape], 5)
+# Two devices must be asked for before TensorFlow starts.
+_TWO_REPLICAS = """
+import numpy as np
+import tensorflow as tf
+from tests import helpers, repeated_test
 
-    def gradient_of(x):
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+for mode in repeated_test.GRADIENTS:
+    with strategy.scope():
+        repeated, shape = repeated_test.vectors(tf.float64, gradient=mode)
+    x = helpers.normal([6, *shape], 5)
+
+    def gradient(x):
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(repeated.forward(x) ** 2)
         return tape.gradient(loss, repeated.trainable_variables)
 
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
-    run = tf.function(lambda x: strategy.run(gradient_of, (x,)))
-    for a, b in zip(run(x), gradient_of(tf.identity(x))):
+    @tf.function
+    def of_replicas():
+        def replica():
+            i = tf.distribute.get_replica_context().replica_id_in_sync_group
+            return gradient(tf.reshape(x, [2, 3, 4])[i])
+
+        return strategy.reduce("sum", strategy.run(replica), axis=None)
+
+    for a, b in zip(of_replicas(), gradient(x), strict=True):
+        assert np.max(np.abs(a)) > 1e-3
         np.testing.assert_allclose(a, b, atol=1e-10)
+print("equal")
+"""
+
+
+def test_two_replicas_give_the_gradient_of_the_whole_batch():
+    process = subprocess.run(
+        [sys.executable, "-c", _TWO_REPLICAS],
+        cwd=pathlib.Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert process.stdout == "equal\n", process.stderr
+
+
+@pytest.mark.parametrize("gradient", GRADIENTS)
+def test_integers_pass_through(gradient):
+    rows = np.stack([np.random.default_rng(k).permutation(4) for k in range(K)])
+    parameters = {
+        "permutation": tf.Variable(rows, trainable=False),
+        **variables({"shift": [3, 4]}, tf.float64),
+    }
+
+    def step_fn(p, label):
+        shift = tf.one_hot(label, 3, dtype=tf.float64) @ p["shift"]
+        return tfb.Chain([tfb.Permute(p["permutation"]), tfb.Shift(shift)])
+
+    repeated = tfg.Repeated(
+        step_fn, parameters, gradient=gradient, event_ndims=1
+    )
+    x, label = helpers.normal([5, 4], 3), tf.constant([0, 1, 2, 1, 0])
+    with tf.GradientTape() as tape:
+        y = repeated.forward(x, label=label)
+        loss = tf.reduce_sum(y**3)
+    expected = x
+    for k in range(K):
+        expected = expected + tf.gather(parameters["shift"][k], label)
+        expected = tf.gather(expected, rows[k], axis=-1)
+    np.testing.assert_allclose(y, expected, atol=1e-12)
+    found = tape.gradient(loss, parameters["shift"])
+    with tf.GradientTape() as tape:
+        tape.watch(expected)
+        last = tape.gradient(tf.reduce_sum(expected**3), expected)
+    # The last shift is followed by one permutation.
+    by_row = tf.gather(last, np.argsort(rows[-1]), axis=-1)
+    np.testing.assert_allclose(
+        found[-1],
+        tf.math.unsorted_segment_sum(by_row, label, 3),
+        atol=1e-10,
+    )
+
+
+def test_initialize_sees_what_is_prepared_and_the_conditioning():
+    parameters = variables({"shift": [3], "log_scale": [3]}, tf.float64)
+
+    def step_fn(p, offset):
+        return tfb.Chain(
+            [tfb.Scale(p["scale"]), tfb.Shift(p["shift"] + offset)]
+        )
+
+    repeated = tfg.Repeated(
+        step_fn,
+        parameters,
+        prepare_fn=lambda p: {**p, "scale": tf.exp(p["log_scale"])},
+        initialize_fn=lambda p, x: {
+            "shift": -tf.reduce_mean(x, axis=0),
+            "log_scale": -tf.math.log(tf.math.reduce_std(x, axis=0)),
+        },
+        event_ndims=1,
+    )
+    x, offset = 5.0 + 3.0 * helpers.normal([200, 3], 2), tf.ones([200, 3])
+    offset = tf.cast(offset, tf.float64)
+    y = repeated.initialize(x, offset=offset)
+    np.testing.assert_allclose(np.std(y, 0), 1.0, atol=1e-10)
+    np.testing.assert_allclose(np.mean(y, 0), 1.0, atol=1e-10)
+    np.testing.assert_allclose(
+        repeated.forward(x, offset=offset), y, atol=1e-12
+    )
+    np.testing.assert_allclose(
+        parameters["shift"][0], -np.mean(x, axis=0), atol=1e-12
+    )
+    # The first step leaves a mean of 1 / std, and the next ones a mean of 1.
+    np.testing.assert_allclose(parameters["shift"][2:], -1.0, atol=1e-10)
+
+
+@pytest.mark.parametrize("gradient", GRADIENTS)
+def test_only_store_keeps_what_the_steps_computed(gradient):
+    repeated, shape = images(tf.float32, gradient=gradient)
+
+    def step(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(repeated.forward(x) ** 2)
+        return tape.gradient(loss, repeated.trainable_variables)
+
+    kept, stacks = (
+        helpers.count_ops(step, tf.zeros([2, *shape]), op_type=op)
+        for op in ("TensorListPushBack", "TensorListReserve")
+    )
+    assert (kept > 0) == (gradient == "store")
+    # One for the gradient of each parameter, and one for the inputs.
+    if gradient != "store":
+        assert stacks == 3 + (gradient == "recompute")
 
 
 def test_validate_args_names_the_step():

@@ -1,0 +1,283 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""This project's Glow beside `tfb.Glow` and normflows, at several depths.
+
+`python benchmarks/compare.py` measures every model alone in a process, some
+rounds of all of them in turn, and prints a table of the medians, a table of
+the targets, and draws a chart. It takes about an hour on two processors. Each
+finished process is kept in the file of results and is not repeated by the next
+call, unless the code that it measured has changed.
+"""
+
+import ast
+import dataclasses
+import datetime
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+from absl import app
+from absl import flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from benchmarks import compare_case
+from benchmarks import compare_chart
+from benchmarks import compare_environment
+from benchmarks import compare_report
+from tfp_glow import checks
+from tfp_glow import files
+
+_CASES = flags.DEFINE_list(
+    "cases", list(compare_case.MODULES), "what to compare"
+)
+_NUM_STEPS = flags.DEFINE_list(
+    "num_steps", ["4", "8", "16", "32", "64"], "depths, K in the paper"
+)
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "processes of each kind")
+_NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width, W")
+_IMAGE_SIZE = flags.DEFINE_integer("image_size", 32, "side of the images")
+_NUM_LEVELS = flags.DEFINE_integer("num_levels", 3, "levels, L in the paper")
+_RESULTS = flags.DEFINE_string(
+    "results", "runs/compare.json", "file of finished processes"
+)
+_CHART = flags.DEFINE_string("chart", "docs/depth.png", "picture to write")
+_DRAW_ONLY = flags.DEFINE_bool(
+    "draw_only", False, "print and draw the file of results as it is"
+)
+
+_BATCH_SIZE = 16
+_HEADLINE_STEPS = 32  # Where everything is measured, not training alone.
+_FLOOR_STEPS, _FLOOR_BATCH_SIZE = 16, 64  # Where networks are most of the time.
+_WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef)
+_MOST_STEPS = {"unrolled": 32, "tfb_glow": 32}  # Deeper takes minutes to start.
+_CHECK_SIZES = compare_case.Sizes(
+    num_steps=2, batch_size=4, num_filters=8, image_size=8, num_levels=2
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One process: a case, its sizes, what it measures, and in which round."""
+
+    case: str
+    sizes: compare_case.Sizes
+    measures: tuple
+    round: int = 0
+
+    @property
+    def key(self):
+        """What a file of results keeps it under."""
+        s = self.sizes
+        return (
+            f"{self.case}, {'+'.join(self.measures)}, K={s.num_steps}, "
+            f"batch {s.batch_size}, W={s.num_filters}, "
+            f"{s.image_size} pixels, L={s.num_levels}, round {self.round}, "
+            f"code {fingerprint(self.case)}"
+        )
+
+
+@functools.cache
+def fingerprint(case):
+    """Eight digits that change with the code that a case measures.
+
+    Comments and docstrings do not matter.
+    """
+    module = compare_case.MODULES[case]
+    here = pathlib.Path(__file__).parent
+    sources = [
+        here / "compare_case.py",
+        here / "compare_cases" / f"{module}.py",
+    ]
+    if module in ("ours", "floor"):
+        sources += sorted((here.parent / "tfp_glow").glob("*.py"))
+        sources += sorted((here.parent / "tfp_glow" / "bijectors").glob("*.py"))
+    digest = hashlib.sha256()
+    for source in sources:
+        tree = ast.parse(source.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, _WITH_DOCSTRING) and ast.get_docstring(node):
+                node.body = node.body[1:]
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()[:8]
+
+
+def plan(cases, depths, rounds, **sizes):
+    """The processes to run, in order: checks first, then round by round.
+
+    Args:
+        cases: names of cases.
+        depths: numbers of steps; those of the comparison with the networks
+            alone are only run if they are among them.
+        rounds: positive `int`.
+        **sizes: the other fields of `compare_case.Sizes`.
+
+    Returns:
+        List of `Run`s.
+
+    Raises:
+        ValueError: if a case is unknown, or a number is not positive.
+    """
+    for case in cases:
+        checks.choice("cases", case, tuple(compare_case.MODULES))
+    checks.positive_integer(rounds=rounds, **sizes)
+    for num_steps in depths:
+        checks.positive_integer(num_steps=num_steps)
+    wanted = []
+    for num_steps in depths:
+        headline = num_steps == _HEADLINE_STEPS
+        measures = compare_case.MEASURES if headline else ("train",)
+        wanted += [
+            (case, num_steps, _BATCH_SIZE, measures)
+            for case in cases
+            if num_steps <= _MOST_STEPS.get(case, num_steps)
+            and (case != "floor" or headline)
+        ]
+    if _FLOOR_STEPS in depths:
+        wanted += [
+            (case, _FLOOR_STEPS, _FLOOR_BATCH_SIZE, ("train",))
+            for case in cases
+            if case not in ("tfb_glow", "normflows")
+        ]
+    return [Run(case, _CHECK_SIZES, ("check",)) for case in cases] + [
+        Run(
+            case,
+            compare_case.Sizes(
+                num_steps=num_steps, batch_size=batch_size, **sizes
+            ),
+            measures,
+            i,
+        )
+        for i in range(rounds)
+        for case, num_steps, batch_size, measures in wanted
+    ]
+
+
+def run_process(run):
+    """What `compare_case.py` prints for a run, in a process of its own.
+
+    Raises:
+        RuntimeError: if it fails, with the last lines that it wrote.
+    """
+    script = pathlib.Path(__file__).with_name("compare_case.py")
+    process = subprocess.run(
+        [
+            compare_environment.python_of(run.case),
+            str(script),
+            f"--case={run.case}",
+            f"--measure={','.join(run.measures)}",
+            *(f"--{k}={v}" for k, v in dataclasses.asdict(run.sizes).items()),
+        ],
+        # On the processor, and without TensorFlow's news of the machine.
+        env={
+            **os.environ,
+            "CUDA_VISIBLE_DEVICES": "",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
+        capture_output=True,
+        text=True,
+    )
+    if process.returncode != 0:
+        last = "\n".join(process.stderr.splitlines()[-8:])
+        raise RuntimeError(f"exit status {process.returncode}\n{last}")
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+def run_all(runs, path):
+    """Runs what the file of results does not hold yet, and adds it there.
+
+    Args:
+        runs: list of `Run`s.
+        path: `str`, the file, which need not exist.
+
+    Returns:
+        List of the `Run`s that failed; they will be tried by the next call.
+        A case whose check failed is not measured.
+    """
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    results = load(path)
+    failed = []
+    todo = [run for run in runs if run.key not in results]
+    for i, run in enumerate(todo):
+        if any(f.case == run.case and "check" in f.measures for f in failed):
+            continue
+        print(f"{i + 1} of {len(todo)}: {run.key}", flush=True)
+        try:
+            measured = run_process(run)
+        except (RuntimeError, OSError) as error:
+            print(f"  failed: {error}", flush=True)
+            failed.append(run)
+            continue
+        results[run.key] = {
+            "case": run.case,
+            **dataclasses.asdict(run.sizes),
+            "round": run.round,
+            "code": fingerprint(run.case),
+            "time": datetime.datetime.now().isoformat(timespec="seconds"),
+            **measured,
+        }
+        with files.replacing(path) as temporary, open(temporary, "w") as file:
+            json.dump(results, file, indent=1)
+    return failed
+
+
+def load(path):
+    """The results in a file, by key; none if there is no file."""
+    if not os.path.exists(path):
+        return {}
+    with open(path) as file:
+        return json.load(file)
+
+
+def report(results, chart, **sizes):
+    """Prints both tables and draws the chart.
+
+    Args:
+        results: see `load`.
+        chart: `str`, path of the picture.
+        **sizes: which results to use: fields of `compare_case.Sizes`.
+    """
+    medians = compare_report.medians(
+        record
+        for record in results.values()
+        if "checked" not in record
+        and record["code"] == fingerprint(record["case"])
+        and all(record[name] == size for name, size in sizes.items())
+    )
+    if not medians:
+        print("No results of these sizes.")
+        return
+    print(f"\n{compare_report.table(medians)}")
+    print(f"\n{compare_report.targets_table(medians)}")
+    os.makedirs(os.path.dirname(chart) or ".", exist_ok=True)
+    compare_chart.save(chart, medians)
+    print(f"\nDrawn: {chart}")
+
+
+def main(_):
+    sizes = dict(
+        num_filters=_NUM_FILTERS.value,
+        image_size=_IMAGE_SIZE.value,
+        num_levels=_NUM_LEVELS.value,
+    )
+    try:
+        depths = [int(text) for text in _NUM_STEPS.value]
+        runs = plan(_CASES.value, depths, _ROUNDS.value, **sizes)
+    except ValueError as error:
+        sys.exit(str(error))
+    path = _RESULTS.value
+    try:
+        failed = [] if _DRAW_ONLY.value else run_all(runs, path)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"Cannot install a peer, which --cases can leave out: {error}")
+    report(load(path), _CHART.value, **sizes)
+    if failed:
+        sys.exit("Failed: " + "; ".join(run.key for run in failed))
+
+
+if __name__ == "__main__":
+    app.run(main)

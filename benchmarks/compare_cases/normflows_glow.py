@@ -1,0 +1,75 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The Glow of normflows, built as in its own example, on PyTorch."""
+
+import importlib.metadata
+
+import normflows as nf
+import torch
+
+from benchmarks import compare_case
+
+VERSIONS = {
+    name: importlib.metadata.version(name) for name in ("normflows", "torch")
+}
+
+
+class Model:
+    """`MultiscaleFlow` of `GlowBlock`s on trained normals, and torch's Adam."""
+
+    def __init__(self, case, sizes, images):
+        del case
+        torch.set_num_threads(compare_case.num_cpus())
+        torch.manual_seed(0)
+        self._sizes = sizes
+        self._images = self._tensor(images)
+        self._flow = _flow(sizes)
+        self._optimizer = torch.optim.Adam(self._flow.parameters(), 1e-3)
+
+    @property
+    def num_weights(self):
+        return sum(p.numel() for p in self._flow.parameters())
+
+    def initialize(self):
+        """Nothing: the activation norms are set by the first run."""
+
+    def train_step(self):
+        """Bits per dimension before the step."""
+        self._optimizer.zero_grad()
+        loss = self._sizes.bits_per_dim(self._flow.forward_kld(self._images))
+        loss.backward()
+        self._optimizer.step()
+        return loss.item()
+
+    def log_prob(self, images):
+        with torch.no_grad():
+            return self._flow.log_prob(self._tensor(images), y=None).numpy()
+
+    def sample(self):
+        with torch.no_grad():
+            samples, _ = self._flow.sample(self._sizes.batch_size)
+            return samples.permute(0, 2, 3, 1).numpy()
+
+    def _tensor(self, images):
+        return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+
+
+def _flow(sizes):
+    """As `examples/glow.ipynb` of normflows, less the classes."""
+    num_levels, size = sizes.num_levels, sizes.image_size
+    bases, merges, flows = [], [], []
+    for i in range(num_levels):
+        channels = 3 * 2 ** (num_levels + 1 - i)
+        blocks = [
+            nf.flows.GlowBlock(
+                channels, sizes.num_filters, split_mode="channel", scale=True
+            )
+            for _ in range(sizes.num_steps)
+        ]
+        flows.append([*blocks, nf.flows.Squeeze()])
+        if i > 0:
+            merges.append(nf.flows.Merge())
+            channels //= 2
+        side = size // 2 ** (num_levels - i)
+        bases.append(nf.distributions.DiagGaussian((channels, side, side)))
+    return nf.MultiscaleFlow(bases, flows, merges, class_cond=False)

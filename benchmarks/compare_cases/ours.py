@@ -1,0 +1,63 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""This project's Glow, trained as its users do."""
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import tfp_glow as tfg
+
+VERSIONS = {
+    "tfp_glow": tfg.__version__,
+    "keras": keras.__version__,
+    "tensorflow": tf.__version__,
+    "tensorflow_probability": tfp.__version__,
+}
+
+_ARGUMENTS = {
+    "invert": dict(gradient="invert"),
+    "recompute": dict(gradient="recompute"),
+    "store": dict(gradient="store"),
+    "unrolled": dict(gradient="store", unroll=True),
+}
+
+
+class Model:
+    """`FlowModel` of `glow_distribution`, and Keras' Adam."""
+
+    def __init__(self, case, sizes, images):
+        self._images = tf.constant(images)
+        self._model = tfg.FlowModel(
+            tfg.glow_distribution(
+                images.shape[1:],
+                num_levels=sizes.num_levels,
+                num_steps=sizes.num_steps,
+                num_filters=sizes.num_filters,
+                seed=0,
+                **_ARGUMENTS[case],
+            )
+        )
+        # Not compiled by XLA, wherever this runs.
+        self._model.compile(keras.optimizers.Adam(1e-3), jit_compile=False)
+        distribution = self._model.distribution
+        self._sample = tf.function(lambda: distribution.sample(len(images)))
+
+    @property
+    def num_weights(self):
+        variables = self._model.distribution.trainable_variables
+        return sum(v.shape.num_elements() for v in variables)
+
+    def initialize(self):
+        self._model.initialize(self._images)
+
+    def train_step(self):
+        """Bits per dimension before the step."""
+        logs = self._model.train_on_batch(self._images, return_dict=True)
+        return float(logs["loss"])
+
+    def log_prob(self, images):
+        return self._model.log_prob(images).numpy()
+
+    def sample(self):
+        return self._sample().numpy()

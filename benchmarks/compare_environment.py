@@ -1,0 +1,47 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The environments of the peers that this project's own does not hold."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
+FOLDER = _ROOT / ".venv-peers"
+REQUIREMENTS = {
+    "normflows": ("normflows==1.7.3", "torch==2.13.0", "numpy>=2.0,<2.4"),
+}
+
+
+def python_of(case):
+    """The interpreter that runs a case; its packages are installed if need be.
+
+    Args:
+        case: `str`. A key of `REQUIREMENTS` has an environment of its own.
+
+    Returns:
+        `str`, a path.
+
+    Raises:
+        subprocess.CalledProcessError: if they cannot be installed.
+    """
+    if case not in REQUIREMENTS:
+        return sys.executable
+    folder = FOLDER / case
+    python = str(folder / "bin" / "python")
+    wanted = "\n".join(REQUIREMENTS[case])
+    # Written last, so that an installation that was cut short is done anew.
+    marker = folder / "installed"
+    if marker.exists() and marker.read_text() == wanted:
+        return python
+    print(f"Installing {case} into {os.path.relpath(folder)}.", flush=True)
+    FOLDER.mkdir(exist_ok=True)
+    (FOLDER / ".gitignore").write_text("*\n")
+    for command in (
+        [sys.executable, "-m", "venv", "--clear", str(folder)],
+        [python, "-m", "pip", "install", "--quiet", *REQUIREMENTS[case]],
+    ):
+        subprocess.run(command, check=True)
+    marker.write_text(wanted)
+    return python
