@@ -1,0 +1,120 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Writes XLA programs of one training step, to be timed where there is JAX.
+
+`python benchmarks/export_xla.py --out=runs/xla` writes, for this project's Glow
+and for `tfb.Glow`, the program of a step (log-density, gradient and Adam), its
+inputs, and the first losses that TensorFlow computes without XLA.
+`benchmarks/run_xla.py` runs them on any device, and needs JAX alone.
+"""
+
+import io
+import json
+import math
+import os
+import pathlib
+import sys
+
+import numpy as np
+import tensorflow as tf
+from absl import app
+from absl import flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from benchmarks import compare_case
+from benchmarks.compare_cases import ours
+from benchmarks.compare_cases import tfb_glow
+from tfp_glow import files
+
+_CASES = flags.DEFINE_list(
+    "cases", ["invert", "recompute", "store", "tfb_glow"], "what to export"
+)
+_OUT = flags.DEFINE_string("out", "runs/xla", "folder to write")
+_NUM_STEPS = flags.DEFINE_integer("num_steps", 32, "steps of a level, K")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "images in a step")
+_NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width, W")
+_IMAGE_SIZE = flags.DEFINE_integer("image_size", 32, "side of the images")
+_NUM_LEVELS = flags.DEFINE_integer("num_levels", 3, "levels, L")
+
+
+_LOSSES = 3
+
+
+def make_step(case, model):
+    """The function that one training step of a `compare_cases` model runs."""
+    if case == "tfb_glow":
+        return model._train_step.python_function
+    keras_model = model._model
+
+    def step(images):
+        variables = keras_model.trainable_variables
+        with tf.GradientTape() as tape:
+            nats = -tf.reduce_mean(keras_model.distribution.log_prob(images))
+            loss = nats / (keras_model.event_size * math.log(2.0))
+        gradients = tape.gradient(loss, [v.value for v in variables])
+        keras_model.optimizer.apply(gradients, variables)
+        return loss
+
+    return step
+
+
+def export(step, image):
+    """The program of a step.
+
+    Args:
+        step: callable from a batch of images to a loss, which also updates
+            variables.
+        image: `Tensor`, the batch.
+
+    Returns:
+        Tuple of the serialised program, `bytes`, and its inputs, a list of
+        arrays: the batch and then the variables in the order of the program.
+    """
+    function = tf.function(step, jit_compile=True, autograph=False)
+    concrete = function.get_concrete_function(image)
+    by_handle = {id(v.handle): v for v in concrete.graph.variables}
+    inputs = [image.numpy()]
+    for captured in concrete.captured_inputs:
+        variable = by_handle.get(id(captured))
+        if variable is None and captured.dtype.is_integer:
+            continue  # Sizes and axes are part of the program.
+        inputs.append(
+            captured.numpy() if variable is None else variable.numpy()
+        )
+    ir = function.experimental_get_compiler_ir(image)
+    return ir(stage="hlo_serialized"), inputs
+
+
+def main(_):
+    sizes = compare_case.Sizes(
+        num_steps=_NUM_STEPS.value,
+        batch_size=_BATCH_SIZE.value,
+        num_filters=_NUM_FILTERS.value,
+        image_size=_IMAGE_SIZE.value,
+        num_levels=_NUM_LEVELS.value,
+    )
+    image = tf.constant(sizes.images())
+    for case in _CASES.value:
+        module = tfb_glow if case == "tfb_glow" else ours
+        model = module.Model(case, sizes, sizes.images())
+        model.initialize()
+        model.train_step()  # The peer initialises in its first.
+        program, inputs = export(make_step(case, model), image)
+        losses = [model.train_step() for _ in range(_LOSSES)]
+        folder = os.path.join(_OUT.value, case)
+        os.makedirs(folder, exist_ok=True)
+        archive = io.BytesIO()
+        np.savez(archive, *inputs)
+        for name, content in {
+            "step.hlo": program,
+            "inputs.npz": archive.getvalue(),
+            "losses.json": json.dumps(losses).encode(),
+        }.items():
+            with files.replacing(os.path.join(folder, name)) as temporary:
+                pathlib.Path(temporary).write_bytes(content)
+        print(f"{folder}: {len(program):,} bytes, losses {losses}")
+
+
+if __name__ == "__main__":
+    app.run(main)
