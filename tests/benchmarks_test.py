@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import matplotlib.image
+import numpy as np
 import pytest
 
 from benchmarks import compare
@@ -291,3 +292,32 @@ def test_a_process_that_fails_says_why():
     run = compare.Run("floor", compare_case.Sizes(), ("nothing",))
     with pytest.raises(RuntimeError, match="unknown measures: nothing"):
         compare.run_process(run)
+
+
+def test_a_program_of_a_training_step_is_exported(tmp_path):
+    process = subprocess.run(
+        [
+            sys.executable,
+            str(_ROOT / "benchmarks" / "export_xla.py"),
+            "--cases=invert",
+            f"--out={tmp_path}",
+            "--num_steps=2",
+            "--batch_size=2",
+            "--num_filters=4",
+            "--image_size=8",
+            "--num_levels=1",
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr
+    folder = tmp_path / "invert"
+    assert b"while" in (folder / "step.hlo").read_bytes()
+    losses = json.loads((folder / "losses.json").read_text())
+    assert losses == sorted(losses, reverse=True)
+    assert len(set(losses)) == 3
+    with np.load(folder / "inputs.npz") as inputs:
+        values = [inputs[name] for name in inputs.files]
+    assert values[0].shape == (2, 8, 8, 3)
+    # Weights, two moments of each, and the count of steps.
+    assert sum(value.size for value in values[1:]) > 1000

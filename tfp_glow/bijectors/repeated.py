@@ -34,8 +34,9 @@ class Repeated(one_evaluation.OneEvaluation):
     | `"invert"` | the output of the last step | 2, 3 without `given` |
 
     `"store"` is ordinary automatic differentiation. `"invert"` recovers every
-    step's input from its output, so memory does not grow with K; its gradients
-    carry the rounding errors of the inverses. A bijector with the three methods
+    step's input from its output, so that no activations are kept, whatever K
+    is; its gradients carry the rounding errors of the inverses, which
+    `benchmarks/gradient_error.py` measures for a Glow. A bijector with the three methods
     of `pull_back`, such as `AffineCoupling`, is evaluated once for both.
 
     | | shape |
