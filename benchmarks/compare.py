@@ -135,7 +135,7 @@ def plan(cases, depths, rounds, **sizes):
             (case, num_steps, _BATCH_SIZE, measures)
             for case in cases
             if num_steps <= _MOST_STEPS.get(case, num_steps)
-            and (case != "floor" or headline)
+            and (compare_case.MODULES[case] != "floor" or headline)
         ]
     if _FLOOR_STEPS in depths:
         wanted += [

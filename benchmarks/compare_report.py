@@ -14,6 +14,7 @@ LABELS = {
     "tfb_glow": "tfb.Glow",
     "normflows": "normflows",
     "floor": "networks alone",
+    "floor_in_turn": "  one after another",
 }
 # This project's modes, which the targets are for.
 MODES = ("invert", "recompute", "store")

@@ -116,7 +116,7 @@ def _(dtype):
     )
 
 
-for scale in scales.LOG_SCALES:
+for scale in scales.SCALES:
     register_coupling(f"{scale}_of_vectors", [4], UNPADDED, scale=scale)
 
 register_coupling("additive_of_vectors", [4], UNPADDED, additive=True)

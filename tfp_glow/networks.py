@@ -102,9 +102,10 @@ class ScaledLinear(keras.layers.Layer):
             kernel = tf.concat([kernel, -edge], axis=-2)
             bias += tf.reduce_sum(edge, axis=[-4, -3, -2])
         scale = tf.exp(3.0 * weights["log_scale"])
-        over_kernel = scale[..., tf.newaxis, :]
-        if self.kernel_size is not None:
-            over_kernel = over_kernel[..., tf.newaxis, tf.newaxis, :, :]
+        ones = [1] * (kernel.shape.rank - scale.shape.rank)
+        over_kernel = tf.reshape(
+            scale, [*scale.shape[:-1], *ones, scale.shape[-1]]
+        )
         return kernel * over_kernel, bias * scale
 
     def apply(self, folded, x):

@@ -4,7 +4,8 @@
 
 All `num_levels * num_steps` networks, each with its own weights and its own
 random input of the shape that it has in the flow. They do not wait for each
-other, as they would in a flow. There is no optimizer.
+other, as they would in a flow, unless the case is `"floor_in_turn"`. There is
+no optimizer.
 """
 
 import tensorflow as tf
@@ -18,7 +19,8 @@ class Model:
     """A `train_step` is forward and backward; `log_prob` is forward."""
 
     def __init__(self, case, sizes, images):
-        del case
+        if case == "floor_in_turn":
+            tf.config.threading.set_inter_op_parallelism_threads(1)
         self._networks, self._inputs = [], []
         for level in range(1, sizes.num_levels + 1):
             side, channels = sizes.image_size // 2**level, 3 * 2**level

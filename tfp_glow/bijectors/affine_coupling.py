@@ -105,7 +105,7 @@ class AffineCoupling(one_evaluation.OneEvaluation):
                 "Invalid value received for argument `network`. Expected a "
                 f"callable. Received: {type(network).__name__}"
             )
-        checks.choice("scale", scale, tuple(scales.LOG_SCALES))
+        checks.choice("scale", scale, tuple(scales.SCALES))
         checks.choice("change", change, ("second", "first"))
         checks.choice("mask", mask, MASKS)
         if event_ndims not in (1, 3) or (event_ndims, mask) == (
@@ -260,7 +260,7 @@ class AffineCoupling(one_evaluation.OneEvaluation):
         output = tf.cast(output, seen.dtype)
         output = shapes.restore_batch(output, seen, self._event_ndims)
         return _ScaleAndShift(
-            lambda changed: self._shift_and_log_scale(output, changed),
+            lambda changed: self._shift_and_scale(output, changed),
             self._event_ndims,
         )
 
@@ -278,7 +278,8 @@ class AffineCoupling(one_evaluation.OneEvaluation):
         )
         return self.join(seen, changed), log_det
 
-    def _shift_and_log_scale(self, output, changed):
+    def _shift_and_scale(self, output, changed):
+        """Shift, scale and the scale's logarithm; the scale may be `None`."""
         num_outputs = changed.shape[-1] * (1 if self._additive else 2)
         expected = [*changed.shape[-self._event_ndims : -1], num_outputs]
         if not output.shape[-self._event_ndims :].is_compatible_with(expected):
@@ -289,16 +290,21 @@ class AffineCoupling(one_evaluation.OneEvaluation):
                 f"of {changed.shape[-1]} channels. Received: {output.shape}"
             )
         if self._additive:
-            return self._keep_seen(output), None
+            return self._keep_seen(output), None, None
         shift, raw = tf.split(output, 2, axis=-1)
-        log_scale = scales.LOG_SCALES[self._scale](raw)
-        return self._keep_seen(shift), self._keep_seen(log_scale)
+        scale, log_scale = scales.SCALES[self._scale](raw)
+        return (
+            self._keep_seen(shift),
+            self._keep_seen(scale, otherwise=1.0),
+            self._keep_seen(log_scale),
+        )
 
-    def _keep_seen(self, values):
-        """Zero on the cells that must not change; only a board has any."""
-        if self._mask == "checkerboard":
-            return values * self._changing_cells(values)
-        return values
+    def _keep_seen(self, values, otherwise=0.0):
+        """Another value on cells that must not change; only a board has any."""
+        if self._mask != "checkerboard":
+            return values
+        cells = self._changing_cells(values)
+        return values * cells + otherwise * (1.0 - cells)
 
     def _changing_cells(self, x):
         height, width = ps.shape(x)[-3], ps.shape(x)[-2]
@@ -316,11 +322,11 @@ class AffineCoupling(one_evaluation.OneEvaluation):
 
 
 class _ScaleAndShift(one_evaluation.OneEvaluation):
-    """y = exp(log_scale) * x + shift, elementwise; no scale if it is `None`."""
+    """y = scale * x + shift, elementwise; no scale if it is `None`."""
 
-    def __init__(self, shift_and_log_scale, event_ndims):
+    def __init__(self, shift_and_scale, event_ndims):
         parameters = dict(locals())
-        self._shift_and_log_scale = shift_and_log_scale
+        self._shift_and_scale = shift_and_scale
         super().__init__(
             forward_min_event_ndims=event_ndims,
             parameters=parameters,
@@ -332,16 +338,16 @@ class _ScaleAndShift(one_evaluation.OneEvaluation):
         return dict()
 
     def _forward_and_log_det(self, x):
-        shift, log_scale = self._shift_and_log_scale(x)
-        if log_scale is None:
+        shift, scale, log_scale = self._shift_and_scale(x)
+        if scale is None:
             return x + shift, tf.zeros([], x.dtype)
-        return tf.exp(log_scale) * x + shift, self._sum_event(log_scale)
+        return scale * x + shift, self._sum_event(log_scale)
 
     def _inverse_and_log_det(self, y):
-        shift, log_scale = self._shift_and_log_scale(y)
-        if log_scale is None:
+        shift, scale, log_scale = self._shift_and_scale(y)
+        if scale is None:
             return y - shift, tf.zeros([], y.dtype)
-        return tf.exp(-log_scale) * (y - shift), -self._sum_event(log_scale)
+        return (y - shift) / scale, -self._sum_event(log_scale)
 
     def _sum_event(self, values):
         axes = list(range(-self.forward_min_event_ndims, 0))

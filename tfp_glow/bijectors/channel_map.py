@@ -13,6 +13,7 @@ class ChannelMap(tfb.Bijector):
 
     ```none
     y[h, w, :] = x[h, w, :] kernel + shift
+    x[h, w, :] = y[h, w, :] inverse_kernel + inverse_shift
     ```
 
     The inverse and the log-det are given with the matrix, since a loop over
@@ -21,18 +22,25 @@ class ChannelMap(tfb.Bijector):
     | | shape |
     |---|---|
     | `kernel`, `inverse_kernel` | `[C, C]` |
-    | `shift` | `[C]` |
+    | `shift`, `inverse_shift` | `[C]` |
     | `log_det` | `[]`, of a whole event |
     | `x`, `y` | `[..., H, W, C]` |
     """
 
     def __init__(
-        self, kernel, shift, inverse_kernel, log_det, name="channel_map"
+        self,
+        kernel,
+        shift,
+        inverse_kernel,
+        inverse_shift,
+        log_det,
+        name="channel_map",
     ):
         parameters = dict(locals())
         self._kernel = kernel
         self._shift = shift
         self._inverse_kernel = inverse_kernel
+        self._inverse_shift = inverse_shift
         self._log_det = log_det
         super().__init__(
             forward_min_event_ndims=3,
@@ -47,16 +55,16 @@ class ChannelMap(tfb.Bijector):
         return dict()
 
     def _forward(self, x):
-        y = tf.nn.bias_add(_rows(x) @ self._kernel, self._shift)
-        return tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
+        return _affine(x, self._kernel, self._shift)
 
     def _inverse(self, y):
-        x = (_rows(y) - self._shift) @ self._inverse_kernel
-        return tf.ensure_shape(tf.reshape(x, tf.shape(y)), y.shape)
+        return _affine(y, self._inverse_kernel, self._inverse_shift)
 
     def _forward_log_det_jacobian(self, x):
         return self._log_det
 
 
-def _rows(x):
-    return tf.reshape(x, [-1, x.shape[-1]])
+def _affine(x, kernel, shift):
+    rows = tf.reshape(x, [-1, x.shape[-1]])
+    y = tf.nn.bias_add(rows @ kernel, shift)
+    return tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)

@@ -129,7 +129,7 @@ class Glow(one_evaluation.OneEvaluation):
         checks.choice(
             "permutation", permutation, invertible_1x1_conv.PERMUTATIONS
         )
-        checks.choice("scale", scale, tuple(scales.LOG_SCALES))
+        checks.choice("scale", scale, tuple(scales.SCALES))
         with tf.name_scope(name) as name:
             self._image_shape = image_shape
             self._squeeze = squeeze.Squeeze()
@@ -230,20 +230,27 @@ class Glow(one_evaluation.OneEvaluation):
 
         Args:
             image: `Tensor` of shape `[..., H, W, C]`.
+
+        Returns:
+            What `inverse(image)` gives from then on.
         """
-        h = tf.convert_to_tensor(image, self.dtype)
-        for level in self._levels:
-            h = level.steps.initialize(self._squeeze.forward(h))
-            h = tf.split(h, 2, axis=-1)[0]
+        image = tf.convert_to_tensor(image, self.dtype)
+        latent, _ = self._towards_latent(
+            image, lambda steps, h, log_det: (steps.initialize(h), log_det)
+        )
+        return latent
 
     def _inverse_and_log_det(self, y):
+        return self._towards_latent(y, _apply)
+
+    def _towards_latent(self, y, apply_steps):
         checks.event(self, y.shape[-3:], tf.TensorShape(self.image_shape))
         h = y
         log_det = tf.zeros([], y.dtype)
         latents = []
         for i, level in enumerate(self._levels):
             h = self._squeeze.forward(h)
-            h, log_det = _apply(level.steps, h, log_det)
+            h, log_det = apply_steps(level.steps, h, log_det)
             h = self._check(h, i, "the steps")
             h, log_det = _apply(level.prior, h, log_det)
             h = self._check(h, i, "the prior")

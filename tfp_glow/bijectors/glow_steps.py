@@ -110,7 +110,7 @@ def _channel_maps(p, num_pixels):
     conv = invertible_1x1_conv.Invertible1x1Conv(
         **p["invertible_1x1_conv"], dtype=norm.dtype
     )
-    scale = tf.exp(norm.log_scale)[..., tf.newaxis, :]
+    scale = tf.expand_dims(tf.exp(norm.log_scale), axis=-2)
     matrix = conv.matrix() * scale
     kernel = tf.linalg.matrix_transpose(matrix)
     pixel = tf.zeros(norm.shift.shape[-1:], norm.dtype)
@@ -120,6 +120,8 @@ def _channel_maps(p, num_pixels):
         "kernel": kernel,
         "shift": tf.linalg.matvec(matrix, norm.shift),
         "inverse_kernel": invertible_1x1_conv.inverse_or_nan(kernel),
+        # The norm comes last on the way back, so its own shift is exact here.
+        "inverse_shift": -norm.shift,
         "log_det": log_det * tf.cast(num_pixels, log_det.dtype),
     }
 

@@ -43,5 +43,5 @@ def initialize_inverse(bijector, y):
             y = initialize_inverse(part, y)
         return y
     if isinstance(bijector, Glow):
-        bijector.initialize(y)
+        return bijector.initialize(y)
     return bijector.inverse(y)

@@ -538,7 +538,11 @@ def _first_order_only(*gradients):
 
 
 def _slice(stacked, k):
-    return tf.nest.map_structure(lambda p: p[k], stacked)
+    """A step's part; where `k` is a `Tensor` not to be differentiated."""
+    if isinstance(k, int):
+        return tf.nest.map_structure(lambda p: p[k], stacked)
+    # As `p[k]`, in one operation instead of eight.
+    return tf.nest.map_structure(lambda p: tf.gather(p, k), stacked)
 
 
 def _arrays(stacked):
