@@ -97,21 +97,21 @@ def images(bins=16):
 
 def test_events_of_the_other_kind_of_dtype_raise():
     distribution = images()
-    checks.events([5, 2, 2, 1], np.uint8, distribution)
-    checks.events([5, 2, 2, 1], tf.float64, distribution.distribution)
+    checks.events([([5, 2, 2, 1], np.uint8)], distribution)
+    checks.events([([5, 2, 2, 1], tf.float64)], distribution.distribution)
     with pytest.raises(
         TypeError, match=r"integers in \[0, 16\). Received: float32"
     ):
-        checks.events([5, 2, 2, 1], tf.float32, distribution)
+        checks.events([([5, 2, 2, 1], tf.float32)], distribution)
     with pytest.raises(TypeError, match=r"Expected floats. Received: int64"):
-        checks.events([5, 2, 2, 1], np.int64, distribution.distribution)
+        checks.events([([5, 2, 2, 1], np.int64)], distribution.distribution)
 
 
 @pytest.mark.parametrize("shape", [[2, 2, 1], [5, 2, 2, 3], [5, 1, 2, 2, 1]])
 def test_events_that_are_no_batch_of_the_event_shape_raise(shape):
-    checks.events([None, 2, 2, None], tf.int32, images())
+    checks.events([([None, 2, 2, None], tf.int32)], images())
     with pytest.raises(ValueError, match=r"\(None, 2, 2, 1\). Received"):
-        checks.events(shape, tf.int32, images())
+        checks.events([(shape, tf.int32)], images())
 
 
 def test_event_values_must_be_grey_levels_or_finite():

@@ -88,33 +88,100 @@ def variables(**parameters):
             )
 
 
-def events(shape, dtype, distribution):
+def event_structure(x, distribution):
+    """Raises `TypeError` unless `x` is nested as a distribution's events are.
+
+    Args:
+        x: arrays, tensors or `tf.TensorSpec`s, perhaps nested.
+        distribution: `tfd.Distribution`.
+    """
+    wanted = distribution.dtype
+    try:
+        # Lists of numbers count as arrays.
+        if tf.nest.is_nested(wanted) or isinstance(x, dict | tuple):
+            tf.nest.assert_same_structure(wanted, x)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            "Invalid structure received for the data. Expected batches of "
+            f"events, nested as {wanted}. Received: {_structure(x)}"
+        ) from error
+
+
+def _structure(x):
+    return tf.nest.map_structure(lambda v: type(v).__name__, x)
+
+
+def events(parts, distribution):
     """Raises unless batched events fit a distribution.
 
     Args:
-        shape: the batch's shape, perhaps partly known.
-        dtype: its dtype, TensorFlow's or NumPy's.
+        parts: list of pairs of shape, perhaps partly known, and dtype,
+            TensorFlow's or NumPy's, of every part of the events.
         distribution: `tfd.Distribution`.
 
     Raises:
         TypeError: for floats where integers are needed, or the reverse.
         ValueError: for a shape that is not `[N, *event_shape]`.
     """
-    dtype, expected = tf.as_dtype(dtype), tf.as_dtype(distribution.dtype)
-    if dtype.is_integer != expected.is_integer:
-        kind = "integers" if expected.is_integer else "floats"
-        bins = getattr(distribution, "bins", None)
-        values = f" in [0, {bins})" if bins else ""
-        raise TypeError(
-            f"Invalid dtype received for the data. Expected {kind}{values}. "
-            f"Received: {dtype.name}"
-        )
-    wanted = tf.TensorShape([None]).concatenate(distribution.event_shape)
-    if not wanted.is_compatible_with(shape):
+    for (shape, dtype), expected, event_shape in zip(
+        parts,
+        tf.nest.flatten(distribution.dtype),
+        tf.nest.flatten(distribution.event_shape),
+    ):
+        dtype, expected = tf.as_dtype(dtype), tf.as_dtype(expected)
+        if dtype.is_integer != expected.is_integer:
+            kind = "integers" if expected.is_integer else "floats"
+            bins = getattr(distribution, "bins", None)
+            values = f" in [0, {bins})" if bins else ""
+            raise TypeError(
+                "Invalid dtype received for the data. Expected "
+                f"{kind}{values}. Received: {dtype.name}"
+            )
+        wanted = tf.TensorShape([None]).concatenate(event_shape)
+        if not wanted.is_compatible_with(shape):
+            raise ValueError(
+                "Invalid shape received for the data. Expected a batch of "
+                f"events, {wanted}. Received: {tf.TensorShape(shape)}"
+            )
+    if len({shape[0] for shape, _ in parts}) > 1:
         raise ValueError(
-            "Invalid shape received for the data. Expected a batch of events, "
-            f"{wanted}. Received: {tf.TensorShape(shape)}"
+            "Invalid shapes received for the data. Expected as many of every "
+            "part of the events. Received: "
+            f"{[tf.TensorShape(shape) for shape, _ in parts]}"
         )
+
+
+def conditioning(values, expected):
+    """Raises unless conditioning is numbers of a shape.
+
+    Args:
+        values: array, `Tensor` or `tf.TensorSpec`.
+        expected: tuple of `int` or `None`, the batch dimension first.
+
+    Raises:
+        TypeError: if it is no single array of numbers.
+        ValueError: if it is of another shape, or not finite.
+    """
+    if tf.nest.is_nested(values) and not isinstance(values, list):
+        raise TypeError(
+            "Invalid conditioning received. Expected one array. Received: "
+            f"{_structure(values)}"
+        )
+    if not isinstance(values, tf.TensorSpec) and not tf.is_tensor(values):
+        values = np.asarray(values)
+    if not np.issubdtype(tf.as_dtype(values.dtype).as_numpy_dtype, np.number):
+        raise TypeError(
+            "Invalid dtype received for the conditioning. Expected numbers. "
+            f"Received: {tf.as_dtype(values.dtype).name}"
+        )
+    if not tf.TensorShape(expected).is_compatible_with(values.shape):
+        raise ValueError(
+            "Invalid shape received for the conditioning. Expected "
+            f"{tf.TensorShape(expected)}, one for every event. Received: "
+            f"{tf.TensorShape(values.shape)}"
+        )
+    if hasattr(values, "numpy") or isinstance(values, np.ndarray):
+        _finite(np.asarray(values), "conditioning")
 
 
 def event_values(x, bins):
@@ -132,15 +199,20 @@ def event_values(x, bins):
             "Expected a data set of at least one event. Received: an empty "
             f"one, of shape {x.shape}"
         )
-    if bins is None and not np.isfinite(x).all():
-        raise ValueError(
-            "Invalid values received for the data. Expected finite numbers. "
-            f"Received: {np.sum(~np.isfinite(x))} of {x.size} that are not"
-        )
+    if bins is None:
+        _finite(x, "data")
     if bins is not None and (x.min() < 0 or x.max() >= bins):
         raise ValueError(
             "Invalid values received for the data. Expected grey levels in "
             f"[0, {bins}). Received: values from {x.min()} to {x.max()}"
+        )
+
+
+def _finite(x, name):
+    if not np.isfinite(x).all():
+        raise ValueError(
+            f"Invalid values received for the {name}. Expected finite numbers. "
+            f"Received: {np.sum(~np.isfinite(x))} of {x.size} that are not"
         )
 
 

@@ -6,7 +6,14 @@ from tfp_glow.bijectors import pull_back
 from tfp_glow.bijectors.glow import Glow
 
 
-def initialize_forward(bijector, x):
+def has_initialize(bijector):
+    """Whether a bijector, or any part of it, can be initialised."""
+    return any(
+        hasattr(part, "initialize") for part, _ in pull_back.parts(bijector)
+    )
+
+
+def initialize_forward(bijector, x, **kwargs):
     """Initialises blocks in the order in which `forward(x)` meets them.
 
     Walks `tfb.Chain` and `tfb.Invert`. A block with a method `initialize(x)`
@@ -15,33 +22,35 @@ def initialize_forward(bijector, x):
     Args:
         bijector: `tfb.Bijector`.
         x: `Tensor`, data or what earlier blocks made of it.
+        **kwargs: as of `bijector.forward`; those of the parts of a `tfb.Chain`
+            are dictionaries by the parts' names.
 
     Returns:
         `bijector.forward(x)`, after the initialisation.
     """
     if isinstance(bijector, pull_back.INVERT):
-        return initialize_inverse(bijector.bijector, x)
+        return initialize_inverse(bijector.bijector, x, **kwargs)
     if isinstance(bijector, pull_back.CHAIN):
         for part in reversed(bijector.bijectors):
-            x = initialize_forward(part, x)
+            x = initialize_forward(part, x, **kwargs.get(part.name, {}))
         return x
     if hasattr(bijector, "initialize") and not isinstance(bijector, Glow):
         bijector.initialize(x)
-    return bijector.forward(x)
+    return bijector.forward(x, **kwargs)
 
 
-def initialize_inverse(bijector, y):
+def initialize_inverse(bijector, y, **kwargs):
     """The same in the order of `inverse(y)`; returns it.
 
     Only `Glow` takes data in this direction. A block that is met from its
     output is evaluated and left as it is.
     """
     if isinstance(bijector, pull_back.INVERT):
-        return initialize_forward(bijector.bijector, y)
+        return initialize_forward(bijector.bijector, y, **kwargs)
     if isinstance(bijector, pull_back.CHAIN):
         for part in bijector.bijectors:
-            y = initialize_inverse(part, y)
+            y = initialize_inverse(part, y, **kwargs.get(part.name, {}))
         return y
     if isinstance(bijector, Glow):
         return bijector.initialize(y)
-    return bijector.inverse(y)
+    return bijector.inverse(y, **kwargs)

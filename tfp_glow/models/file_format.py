@@ -1,0 +1,66 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What a model's files hold: variables by name, and a version of the format.
+
+| version | what it is |
+|---|---|
+| 1 | variables by the names of `adoption.stable_names`, and `initialized` |
+"""
+
+import numpy as np
+
+VERSION = 1
+KEY = "format_version"
+
+
+def check_version(version):
+    """Raises `ValueError` for files of later versions of this package."""
+    if version > VERSION:
+        raise ValueError(
+            f"Expected a file of format {VERSION} or earlier. Received: format "
+            f"{version}, which a later version of tfp_glow wrote"
+        )
+
+
+def write(store, variables):
+    """Writes variables by name.
+
+    Args:
+        store: what Keras hands to `save_own_variables`.
+        variables: dictionary of `keras.Variable`s.
+    """
+    store[KEY] = np.int32(VERSION)
+    for name, variable in variables.items():
+        store[name] = variable
+
+
+def read(store, variables):
+    """Reads all variables, or none.
+
+    Args:
+        store: what Keras hands to `load_own_variables`.
+        variables: dictionary of `keras.Variable`s, which are assigned to.
+
+    Raises:
+        ValueError: if the store is of a later format, or of other variables.
+    """
+    received = set(store.keys())
+    if KEY in received:
+        received.remove(KEY)
+        check_version(int(np.asarray(store[KEY])))
+    if received != variables.keys():
+        differing = sorted(received ^ variables.keys())
+        raise ValueError(
+            "The file holds the weights of another distribution. Expected "
+            f"{len(variables)} variables. Received: {len(received)}; names "
+            f"in one alone are {', '.join(differing[:5])}"
+        )
+    for name, variable in variables.items():
+        if variable.shape != store[name].shape:
+            raise ValueError(
+                "The file holds the weights of another distribution. "
+                f"Expected `{name}` of shape {variable.shape}. "
+                f"Received: {store[name].shape}"
+            )
+    for name, variable in variables.items():
+        variable.assign(store[name])

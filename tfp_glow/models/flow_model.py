@@ -1,0 +1,639 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""FlowModel: a Keras model that fits any TFP distribution."""
+
+import contextlib
+import itertools
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfp_glow import checks
+from tfp_glow import distributions
+from tfp_glow import files
+from tfp_glow.bijectors import Glow
+from tfp_glow.bijectors import initialization
+from tfp_glow.models import adoption
+from tfp_glow.models import failures
+from tfp_glow.models import file_format
+
+tfd = tfp.distributions
+
+# Noise with which everything but training dequantises, so that it repeats.
+_FIXED_SEED = (0, 0)
+
+_EMPTY = "Expected a data set of at least one batch. Received: an empty one"
+
+# Of a bijector that is no composite tensor, as ours are,
+# `tfd.TransformedDistribution` makes an instance of its base class.
+_TRANSFORMED = tfd.TransformedDistribution.__bases__[0]
+
+
+@keras.saving.register_keras_serializable(package="tfp_glow")
+class FlowModel(keras.Model):
+    """A Keras 3 model that fits a TFP distribution by maximum likelihood.
+
+    The model adopts the distribution's variables and Keras layers, also those
+    that only a closure knows or that a first call makes, so that Keras'
+    optimizers, callbacks and files see them. Its loss is the mean of minus the
+    `log_prob`, in bits per dimension. Called on events it returns their
+    log-probabilities, `[N]`, in nats; so does `predict`. Being a Keras layer
+    too, it can be a part of another Keras model.
+
+    Before its first step `fit` initialises the distribution's activation
+    norms from data, once; the model's files say that it is done.
+
+    With `conditioning_fn` the distribution is conditional. Then the
+    conditioning takes the place of Keras' labels: `fit(x, conditioning)`, a
+    data set of pairs, `validation_data=(x, conditioning)`. Called as a layer,
+    the model takes it as its second argument.
+
+    Example:
+
+    ```python
+    made = tfb.AutoregressiveNetwork(
+        2, event_shape=[2], hidden_units=[32], conditional=True,
+        conditional_event_shape=[3],
+    )
+    flow = tfd.TransformedDistribution(
+        tfd.Sample(tfd.Normal(0.0, 1.0), [2]),
+        tfb.MaskedAutoregressiveFlow(made, name="maf"),
+    )
+    model = tfg.FlowModel(
+        flow,
+        conditioning_fn=lambda c: {
+            "bijector_kwargs": {"conditional_input": c}
+        },
+        conditioning_shape=[3],
+    )
+    model.compile(keras.optimizers.Adam(1e-3))
+    model.fit(x, conditioning, epochs=2)  # [N, 2] and [N, 3]
+    model.sample(5, conditioning[:5])  # [5, 2]
+    ```
+    """
+
+    def __init__(
+        self,
+        distribution,
+        conditioning_fn=None,
+        conditioning_shape=None,
+        seed=None,
+        **kwargs,
+    ):
+        """Makes the model.
+
+        Args:
+            distribution: `tfd.Distribution` with trainable variables and a
+                batch shape of `[]`.
+            conditioning_fn: callable from a batch of conditioning, a floating
+                `Tensor` `[N, *conditioning_shape]`, to a dictionary of keyword
+                arguments of the distribution's `log_prob` and `sample`;
+                `None` if it has none.
+            conditioning_shape: shape of one event's conditioning; needed with
+                `conditioning_fn`.
+            seed: `int` or `None`, for the dequantisation noise of training.
+            **kwargs: arguments of `keras.Model`.
+
+        Raises:
+            TypeError: if `distribution` is no `tfd.Distribution`.
+            ValueError: if it has no trainable variables or a batch shape, if
+                its `log_prob` cannot be differentiated, or if only one of the
+                arguments of conditioning is given.
+        """
+        _check_arguments(distribution, conditioning_fn, conditioning_shape)
+        # Densities stay in float32 whatever the policy, which is for networks.
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(autocast=False, **kwargs)
+        self.distribution = distribution
+        self._conditioning_fn = conditioning_fn
+        self._conditioning_shape = (
+            None if conditioning_fn is None else tuple(conditioning_shape)
+        )
+        self._adopt()
+        self._initialized = self.add_weight(
+            shape=(),
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+            name="initialized",
+        )
+        self._seed_generator = keras.random.SeedGenerator(seed)
+        self._nats_tracker = keras.metrics.Mean(name="nats")
+        self._bits_per_dim_tracker = None
+        if self.event_size is not None:
+            self._bits_per_dim_tracker = keras.metrics.Mean(name="bits_per_dim")
+        self._compiled_log_prob = tf.function(
+            self._distribution_log_prob, reduce_retracing=True
+        )
+        self._compiled_sample = tf.function(
+            self._distribution_sample, reduce_retracing=True
+        )
+        self.built = True
+
+    def _adopt(self):
+        """Makes the distribution's variables and layers the model's own."""
+        call, specs = None, ()
+        if not self._variables_hang_from_distribution():
+            call = self._distribution_log_prob
+            specs = (self._event_spec(),)
+            if self.is_conditional:
+                specs += (self._conditioning_spec(),)
+        adopted = adoption.adopt(self.distribution, call, specs)
+        if not any(v.trainable for v in adopted.variables.values()):
+            raise ValueError(
+                "Expected a distribution with trainable variables, "
+                "`tf.Variable`s or those of Keras layers. Received: "
+                f"{self.distribution}"
+            )
+        if not adopted.is_differentiable:
+            raise ValueError(
+                "Expected a distribution whose `log_prob` can be "
+                "differentiated with respect to its variables. Received one "
+                f"without any gradient: {self.distribution}"
+            )
+        for variable in adopted.of_no_layer:
+            self._track_variable(variable)
+        # Not an attribute of ours, through which Keras would write the layers a
+        # second time, beside `save_own_variables`, by their positions.
+        self._layers.extend(adopted.layers)
+        self._adopted = adopted
+
+    def _variables_hang_from_distribution(self):
+        """Whether it is known without a call of the density, as of a `Glow`."""
+        distribution = self.distribution
+        if self._is_dequantized:
+            distribution = distribution.distribution
+        return isinstance(distribution, _TRANSFORMED) and isinstance(
+            distribution.bijector, Glow
+        )
+
+    @property
+    def named_variables(self):
+        """Dictionary of the variables that files hold, by stable names."""
+        return {**self._adopted.variables, "initialized": self._initialized}
+
+    @property
+    def is_conditional(self):
+        """Whether the distribution has conditioning."""
+        return self._conditioning_fn is not None
+
+    @property
+    def event_size(self):
+        """Number of dimensions of an event, or `None` if it is not known."""
+        sizes = [
+            tf.TensorShape(shape).num_elements()
+            for shape in tf.nest.flatten(self.distribution.event_shape)
+        ]
+        return None if None in sizes else sum(sizes)
+
+    @property
+    def initialized(self):
+        """Whether the activation norms have been set from data."""
+        return bool(self._initialized.numpy())
+
+    @property
+    def _is_dequantized(self):
+        return isinstance(self.distribution, distributions.Dequantized)
+
+    def make_train_function(self, force=False):
+        # A step that makes the optimizer's variables is traced twice.
+        with self.distribute_strategy.scope():
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
+    def call(self, x, conditioning=None, training=False):
+        if self.is_conditional and conditioning is None:
+            x, conditioning = _pair(x)
+        seed = None
+        if self._is_dequantized:
+            seed = _FIXED_SEED
+            if training:
+                seed = tf.cast(self._seed_generator.next(), tf.int32)
+        return self._distribution_log_prob(
+            self._as_events(x), self._as_conditioning(conditioning), seed
+        )
+
+    def compute_output_shape(self, *shapes, **_):
+        return (tf.nest.flatten(shapes)[0],)
+
+    def log_prob(self, x, conditioning=None, seed=None):
+        """Log-probabilities of events.
+
+        Args:
+            x: events, `[N, ...]`, as an array or `Tensor`; nested as the
+                distribution's events are.
+            conditioning: `[N, *conditioning_shape]`, if there is any.
+            seed: `int` or `None`, for the dequantisation noise; `None` is a
+                fixed one, so that calls repeat. The mean over seeds is a less
+                noisy estimate of the same bound.
+
+        Returns:
+            floating `Tensor` `[N]`, in nats.
+
+        Raises:
+            TypeError, ValueError: if the arguments do not fit the distribution.
+        """
+        self._check_data(x, conditioning)
+        if not self._is_dequantized:
+            seed = None
+        else:
+            seed = _FIXED_SEED if seed is None else (0, seed)
+            seed = tf.constant(seed, tf.int32)
+        return self._compiled_log_prob(
+            self._as_events(x), self._as_conditioning(conditioning), seed
+        )
+
+    def sample(self, n, conditioning=None, seed=None):
+        """Draws events.
+
+        Args:
+            n: positive `int`, how many.
+            conditioning: `[n, *conditioning_shape]`, if there is any.
+            seed: `int` or `None`.
+
+        Returns:
+            `Tensor` `[n, ...]`, nested as the distribution's events are.
+        """
+        checks.positive_integer(n=n)
+        self._check_conditioning(conditioning, n)
+        if seed is None:
+            seed = np.random.randint(2**31)
+        # TFP makes other numbers of an `int` seed at every call.
+        return self._compiled_sample(
+            tf.constant(n),
+            self._as_conditioning(conditioning),
+            tf.constant((0, seed), tf.int32),
+        )
+
+    def compute_loss(
+        self,
+        x=None,
+        y=None,
+        y_pred=None,
+        sample_weight=None,
+        training=True,
+    ):
+        """The mean, weighted by `sample_weight` if given.
+
+        In bits per dimension, or in nats where the size of an event is unknown.
+        """
+        loss = nats = -y_pred
+        self._nats_tracker.update_state(nats, sample_weight)
+        if self._bits_per_dim_tracker is not None:
+            loss = distributions.bits_per_dim(y_pred, self.event_size)
+            self._bits_per_dim_tracker.update_state(loss, sample_weight)
+        if sample_weight is not None:
+            loss *= tf.cast(sample_weight, loss.dtype)
+        loss = tf.reduce_mean(loss)
+        if self.losses:
+            loss += tf.cast(tf.add_n(self.losses), loss.dtype)
+        # Gradients are summed over the replicas.
+        loss /= tf.distribute.get_strategy().num_replicas_in_sync
+        return failures.check_loss(loss)
+
+    def fit(self, x=None, y=None, *args, init_batches=1, **kwargs):
+        """Trains the model, as `keras.Model.fit` does.
+
+        Args:
+            x: integer images, or whatever events the distribution is over: an
+                array, a `Tensor` or a batched `tf.data.Dataset`.
+            y: the conditioning, if there is any; else labels, which are
+                ignored. A data set gives pairs of both.
+            *args: as in `keras.Model.fit`.
+            init_batches: positive `int`, number of batches from which the
+                activation norms are initialised, unless they have been.
+            **kwargs: as in `keras.Model.fit`.
+
+        Returns:
+            `keras.callbacks.History`.
+
+        Raises:
+            TypeError, ValueError: before any training, if the data do not
+                fit the distribution.
+            FloatingPointError: when a loss is not finite, naming the step and
+                the first layer whose values are not.
+        """
+        checks.positive_integer(init_batches=init_batches)
+        if isinstance(x, tf.data.Dataset):
+            self._check_dataset(x)
+            kwargs.setdefault("shuffle", False)  # A data set shuffles itself.
+        else:
+            self._check_data(x, y if self.is_conditional else None)
+        if not self.initialized:
+            batch_size = kwargs.get("batch_size") or 32
+            self.initialize(*self._first_events(x, y, init_batches, batch_size))
+        position = failures.Position()
+        callbacks = kwargs.pop("callbacks", None)
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = callbacks.callbacks
+        callbacks = [*keras.tree.flatten(callbacks or []), position]
+        validation_data = kwargs.pop("validation_data", None)
+        if validation_data is not None:
+            kwargs["validation_data"] = self._joined(validation_data)
+        x, y = self._joined_arguments(x, y, args, kwargs)
+        try:
+            return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
+        except tf.errors.InvalidArgumentError as error:
+            translated = failures.translated(error, position)
+            if translated is None:
+                raise
+            raise translated from error
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Evaluates the model, as `keras.Model.evaluate` does.
+
+        Args:
+            x: as in `fit`.
+            y: as in `fit`.
+            *args: as in `keras.Model.evaluate`.
+            **kwargs: as in `keras.Model.evaluate`.
+
+        Returns:
+            As `keras.Model.evaluate`: the loss, and means in nats and in bits
+            per dimension.
+        """
+        if not kwargs.get("_use_cached_eval_dataset"):
+            x, y = self._joined_arguments(x, y, args, kwargs)
+        return super().evaluate(x, y, *args, **kwargs)
+
+    def predict(self, x, *args, conditioning=None, **kwargs):
+        """Log-probabilities, as `keras.Model.predict` gives them.
+
+        Args:
+            x: events, or a data set as in `fit`.
+            *args: as in `keras.Model.predict`.
+            conditioning: as in `log_prob`.
+            **kwargs: as in `keras.Model.predict`.
+
+        Returns:
+            floating array `[N]`, in nats.
+        """
+        x, _ = self._joined_arguments(x, conditioning, (), {})
+        return super().predict(x, *args, **kwargs)
+
+    def train_on_batch(self, x, y=None, *args, **kwargs):
+        """Runs one step, as `keras.Model.train_on_batch`; `x`, `y` as `fit`."""
+        x, y = self._joined_arguments(x, y, args, kwargs)
+        return super().train_on_batch(x, y, *args, **kwargs)
+
+    def test_on_batch(self, x, y=None, *args, **kwargs):
+        """Evaluates a batch, as `keras.Model.test_on_batch`."""
+        x, y = self._joined_arguments(x, y, args, kwargs)
+        return super().test_on_batch(x, y, *args, **kwargs)
+
+    def initialize(self, x, conditioning=None):
+        """Initialises the activation norms from data.
+
+        Args:
+            x: events, as an array or `Tensor` of shape `[N, ...]`.
+            conditioning: `[N, *conditioning_shape]`, if there is any.
+
+        Raises:
+            TypeError, ValueError: if `x` does not fit the distribution.
+        """
+        self._check_data(x, conditioning)
+        x = self._as_events(x)
+        kwargs = self._conditioning_kwargs(self._as_conditioning(conditioning))
+        kwargs = kwargs.get("bijector_kwargs", {})
+        distribution = self.distribution
+        if self._is_dequantized:
+            continuous = distribution.distribution
+            noise = tf.random.stateless_uniform(
+                x.shape, seed=_FIXED_SEED, dtype=continuous.dtype
+            )
+            x = distribution.dequantize(x, noise)
+            distribution = continuous
+        bijectors = []
+        while isinstance(distribution, _TRANSFORMED):
+            bijectors.append(distribution.bijector)
+            distribution = distribution.distribution
+        while bijectors and not initialization.has_initialize(bijectors[-1]):
+            bijectors.pop()
+        for bijector in bijectors:
+            x = initialization.initialize_inverse(bijector, x, **kwargs)
+        self._initialized.assign(1)
+
+    @contextlib.contextmanager
+    def averaged_weights(self):
+        """The optimizer's averaged weights, for as long as the block lasts.
+
+        For optimizers made with `use_ema=True`:
+
+        ```python
+        with model.averaged_weights():
+            model.evaluate(x)
+            model.sample(16)
+        ```
+
+        Raises:
+            ValueError: if the optimizer keeps no average, or none yet.
+        """
+        optimizer = getattr(self, "optimizer", None)
+        if not getattr(optimizer, "use_ema", False) or not optimizer.built:
+            raise ValueError(
+                "Expected a model compiled with an optimizer made with "
+                "`use_ema=True` that has been trained. Received: "
+                f"{optimizer}, "
+                f"built={optimizer is not None and optimizer.built}"
+            )
+        averages = optimizer._model_variables_moving_average
+        variables = optimizer._trainable_variables
+        kept = [tf.identity(v.value) for v in variables]
+        for variable, average in zip(variables, averages):
+            variable.assign(average)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, kept):
+                variable.assign(value)
+
+    def save(self, filepath, *args, **kwargs):
+        """Saves as `keras.Model.save` does, but never a part of a file.
+
+        The file is written under a temporary name beside `filepath` and then
+        renamed, so that an interruption leaves an earlier file whole.
+        """
+        with files.replacing(filepath) as temporary:
+            super().save(temporary, *args, **kwargs)
+
+    def save_weights(self, filepath, *args, **kwargs):
+        """Saves as `keras.Model.save_weights`, but never a part of a file."""
+        with files.replacing(filepath) as temporary:
+            super().save_weights(temporary, *args, **kwargs)
+
+    def get_config(self):
+        raise NotImplementedError(
+            "A `.keras` file holds plain values, and a distribution is none. "
+            "Expected `save_weights`, or a registered subclass that makes its "
+            "distribution from plain values, as `GlowModel` does. Received: "
+            f"a {type(self).__name__} around {self.distribution}"
+        )
+
+    def save_own_variables(self, store):
+        file_format.write(store, self.named_variables)
+
+    def load_own_variables(self, store):
+        file_format.read(store, self.named_variables)
+
+    def _distribution_log_prob(self, x, conditioning=None, seed=None):
+        kwargs = self._conditioning_kwargs(conditioning)
+        if seed is not None:
+            kwargs["seed"] = seed
+        return self.distribution.log_prob(x, **kwargs)
+
+    def _distribution_sample(self, n, conditioning, seed):
+        kwargs = self._conditioning_kwargs(conditioning)
+        return self.distribution.sample(n, seed=seed, **kwargs)
+
+    def _conditioning_kwargs(self, conditioning):
+        if not self.is_conditional:
+            return {}
+        return dict(self._conditioning_fn(conditioning))
+
+    def _event_spec(self):
+        return tf.nest.map_structure(
+            lambda shape, dtype: tf.TensorSpec([None, *shape], dtype),
+            self.distribution.event_shape,
+            self.distribution.dtype,
+        )
+
+    def _conditioning_spec(self):
+        return tf.TensorSpec([None, *self._conditioning_shape], tf.float32)
+
+    def _as_events(self, x):
+        """Tensors, and of the distribution's dtype if that is floating."""
+        if self._is_dequantized:
+            return tf.convert_to_tensor(x)
+        return tf.nest.map_structure(
+            lambda dtype, values: tf.cast(values, dtype),
+            self.distribution.dtype,
+            x,
+        )
+
+    def _as_conditioning(self, conditioning):
+        if conditioning is None:
+            return None
+        return tf.cast(conditioning, tf.float32)
+
+    def _check_data(self, x, conditioning=None):
+        checks.event_structure(x, self.distribution)
+        flat = [
+            v if tf.is_tensor(v) else np.asarray(v) for v in tf.nest.flatten(x)
+        ]
+        checks.events([(v.shape, v.dtype) for v in flat], self.distribution)
+        for values in flat:
+            checks.event_values(
+                values, getattr(self.distribution, "bins", None)
+            )
+        self._check_conditioning(conditioning, len(flat[0]))
+
+    def _check_conditioning(self, conditioning, num_events):
+        if not self.is_conditional:
+            if conditioning is not None:
+                raise ValueError(
+                    "Expected no conditioning, since the model was made "
+                    "without `conditioning_fn`. Received: one of shape "
+                    f"{np.shape(conditioning)}"
+                )
+            return
+        if conditioning is None:
+            raise ValueError(
+                "Expected the conditioning, of shape "
+                f"{(num_events, *self._conditioning_shape)}, beside the "
+                "events. Received: None"
+            )
+        checks.conditioning(
+            conditioning, (num_events, *self._conditioning_shape)
+        )
+
+    def _check_dataset(self, dataset):
+        """Raises unless a `tf.data.Dataset` gives batches of events."""
+        spec = dataset.element_spec
+        parts = spec if isinstance(spec, tuple) else (spec,)
+        checks.event_structure(parts[0], self.distribution)
+        checks.events(
+            [(s.shape, s.dtype) for s in tf.nest.flatten(parts[0])],
+            self.distribution,
+        )
+        if self.is_conditional:
+            if len(parts) < 2:
+                raise ValueError(
+                    "Expected a data set of pairs, events and their "
+                    f"conditioning. Received: {spec}"
+                )
+            checks.conditioning(parts[1], (None, *self._conditioning_shape))
+        if dataset.cardinality() == 0:
+            raise ValueError(_EMPTY)
+
+    def _joined_arguments(self, x, y, args, kwargs):
+        """Keras' `x` and `y`: the events with what they depend on."""
+        if isinstance(x, tf.data.Dataset):
+            return self._joined(x), y
+        if self.is_conditional and y is not None:
+            x, y = (x, y), None
+        weighted = kwargs.get("sample_weight") is not None
+        if weighted and not args and y is None:
+            # Without labels Keras drops the samples' weights.
+            y = np.zeros(len(tf.nest.flatten(x)[0]))
+        return x, y
+
+    def _joined(self, data):
+        """The same of a data set, or of a tuple of validation data."""
+        if not self.is_conditional:
+            return data
+        if isinstance(data, tf.data.Dataset):
+            return data.map(lambda *parts: self._joined(parts))
+        x, conditioning, *weight = data
+        if not weight:
+            return ((x, conditioning),)
+        return (x, conditioning), conditioning, *weight
+
+    def _first_events(self, x, y, num_batches, batch_size):
+        """Events, and conditioning if there is any, of the first batches."""
+        if not isinstance(x, tf.data.Dataset):
+            parts = (x, y) if self.is_conditional else (x,)
+            return tf.nest.map_structure(
+                lambda values: values[: num_batches * batch_size], parts
+            )
+        batches = list(itertools.islice(x, num_batches))
+        if not batches:
+            raise ValueError(_EMPTY)
+        wanted = 2 if self.is_conditional else 1
+        batches = [
+            b[:wanted] if isinstance(b, tuple) else (b,) for b in batches
+        ]
+        return tf.nest.map_structure(
+            lambda *values: tf.concat(values, axis=0), *batches
+        )
+
+
+def _check_arguments(distribution, conditioning_fn, conditioning_shape):
+    if not isinstance(distribution, tfd.Distribution):
+        raise TypeError(
+            "Expected a `tfd.Distribution`. Received: "
+            f"{type(distribution).__name__}"
+        )
+    if (conditioning_fn is None) != (conditioning_shape is None):
+        raise ValueError(
+            "Expected both of `conditioning_fn` and `conditioning_shape` or "
+            f"none. Received: conditioning_fn={conditioning_fn}, "
+            f"conditioning_shape={conditioning_shape}"
+        )
+    for shape in tf.nest.flatten(distribution.batch_shape):
+        if tf.TensorShape(shape).rank != 0:
+            raise ValueError(
+                "Expected a distribution of one event at a time, of batch "
+                "shape []; `tfd.Independent` makes a batch one event. "
+                f"Received: {distribution}"
+            )
+
+
+def _pair(x):
+    if not isinstance(x, tuple | list) or len(x) != 2:
+        raise ValueError(
+            "Expected a pair of events and their conditioning. Received: "
+            f"{type(x).__name__}"
+        )
+    return x
