@@ -24,6 +24,7 @@ class Adopted:
     """What `adopt` found.
 
     Attributes:
+        root: the distribution, which Keras need not look into any more.
         layers: list of the outermost Keras layers.
         variables: dictionary of names to `keras.Variable`s, each once; those of
             the layers are the layers' own.
@@ -31,7 +32,8 @@ class Adopted:
             to any trainable variable exists.
     """
 
-    def __init__(self, layers, variables, is_differentiable):
+    def __init__(self, root, layers, variables, is_differentiable):
+        self.root = root
         self.layers = layers
         self.variables = variables
         self.is_differentiable = is_differentiable
@@ -73,6 +75,7 @@ def adopt(root, call=None, specs=()):
         found.setdefault(_key(variable), (variable, name))
     names = stable_names([name for _, name in found.values()])
     return Adopted(
+        root,
         layers,
         {
             name: owners[key] if key in owners else _wrap(variable, name)

@@ -106,12 +106,11 @@ class FlowModel(keras.Model):
         # Densities stay in float32 whatever the policy, which is for networks.
         kwargs.setdefault("dtype", "float32")
         super().__init__(autocast=False, **kwargs)
-        self.distribution = distribution
         self._conditioning_fn = conditioning_fn
         self._conditioning_shape = (
             None if conditioning_fn is None else tuple(conditioning_shape)
         )
-        self._adopt()
+        self._adopt(distribution)
         self._initialized = self.add_weight(
             shape=(),
             dtype="int32",
@@ -132,26 +131,30 @@ class FlowModel(keras.Model):
         )
         self.built = True
 
-    def _adopt(self):
+    def _adopt(self, distribution):
         """Makes the distribution's variables and layers the model's own."""
         call, specs = None, ()
-        if not self._variables_hang_from_distribution():
-            call = self._distribution_log_prob
-            specs = (self._event_spec(),)
+        if not _variables_hang_from(distribution):
+            specs = (_event_spec(distribution),)
             if self.is_conditional:
                 specs += (self._conditioning_spec(),)
-        adopted = adoption.adopt(self.distribution, call, specs)
+
+            def call(x, conditioning=None):
+                kwargs = self._conditioning_kwargs(conditioning)
+                return distribution.log_prob(x, **kwargs)
+
+        adopted = adoption.adopt(distribution, call, specs)
         if not any(v.trainable for v in adopted.variables.values()):
             raise ValueError(
                 "Expected a distribution with trainable variables, "
                 "`tf.Variable`s or those of Keras layers. Received: "
-                f"{self.distribution}"
+                f"{distribution}"
             )
         if not adopted.is_differentiable:
             raise ValueError(
                 "Expected a distribution whose `log_prob` can be "
                 "differentiated with respect to its variables. Received one "
-                f"without any gradient: {self.distribution}"
+                f"without any gradient: {distribution}"
             )
         for variable in adopted.of_no_layer:
             self._track_variable(variable)
@@ -160,14 +163,10 @@ class FlowModel(keras.Model):
         self._layers.extend(adopted.layers)
         self._adopted = adopted
 
-    def _variables_hang_from_distribution(self):
-        """Whether it is known without a call of the density, as of a `Glow`."""
-        distribution = self.distribution
-        if self._is_dequantized:
-            distribution = distribution.distribution
-        return isinstance(distribution, _TRANSFORMED) and isinstance(
-            distribution.bijector, Glow
-        )
+    @property
+    def distribution(self):
+        """The `tfd.Distribution`."""
+        return self._adopted.root
 
     @property
     def named_variables(self):
@@ -215,8 +214,17 @@ class FlowModel(keras.Model):
             self._as_events(x), self._as_conditioning(conditioning), seed
         )
 
-    def compute_output_shape(self, *shapes, **_):
-        return (tf.nest.flatten(shapes)[0],)
+    def compute_output_spec(self, x, conditioning=None, training=False):
+        batch_size = keras.tree.flatten(x)[0].shape[0]
+        return keras.KerasTensor([batch_size], dtype=self._log_prob_dtype)
+
+    @property
+    def _log_prob_dtype(self):
+        continuous = self.distribution
+        if self._is_dequantized:
+            continuous = continuous.distribution
+        dtypes = [tf.as_dtype(d) for d in tf.nest.flatten(continuous.dtype)]
+        return next((d.name for d in dtypes if d.is_floating), "float32")
 
     def log_prob(self, x, conditioning=None, seed=None):
         """Log-probabilities of events.
@@ -265,6 +273,21 @@ class FlowModel(keras.Model):
             tf.constant(n),
             self._as_conditioning(conditioning),
             tf.constant((0, seed), tf.int32),
+        )
+
+    def draw(self, n, conditioning, seed):
+        """As `sample`, of tensors alone, for use inside other models.
+
+        Args:
+            n: integer scalar `Tensor`.
+            conditioning: `Tensor` `[n, *conditioning_shape]`, or `None`.
+            seed: integer `Tensor` `[2]`.
+
+        Returns:
+            As `sample`.
+        """
+        return self._distribution_sample(
+            n, self._as_conditioning(conditioning), seed
         )
 
     def compute_loss(
@@ -492,13 +515,6 @@ class FlowModel(keras.Model):
             return {}
         return dict(self._conditioning_fn(conditioning))
 
-    def _event_spec(self):
-        return tf.nest.map_structure(
-            lambda shape, dtype: tf.TensorSpec([None, *shape], dtype),
-            self.distribution.event_shape,
-            self.distribution.dtype,
-        )
-
     def _conditioning_spec(self):
         return tf.TensorSpec([None, *self._conditioning_shape], tf.float32)
 
@@ -628,6 +644,23 @@ def _check_arguments(distribution, conditioning_fn, conditioning_shape):
                 "shape []; `tfd.Independent` makes a batch one event. "
                 f"Received: {distribution}"
             )
+
+
+def _variables_hang_from(distribution):
+    """Whether it is known without a call of the density, as of a `Glow`."""
+    if isinstance(distribution, distributions.Dequantized):
+        distribution = distribution.distribution
+    return isinstance(distribution, _TRANSFORMED) and isinstance(
+        distribution.bijector, Glow
+    )
+
+
+def _event_spec(distribution):
+    return tf.nest.map_structure(
+        lambda shape, dtype: tf.TensorSpec([None, *shape], dtype),
+        distribution.event_shape,
+        distribution.dtype,
+    )
 
 
 def _pair(x):
