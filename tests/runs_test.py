@@ -17,6 +17,7 @@ import tfp_glow as tfg
 from tfp_glow import baselines
 from tfp_glow import plots
 from tfp_glow import runs
+from tfp_glow import training
 
 TINY = {
     "num_levels": 1,
@@ -79,7 +80,7 @@ def no_training(monkeypatch):
     def fail(*args, **kwargs):
         raise AssertionError("trained")
 
-    monkeypatch.setattr(runs.models.FlowModel, "fit", fail)
+    monkeypatch.setattr(tfg.FlowModel, "fit", fail)
 
 
 def metrics(run):
@@ -237,7 +238,7 @@ def test_a_first_epoch_that_was_cut_off_leaves_no_row(
     def fit(model, *args, initial_epoch, **kwargs):
         started.update(epoch=initial_epoch, rows=metrics(run))
 
-    monkeypatch.setattr(runs.models.FlowModel, "fit", fit)
+    monkeypatch.setattr(tfg.FlowModel, "fit", fit)
     monkeypatch.setattr(runs, "draw", lambda run: None)
     runs.train(str(run), epochs=2, **settings)
     assert started == {"epoch": 0, "rows": []}
@@ -387,7 +388,7 @@ def test_data_without_a_split_is_an_error(tmp_path, no_training, missing):
 
 
 def test_a_path_object_is_a_data_set_too(tmp_path, data, monkeypatch):
-    monkeypatch.setattr(runs.models.FlowModel, "fit", lambda *_, **__: None)
+    monkeypatch.setattr(tfg.FlowModel, "fit", lambda *_, **__: None)
     monkeypatch.setattr(runs, "draw", lambda run: None)
     settings = {**TINY, "dataset": pathlib.Path(data)}
     runs.train(tmp_path / "run", **settings)
@@ -409,11 +410,11 @@ def test_a_path_object_is_a_data_set_too(tmp_path, data, monkeypatch):
     ],
 )
 def test_levels_are_as_many_as_the_size_allows(image_shape, levels):
-    assert runs._default_num_levels(image_shape) == levels
+    assert training.default_num_levels(image_shape) == levels
 
 
 def test_the_learning_rate_is_warmed_up_and_then_constant():
-    optimizer = runs._make_optimizer(
+    optimizer = training.make_optimizer(
         {"learning_rate": 1e-2, "warmup_steps": 4, "ema": 0.99}
     )
     rates = []

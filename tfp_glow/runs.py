@@ -13,7 +13,6 @@
 | `evaluation.json` | what `evaluate` found on the test split |
 """
 
-import collections
 import csv
 import importlib.metadata
 import json
@@ -30,51 +29,10 @@ from tfp_glow import checks
 from tfp_glow import datasets
 from tfp_glow import evaluation
 from tfp_glow import files
-from tfp_glow import models
 from tfp_glow import plots
+from tfp_glow import training
 
-Setting = collections.namedtuple("Setting", ["kind", "default", "help"])
-
-# The settings of `train`, with absl's names for their kinds.
-SETTINGS = {
-    "dataset": Setting(
-        "string",
-        "digits",
-        "digits, photos, a TFDS name, a folder of images, an .npy or .npz file",
-    ),
-    "image_size": Setting("integer", None, "side to crop or pad images to"),
-    "bins": Setting("integer", None, "grey levels (the data set's own)"),
-    "flip": Setting("boolean", False, "flip training images at random"),
-    "num_levels": Setting(
-        "integer", None, "levels, L in the paper (up to 3, as the size allows)"
-    ),
-    "num_steps": Setting("integer", 8, "steps of a level, K in the paper"),
-    "num_filters": Setting("integer", 64, "width of the couplings' networks"),
-    "permutation": Setting(
-        "string", "learned", "learned (1x1 convolution), reverse or shuffle"
-    ),
-    "additive": Setting("boolean", False, "additive, not affine couplings"),
-    "scale": Setting(
-        "string",
-        "sigmoid",
-        "scale of a coupling: sigmoid, half_sigmoid, bounded_exp or exp",
-    ),
-    "batch_size": Setting("integer", 64, "images in a step"),
-    "init_batches": Setting("integer", 4, "batches that initialise ActNorm"),
-    "learning_rate": Setting("float", 2e-3, "Adam's, after the warm-up"),
-    "warmup_steps": Setting("integer", 100, "steps of linear warm-up"),
-    "ema": Setting(
-        "float", 0.99, "momentum of the weights' average that is evaluated"
-    ),
-    "epochs": Setting("integer", 100, "epochs at most"),
-    "max_minutes": Setting(
-        "float", None, "minutes of training at most, resumed ones included"
-    ),
-    "patience": Setting(
-        "integer", None, "epochs without a better validation before stopping"
-    ),
-    "seed": Setting("integer", 0, "seed of weights, data order and noise"),
-}
+SETTINGS = training.SETTINGS
 # What may differ when a run is resumed.
 _LIMITS = ("epochs", "max_minutes", "patience")
 _PACKAGES = (
@@ -107,18 +65,20 @@ def train(out, **settings):
     settings = {**defaults, **settings}
     counts = ("batch_size", "init_batches", "epochs")
     checks.positive_integer(**{name: settings[name] for name in counts})
-    info = _describe_data(settings)
-    _fill_in(settings, info)
+    info = training.describe_data(settings)
+    training.fill_in(settings, info)
     config = {
         "settings": settings,
         "image_shape": list(info.image_shape),
         "num_examples": info.num_examples,
         "versions": _versions(),
     }
-    model = _make_model(settings, info)
-    training, validation = (_load(settings, s) for s in ("train", "validation"))
+    model = training.make_model(settings, info)
+    train_set, validation_set = (
+        training.load(settings, split) for split in ("train", "validation")
+    )
     _prepare_folder(out, config)
-    model.compile(_make_optimizer(settings))
+    model.compile(training.make_optimizer(settings))
     step = 0
     if os.path.exists(_path(out, "last.keras")):
         model = load_model(_path(out, "last.keras"))
@@ -127,10 +87,10 @@ def train(out, **settings):
     seconds = float(history[-1]["seconds"]) if history else 0.0
     if step:
         print(f"Resuming {out} after {len(history)} epochs.", flush=True)
-    if seconds < _time_limit(settings):
+    if seconds < training.time_limit(settings):
         model.fit(
-            training,
-            validation_data=validation,
+            train_set,
+            validation_data=validation_set,
             epochs=settings["epochs"],
             initial_epoch=len(history),
             init_batches=settings["init_batches"],
@@ -267,88 +227,6 @@ def _path(run, name):
     return os.path.join(run, name)
 
 
-def _describe_data(settings):
-    info = datasets.info(
-        settings["dataset"],
-        bins=settings["bins"],
-        image_size=settings["image_size"],
-    )
-    for split in ("train", "validation", "test"):
-        if not info.num_examples.get(split):
-            raise ValueError(
-                f"Expected images in the splits train, validation and test of "
-                f"{settings['dataset']!r}. Received: {info.num_examples}"
-            )
-    return info
-
-
-def _fill_in(settings, info):
-    settings["dataset"] = info.name  # A `str`, for a path too.
-    settings["bins"] = info.bins
-    if settings["num_levels"] is None:
-        settings["num_levels"] = _default_num_levels(info.image_shape)
-
-
-def _default_num_levels(image_shape):
-    """At most 3, and as many as leave at least 2 x 2 pixels at the top."""
-    height, width, _ = image_shape
-    for levels in (3, 2):
-        size = 2 ** (levels + 1)
-        if min(height, width) >= size and not (
-            height % 2**levels or width % 2**levels
-        ):
-            return levels
-    return 1
-
-
-def _make_model(settings, info):
-    names = (
-        "num_levels",
-        "num_steps",
-        "num_filters",
-        "permutation",
-        "additive",
-        "scale",
-        "seed",
-    )
-    return models.GlowModel(
-        info.image_shape,
-        bins=info.bins,
-        **{name: settings[name] for name in names},
-    )
-
-
-def _make_optimizer(settings):
-    # Past its first step the cosine is over and `alpha` holds the rate, so
-    # this is a linear warm-up and a constant rate from then on.
-    rate = settings["learning_rate"]
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=1,
-        alpha=1.0,
-        warmup_target=rate,
-        warmup_steps=settings["warmup_steps"],
-    )
-    return keras.optimizers.Adam(
-        schedule,
-        global_clipnorm=100.0,
-        use_ema=True,
-        ema_momentum=settings["ema"],
-    )
-
-
-def _load(settings, split):
-    return datasets.load(
-        settings["dataset"],
-        split,
-        batch_size=settings["batch_size"],
-        bins=settings["bins"],
-        image_size=settings["image_size"],
-        seed=settings["seed"],
-        flip=settings["flip"] and split == "train",
-    )
-
-
 def _images(settings, split, num=None):
     """The images of a split as one array, in a fixed order."""
     dataset = datasets.load(
@@ -362,15 +240,11 @@ def _images(settings, split, num=None):
     return np.stack(list(dataset.as_numpy_iterator()))
 
 
-def _time_limit(settings):
-    minutes = settings["max_minutes"]
-    return math.inf if minutes is None else 60.0 * minutes
-
-
 def _make_callbacks(out, settings, history, seconds):
     result = [callbacks.Clock(seconds)]
-    if math.isfinite(_time_limit(settings)):
-        result.append(callbacks.StopAfter(_time_limit(settings), seconds))
+    time_limit = training.time_limit(settings)
+    if math.isfinite(time_limit):
+        result.append(callbacks.StopAfter(time_limit, seconds))
     best = keras.callbacks.ModelCheckpoint(
         _path(out, "model.keras"),
         monitor="val_bits_per_dim",
