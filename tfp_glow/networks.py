@@ -29,6 +29,9 @@ class ScaledLinear(keras.layers.Layer):
     A layer is also a pair of functions of weights that are kept elsewhere, as
     the K steps of a flow stack theirs: `fold` brings the weights, with any
     leading dimensions, into the form that `apply` uses, `(kernel, bias)`.
+
+    Under a mixed policy the weights are folded in their own precision, and only
+    `apply` computes in the other.
     """
 
     def __init__(
@@ -50,7 +53,7 @@ class ScaledLinear(keras.layers.Layer):
                 knows where the edge is.
             **kwargs: arguments of `keras.layers.Layer`.
         """
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.units = units
         self.kernel_size = kernel_size
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -82,7 +85,7 @@ class ScaledLinear(keras.layers.Layer):
         }
 
     def call(self, x):
-        return self.apply(self.fold(self.tensors()), x)
+        return self.apply(computed(self, self.fold(self.tensors())), x)
 
     def tensors(self):
         """The layer's own weights, by name."""
@@ -110,6 +113,7 @@ class ScaledLinear(keras.layers.Layer):
 
     def apply(self, folded, x):
         """The layer's outputs, given what `fold` returns."""
+        x = tf.cast(x, folded[0].dtype)
         return linear(with_ones(x) if self.edge_padding else x, *folded)
 
     def initialized(self, weights, x):
@@ -216,7 +220,7 @@ class CouplingNetwork(keras.layers.Layer):
         Raises:
             ValueError: if a bound is not positive.
         """
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         checks.positive_integer(
             num_outputs=num_outputs, num_filters=num_filters
         )
@@ -271,7 +275,7 @@ class CouplingNetwork(keras.layers.Layer):
         return variables
 
     def call(self, x):
-        return self.apply(self.fold(self.tensors()), x)
+        return self.apply(computed(self, self.fold(self.tensors())), x)
 
     def tensors(self):
         """The network's own weights, by the names of its layers."""
@@ -317,7 +321,7 @@ class CouplingNetwork(keras.layers.Layer):
     def initialized(self, weights, x):
         """The weights, with norms of the hidden layers set from inputs."""
         weights = dict(weights)
-        x = bound(tf.cast(x, self.compute_dtype), self.input_bound)
+        x = bound(tf.cast(x, self.variable_dtype), self.input_bound)
         for layer in self.hidden:
             found = layer.initialized(weights[layer.name], x)
             x = tf.nn.relu(layer.apply(layer.fold(found), x))
@@ -376,6 +380,13 @@ class PriorNetwork(ScaledLinear):
             "input_bound": self.input_bound,
             "output_bound": self.output_bound,
         }
+
+
+def computed(layer, folded):
+    """What a layer's `fold` returns, in the dtype that it computes in."""
+    return tf.nest.map_structure(
+        lambda weight: tf.cast(weight, layer.compute_dtype), folded
+    )
 
 
 def linear(x, kernel, bias, activation=tf.identity):

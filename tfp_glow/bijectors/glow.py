@@ -82,6 +82,7 @@ class Glow(one_evaluation.OneEvaluation):
         edge_padding=True,
         input_bound=networks.INPUT_BOUND,
         output_bound=networks.OUTPUT_BOUND,
+        network_dtype=None,
         gradient="invert",
         unroll=False,
         levels=None,
@@ -103,6 +104,9 @@ class Glow(one_evaluation.OneEvaluation):
             scale: name of the couplings' scale function.
             edge_padding, input_bound, output_bound: see
                 `networks.CouplingNetwork`.
+            network_dtype: dtype or Keras dtype policy of the networks alone,
+                such as `"mixed_bfloat16"`; by default `dtype`. The flow around
+                them, its log-det and its norms always compute in `dtype`.
             gradient: `"store"`, `"recompute"` or `"invert"`; see `Repeated`.
                 The default takes the least memory, and its gradients were
                 measured to be as exact as those of the others. `"store"` is
@@ -147,6 +151,7 @@ class Glow(one_evaluation.OneEvaluation):
                         edge_padding=edge_padding,
                         input_bound=input_bound,
                         output_bound=output_bound,
+                        dtype=network_dtype or tf.as_dtype(dtype).name,
                     ),
                 )
             # How the loops run is a matter of this bijector, not of the levels.

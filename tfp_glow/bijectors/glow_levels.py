@@ -94,7 +94,6 @@ def _make_split_prior(shape, dtype, network):
     layer = networks.PriorNetwork(
         2 * half,
         kernel_size=3,
-        dtype=tf.as_dtype(dtype).name,
         name="network",
         **network,
     )

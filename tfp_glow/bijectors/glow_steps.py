@@ -40,7 +40,8 @@ def make_steps(
         num_steps, num_filters, dtype, permutation, additive, scale: as in
             `Glow`.
         seed: `numpy.random.SeedSequence`.
-        network: dictionary of further arguments of the couplings' networks.
+        network: dictionary of further arguments of the couplings' networks,
+            `dtype` among them.
 
     Returns:
         A `Repeated`.
@@ -52,7 +53,6 @@ def make_steps(
         num_outputs=num_changed * (1 if additive else 2),
         num_filters=num_filters,
         seed=network_seed,
-        dtype=tf.as_dtype(dtype).name,
         **network,
     )
     norm = actnorm.ActNorm.trainable(
@@ -97,11 +97,11 @@ def _prepare(p, template, num_pixels):
     """What steps compute with, from their parameters `[K, ...]`."""
     # A flow that is computed in float64 keeps its networks as they were made.
     weights = tf.nest.map_structure(
-        lambda w: tf.cast(w, template.compute_dtype), p["network"]
+        lambda w: tf.cast(w, template.variable_dtype), p["network"]
     )
     return {
         "channel_map": _channel_maps(p, num_pixels),
-        "network": template.fold(weights),
+        "network": networks.computed(template, template.fold(weights)),
     }
 
 

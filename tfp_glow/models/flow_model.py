@@ -13,16 +13,18 @@ import tensorflow_probability as tfp
 from tfp_glow import checks
 from tfp_glow import distributions
 from tfp_glow import files
+from tfp_glow import strategies
 from tfp_glow.bijectors import Glow
 from tfp_glow.bijectors import initialization
 from tfp_glow.models import adoption
+from tfp_glow.models import export
 from tfp_glow.models import failures
 from tfp_glow.models import file_format
 
 tfd = tfp.distributions
 
 # Noise with which everything but training dequantises, so that it repeats.
-_FIXED_SEED = (0, 0)
+FIXED_SEED = (0, 0)
 
 _EMPTY = "Expected a data set of at least one batch. Received: an empty one"
 
@@ -124,10 +126,10 @@ class FlowModel(keras.Model):
         if self.event_size is not None:
             self._bits_per_dim_tracker = keras.metrics.Mean(name="bits_per_dim")
         self._compiled_log_prob = tf.function(
-            self._distribution_log_prob, reduce_retracing=True
+            self._distribution_log_prob, reduce_retracing=True, autograph=False
         )
         self._compiled_sample = tf.function(
-            self._distribution_sample, reduce_retracing=True
+            self._distribution_sample, reduce_retracing=True, autograph=False
         )
         self.built = True
 
@@ -200,18 +202,44 @@ class FlowModel(keras.Model):
         # A step that makes the optimizer's variables is traced twice.
         with self.distribute_strategy.scope():
             self.optimizer.build(self.trainable_variables)
+        strategies.clip_sum_of_gradients(self.optimizer)
         return super().make_train_function(force)
+
+    def train_step(self, data):
+        return self._logs_of_replica(super().train_step(data))
+
+    def test_step(self, data):
+        return self._logs_of_replica(super().test_step(data))
+
+    def _logs_of_replica(self, logs):
+        # Keras takes their mean over workers along an axis.
+        if strategies.num_workers(self.distribute_strategy) == 1:
+            return logs
+        return {name: tf.reshape(value, [1]) for name, value in logs.items()}
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # All but compiled metrics has been built. Keras would take a batch for
+        # it, so that a shuffled data set goes on with another order, and fails
+        # if that is of several workers.
+        if self._compile_metrics is not None:
+            super()._maybe_symbolic_build(iterator, data_batch)
 
     def call(self, x, conditioning=None, training=False):
         if self.is_conditional and conditioning is None:
             x, conditioning = _pair(x)
-        seed = None
+        x = self._as_events(x)
+        conditioning = self._as_conditioning(conditioning)
+        num_rows = tf.shape(tf.nest.flatten(x)[0])[0]
+        noise = {}
         if self._is_dequantized:
-            seed = _FIXED_SEED
+            noise["seed"] = FIXED_SEED
             if training:
-                seed = tf.cast(self._seed_generator.next(), tf.int32)
-        return self._distribution_log_prob(
-            self._as_events(x), self._as_conditioning(conditioning), seed
+                noise["seed"] = tf.cast(self._seed_generator.next(), tf.int32)
+            noise["first_row"] = strategies.first_row(num_rows)
+        return strategies.of_rows(
+            lambda: self._distribution_log_prob(x, conditioning, **noise),
+            num_rows,
+            self._log_prob_dtype,
         )
 
     def compute_output_spec(self, x, conditioning=None, training=False):
@@ -244,13 +272,12 @@ class FlowModel(keras.Model):
             TypeError, ValueError: if the arguments do not fit the distribution.
         """
         self._check_data(x, conditioning)
-        if not self._is_dequantized:
-            seed = None
-        else:
-            seed = _FIXED_SEED if seed is None else (0, seed)
-            seed = tf.constant(seed, tf.int32)
+        noise = {}
+        if self._is_dequantized:
+            seed = FIXED_SEED if seed is None else (0, seed)
+            noise["seed"] = tf.constant(seed, tf.int32)
         return self._compiled_log_prob(
-            self._as_events(x), self._as_conditioning(conditioning), seed
+            self._as_events(x), self._as_conditioning(conditioning), **noise
         )
 
     def sample(self, n, conditioning=None, seed=None):
@@ -309,10 +336,17 @@ class FlowModel(keras.Model):
             self._bits_per_dim_tracker.update_state(loss, sample_weight)
         if sample_weight is not None:
             loss *= tf.cast(sample_weight, loss.dtype)
-        loss = tf.reduce_mean(loss)
+        num_rows = tf.shape(loss)[0]
+        # Of a last batch a replica may get nothing.
+        loss = tf.math.divide_no_nan(
+            tf.reduce_sum(loss), tf.cast(num_rows, loss.dtype)
+        )
         if self.losses:
             loss += tf.cast(tf.add_n(self.losses), loss.dtype)
-        # Gradients are summed over the replicas.
+        if training:
+            # Replicas' gradients are summed. Keras weights the values itself.
+            share = tf.cast(strategies.share_of_batch(num_rows), loss.dtype)
+            loss = share * loss + tf.stop_gradient((1.0 - share) * loss)
         loss /= tf.distribute.get_strategy().num_replicas_in_sync
         return failures.check_loss(loss)
 
@@ -424,7 +458,7 @@ class FlowModel(keras.Model):
         if self._is_dequantized:
             continuous = distribution.distribution
             noise = tf.random.stateless_uniform(
-                x.shape, seed=_FIXED_SEED, dtype=continuous.dtype
+                x.shape, seed=FIXED_SEED, dtype=continuous.dtype
             )
             x = distribution.dequantize(x, noise)
             distribution = continuous
@@ -486,6 +520,68 @@ class FlowModel(keras.Model):
         with files.replacing(filepath) as temporary:
             super().save_weights(temporary, *args, **kwargs)
 
+    def export(self, filepath, format=export.FORMAT):
+        """Writes what the flow computes as a TensorFlow SavedModel.
+
+        To load it takes TensorFlow alone, neither this package nor TFP nor
+        Keras:
+
+        ```python
+        model.export("flow")
+        flow = tf.saved_model.load("flow")
+        flow.log_prob(events)  # [N]
+        flow.sample(16, 0)  # [16, ...]
+        ```
+
+        | function | inputs | output |
+        |---|---|---|
+        | `log_prob` | `events`, float or int32 | `log_prob` `[N]`, in nats |
+        | `sample` | `size` and `seed`, int32 scalars | `events` |
+
+        A conditional flow's have `conditioning`, float32
+        `[N, *conditioning_shape]`, as their last input. `N` is free in every
+        call. The numbers are those of the methods of these names, without their
+        checks of values. Events are nested as the distribution's are.
+
+        The functions are signatures too, which have an input or output for each
+        part of nested events, named by its key or field, or by its position,
+        `events_0`. `log_prob` is the default signature.
+
+        Args:
+            filepath: `str` or `os.PathLike`, a folder that does not exist; the
+                one that it is in must. It is written under a temporary name
+                and then renamed, so that an interruption leaves nothing.
+            format: `"tf_saved_model"`, the only one.
+
+        Raises:
+            FileExistsError: before any work, if there is anything at `filepath`.
+            ValueError: for another format, or if parts of nested events would
+                share their names.
+        """
+        checks.choice("format", format, (export.FORMAT,))
+        export.write(filepath, self.exported_functions())
+
+    def exported_functions(self):
+        """Dictionary of names to the `export.Function`s that `export` writes."""
+        scalar = tf.TensorSpec([], tf.int32)
+        conditioning = {}
+        if self.is_conditional:
+            conditioning["conditioning"] = self._conditioning_spec()
+        return {
+            "log_prob": export.Function(
+                self._repeatable_log_prob,
+                {"events": _event_spec(self.distribution), **conditioning},
+                "log_prob",
+            ),
+            "sample": export.Function(
+                lambda size, seed, conditioning=None: self.draw(
+                    size, conditioning, tf.stack([0, seed])
+                ),
+                {"size": scalar, "seed": scalar, **conditioning},
+                "events",
+            ),
+        }
+
     def get_config(self):
         raise NotImplementedError(
             "A `.keras` file holds plain values, and a distribution is none. "
@@ -500,11 +596,13 @@ class FlowModel(keras.Model):
     def load_own_variables(self, store):
         file_format.read(store, self.named_variables)
 
-    def _distribution_log_prob(self, x, conditioning=None, seed=None):
+    def _distribution_log_prob(self, x, conditioning=None, **noise):
         kwargs = self._conditioning_kwargs(conditioning)
-        if seed is not None:
-            kwargs["seed"] = seed
-        return self.distribution.log_prob(x, **kwargs)
+        return self.distribution.log_prob(x, **kwargs, **noise)
+
+    def _repeatable_log_prob(self, events, conditioning=None):
+        noise = {"seed": FIXED_SEED} if self._is_dequantized else {}
+        return self._distribution_log_prob(events, conditioning, **noise)
 
     def _distribution_sample(self, n, conditioning, seed):
         kwargs = self._conditioning_kwargs(conditioning)

@@ -2,13 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """GlowModel: a Keras model of integer images, made from hyperparameters."""
 
+import functools
+
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfp_glow import checks
 from tfp_glow import distributions
 from tfp_glow import networks
 from tfp_glow.bijectors import precision
+from tfp_glow.models import export
 from tfp_glow.models import file_format
 from tfp_glow.models import flow_model
 
@@ -45,6 +49,7 @@ class GlowModel(flow_model.FlowModel):
         edge_padding=True,
         input_bound=networks.INPUT_BOUND,
         output_bound=networks.OUTPUT_BOUND,
+        network_dtype=None,
         gradient="invert",
         **kwargs,
     ):
@@ -57,6 +62,8 @@ class GlowModel(flow_model.FlowModel):
             seed: `int` or `None`, for the variables and the training noise.
             permutation, additive, scale, edge_padding, input_bound,
                 output_bound, gradient: see `Glow`.
+            network_dtype: `str`, see `Glow`; by default Keras' own policy, as
+                `keras.config.set_dtype_policy` sets it.
             **kwargs: arguments of `keras.Model`.
 
         Raises:
@@ -74,6 +81,7 @@ class GlowModel(flow_model.FlowModel):
             edge_padding=edge_padding,
             input_bound=input_bound,
             output_bound=output_bound,
+            network_dtype=network_dtype or keras.config.dtype_policy().name,
             gradient=gradient,
         )
         flow = distributions.glow_distribution(
@@ -85,15 +93,15 @@ class GlowModel(flow_model.FlowModel):
             **kwargs,
         )
         self._config = dict(flow_config, bins=bins)
-        exact = precision.astype(self.glow, tf.float64)
-        self._compiled_encode = tf.function(
-            exact.inverse, reduce_retracing=True
-        )
-        self._compiled_decode = tf.function(
-            exact.forward, reduce_retracing=True
-        )
-        self._compiled_generate = tf.function(
-            self.glow.forward, reduce_retracing=True
+        self._compiled_encode = self._compiled(_encode)
+        self._compiled_decode = self._compiled(_decode)
+        self._compiled_generate = self._compiled(_generate)
+
+    def _compiled(self, function):
+        return tf.function(
+            functools.partial(function, self.distribution),
+            reduce_retracing=True,
+            autograph=False,
         )
 
     def get_config(self):
@@ -137,8 +145,7 @@ class GlowModel(flow_model.FlowModel):
             networks, which makes `decode` an exact inverse.
         """
         self._check_data(images)
-        images = tf.cast(images, tf.float64)
-        return self._compiled_encode(self.distribution.dequantize(images))
+        return self._compiled_encode(self._as_events(images))
 
     def decode(self, latents):
         """Images of latent vectors, neither rounded nor clipped.
@@ -152,7 +159,7 @@ class GlowModel(flow_model.FlowModel):
         """
         latents = tf.cast(latents, tf.float64)
         checks.channels(self.glow, latents, self.event_size)
-        return self.distribution.grey_levels(self._compiled_decode(latents))
+        return self._compiled_decode(latents)
 
     def sample(self, n, temperature=1.0, seed=None):
         """Draws images.
@@ -178,7 +185,101 @@ class GlowModel(flow_model.FlowModel):
                 "Invalid value received for argument `temperature`. Expected "
                 f"a non-negative number. Received: temperature={temperature}"
             )
-        base = self.distribution.distribution.distribution
-        # TFP makes other numbers of an `int` seed at every call.
-        seed = None if seed is None else (0, seed)
-        return self._compiled_generate(temperature * base.sample(n, seed=seed))
+        if seed is None:
+            seed = np.random.randint(2**31)
+        return self._compiled_generate(
+            tf.constant(n),
+            tf.constant(temperature, tf.float32),
+            tf.constant(seed, tf.int32),
+        )
+
+    def export(self, filepath, format=export.FORMAT):
+        """Writes a TensorFlow SavedModel, as `FlowModel.export` does.
+
+        ```python
+        model.export("glow")
+        glow = tf.saved_model.load("glow")
+        glow.log_prob(images)  # [N]
+        glow.sample(16, 0.7, 0)  # [16, H, W, C]
+        glow.decode(glow.encode(images))  # [N, H, W, C]
+        ```
+
+        | function | inputs | output |
+        |---|---|---|
+        | `log_prob` | `images`, int32 | `log_prob` `[N]`, float32, in nats |
+        | `sample` | `size`, int32; `temperature`, float32; `seed`, int32 | `images` `[size, H, W, C]`, int32 |
+        | `encode` | `images`, int32 | `latents` `[N, H * W * C]`, float64 |
+        | `decode` | `latents`, float64 | `images` `[N, H, W, C]`, float64 |
+
+        Images that go in are `[N, H, W, C]`, of any `N` in every call; other
+        integers have to be cast to int32. Those outside `[0, bins)` raise
+        `tf.errors.InvalidArgumentError`. The numbers are those of the model's
+        methods; gradients are those of `gradient="store"`.
+
+        Args:
+            filepath: `str` or `os.PathLike`, a folder that does not exist.
+            format: `"tf_saved_model"`, the only one.
+
+        Raises:
+            FileExistsError: before any work, if there is anything at `filepath`.
+            ValueError: for another format.
+        """
+        super().export(filepath, format)
+
+    def exported_functions(self):
+        # What the other kinds compute backwards is Python's, not the graph's.
+        continuous = self.distribution.distribution.copy(
+            bijector=self.glow.copy(gradient="store")
+        )
+        flow = self.distribution.copy(distribution=continuous)
+        images = {"images": tf.TensorSpec([None, *self.image_shape], tf.int32)}
+        latents = {
+            "latents": tf.TensorSpec([None, self.event_size], tf.float64)
+        }
+        return {
+            "log_prob": export.Function(
+                lambda images: flow.log_prob(
+                    images, seed=flow_model.FIXED_SEED
+                ),
+                images,
+                "log_prob",
+            ),
+            "sample": export.Function(
+                lambda size, temperature, seed: flow.quantize(
+                    _generate(flow, size, temperature, seed)
+                ),
+                {
+                    "size": tf.TensorSpec([], tf.int32),
+                    "temperature": tf.TensorSpec([], tf.float32),
+                    "seed": tf.TensorSpec([], tf.int32),
+                },
+                "images",
+            ),
+            "encode": export.Function(
+                lambda images: _encode(flow, images), images, "latents"
+            ),
+            "decode": export.Function(
+                lambda latents: _decode(flow, latents), latents, "images"
+            ),
+        }
+
+
+def _encode(flow, images):
+    return _exact_glow(flow).inverse(
+        flow.dequantize(tf.cast(images, tf.float64))
+    )
+
+
+def _decode(flow, latents):
+    return flow.grey_levels(_exact_glow(flow).forward(latents))
+
+
+def _exact_glow(flow):
+    return precision.astype(flow.distribution.bijector, tf.float64)
+
+
+def _generate(flow, size, temperature, seed):
+    continuous = flow.distribution
+    # TFP makes other numbers of a single seed at every call.
+    noise = continuous.distribution.sample(size, seed=tf.stack([0, seed]))
+    return continuous.bijector.forward(temperature * noise)
