@@ -339,6 +339,42 @@ def test_training_order_is_reproducible_and_new_in_every_epoch(numbered):
     assert sorted(epochs[0]) == sorted(epochs[1])
 
 
+@pytest.mark.parametrize("global_seed", [None, 0, 7])
+def test_order_of_a_numbered_epoch_depends_on_seed_and_number_alone(
+    numbered, global_seed
+):
+    def epochs(initial_epoch, seed=1):
+        dataset = datasets.load(
+            numbered,
+            batch_size=32,
+            seed=seed,
+            initial_epoch=initial_epoch,
+            drop_remainder=False,
+        )
+        batches = list(dataset.take(9).as_numpy_iterator())
+        assert [len(batch) for batch in batches] == [32, 32, 16] * 3
+        order = np.concatenate(batches)[:, 0, 0, 0]
+        return order.reshape(3, 80).tolist()
+
+    tf.random.set_seed(0)
+    expected = epochs(5)
+    tf.random.set_seed(global_seed)
+    assert epochs(5) == expected
+    assert epochs(6)[:2] == expected[1:]
+    assert epochs(5, seed=2)[0] != expected[0] != expected[1]
+    assert {tuple(sorted(epoch)) for epoch in expected} == {
+        tuple(sorted(values(datasets.load(numbered))))
+    }
+
+
+@pytest.mark.parametrize("seed", [-1, 2**70, np.int32(3)])
+def test_any_integer_is_a_seed_of_numbered_epochs(numbered, seed):
+    dataset = datasets.load(numbered, seed=seed, initial_epoch=0)
+    orders = [values(dataset.take(80)) for _ in range(2)]
+    assert orders[0] == orders[1]
+    assert orders[0] != values(dataset.skip(80).take(80))
+
+
 def test_different_seeds_give_different_orders(numbered):
     assert values(datasets.load(numbered, seed=1)) != values(
         datasets.load(numbered, seed=2)
@@ -370,6 +406,37 @@ def test_images_are_read_once_when_cached(tmp_path):
     for file in tmp_path.iterdir():
         file.unlink()
     assert sorted(values(dataset)) == before
+
+
+def test_images_of_numbered_epochs_are_read_once_when_cached(tmp_path):
+    save_images(tmp_path, [(2, 2, 1)] * 10)
+    dataset = datasets.load(tmp_path, seed=0, initial_epoch=0)
+    num_images = len(values(datasets.load(tmp_path)))
+    before = values(dataset.take(2 * num_images))
+    for file in tmp_path.iterdir():
+        file.unlink()
+    assert values(dataset.take(2 * num_images)) == before
+
+
+def test_augmentation_of_a_numbered_epoch_depends_on_its_number(tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, [50, 6, 6], np.uint8)
+    np.save(tmp_path / "x.npy", x)
+
+    def epochs(initial_epoch):
+        dataset = datasets.load(
+            tmp_path / "x.npy",
+            seed=0,
+            image_size=4,
+            flip=True,
+            random_crop=True,
+            initial_epoch=initial_epoch,
+        )
+        return stack(dataset.take(120)).reshape(3, 40, 4, 4)
+
+    expected = epochs(0)
+    np.testing.assert_array_equal(epochs(1)[:2], expected[1:])
+    first, second = (set(map(bytes, epoch)) for epoch in expected[:2])
+    assert len(first - second) > 20
 
 
 def test_flips_mirror_half_of_the_images(tmp_path):
@@ -703,6 +770,9 @@ def test_invalid_archives_are_errors(tmp_path, arrays, message):
         ({"image_size": (8, 8, 1)}, r"pair \(height, width\)"),
         ({"name": "photos", "image_size": 65}, "up to 64 for 'photos'"),
         ({"seed": 0.5}, r"`seed`.*an integer or None.*seed=0\.5"),
+        ({"initial_epoch": 0}, "`seed`.*an integer, as `initial_epoch`"),
+        ({"initial_epoch": -1, "seed": 0}, "`initial_epoch`.*from 0, or None"),
+        ({"initial_epoch": 0.5, "seed": 0}, "`initial_epoch`.*=0.5"),
         ({"split": "test", "flip": True}, "`flip`.*False for split 'test'"),
         ({"split": "test", "random_crop": True}, "`random_crop`.*False for"),
         ({"random_crop": True}, r"an `image_size` below \(8, 8\)"),

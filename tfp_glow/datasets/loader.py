@@ -71,6 +71,7 @@ def load(
     image_size=None,
     seed=None,
     *,
+    initial_epoch=None,
     as_supervised=False,
     flip=False,
     random_crop=False,
@@ -105,6 +106,11 @@ def load(
     and new augmentations. A seed makes them reproducible, together with
     `tf.random.set_seed` if that is used; with several workers, give one.
 
+    Which order an epoch has depends on how many came before it in the process.
+    With `initial_epoch` it depends on the seed and the number of the epoch
+    alone, so that a training that resumes at an epoch gets the images that it
+    would have got without the interruption.
+
     Args:
         name: `str` or path, see above.
         split: `"train"`, `"validation"` or `"test"`.
@@ -115,6 +121,10 @@ def load(
         image_size: `int` or `(H, W)`. Images are cropped or padded with zeros
             to it, centrally. `None` for the source's size.
         seed: `int`, seed of order, flips and crops, or `None` for a fresh one.
+        initial_epoch: `int` from 0, to return all epochs from that one on, one
+            after another without end: `fit` needs its `steps_per_epoch` then.
+            Every iteration starts at `initial_epoch`. Needs a seed. `None` to
+            return one epoch, a new one in every iteration.
         as_supervised: `bool`, whether to return labels also.
         flip: `bool`, whether to flip half of the images, at random, left to
             right. Training only.
@@ -139,12 +149,29 @@ def load(
         images = tfg.datasets.load("photos", batch_size=64, bins=32, seed=0)
         model.fit(images, epochs=10)
         ```
+
+        In a new process, epochs 10 to 19 as if there had been no end:
+        ```python
+        images = tfg.datasets.load("photos", batch_size=64, bins=32, seed=0,
+                                   initial_epoch=10)
+        model.fit(images, initial_epoch=10, epochs=20,
+                  steps_per_epoch=20_000 // 64)
+        ```
     """
     checks.choice("split", split, SPLITS)
     if batch_size is not None:
         checks.positive_integer(batch_size=batch_size)
     if seed is not None and not _is_integer(seed):
         raise errors.invalid_value("seed", seed, "an integer or None")
+    if initial_epoch is not None:
+        if not _is_integer(initial_epoch) or initial_epoch < 0:
+            raise errors.invalid_value(
+                "initial_epoch", initial_epoch, "an integer from 0, or None"
+            )
+        if seed is None:
+            raise errors.invalid_value(
+                "seed", seed, "an integer, as `initial_epoch` is given"
+            )
     is_train = split == "train"
     for argument, value in (("flip", flip), ("random_crop", random_crop)):
         if value and not is_train:
@@ -189,6 +216,7 @@ def load(
         bins=bins,
         batch_size=batch_size,
         seed=seed,
+        initial_epoch=initial_epoch,
         as_supervised=as_supervised,
         flip=flip,
         random_crop=random_crop,

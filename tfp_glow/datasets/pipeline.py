@@ -21,6 +21,7 @@ def make_dataset(
     bins,
     batch_size,
     seed,
+    initial_epoch,
     as_supervised,
     flip,
     random_crop,
@@ -36,6 +37,7 @@ def make_dataset(
         bins: `int`, a divisor of the source's number of grey levels.
         batch_size: `int` or `None`.
         seed: `int` or `None`.
+        initial_epoch: `int`, or `None` for one epoch, new in every iteration.
         as_supervised: `bool`, whether to return labels also.
         flip: `bool`, whether to flip at random.
         random_crop: `bool`, whether to crop at random positions.
@@ -65,22 +67,47 @@ def make_dataset(
             image = tf.image.stateless_random_flip_left_right(image, flip_seed)
         return (image, *label)
 
-    dataset = source.read(split).map(prepare, tf.data.AUTOTUNE)
-    if shuffle:
-        num_images = source.num_examples[split]
-        window = _shuffle_window(source.image_shape if random_crop else shape)
-        if num_images <= window:
-            dataset = dataset.cache()
-        dataset = dataset.shuffle(min(num_images, window), seed)
-    if flip or random_crop:
-        seeds = tf.data.Dataset.random(seed, rerandomize_each_iteration=True)
-        seeds = seeds.batch(4, drop_remainder=True)
-        dataset = tf.data.Dataset.zip(dataset, seeds)
-        dataset = dataset.map(augment, tf.data.AUTOTUNE)
-    if not as_supervised:
-        dataset = dataset.map(lambda image: image)
-    if batch_size is not None:
-        dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
+    images = source.read(split).map(prepare, tf.data.AUTOTUNE)
+    num_images = source.num_examples[split]
+    window = _shuffle_window(source.image_shape if random_crop else shape)
+    if shuffle and num_images <= window:
+        images = images.cache()
+
+    def make_epoch(order_seed, augment_seed, is_new_each_time):
+        dataset = images
+        if shuffle:
+            dataset = dataset.shuffle(
+                min(num_images, window), order_seed, is_new_each_time
+            )
+        if flip or random_crop:
+            seeds = tf.data.Dataset.random(augment_seed, is_new_each_time)
+            seeds = seeds.batch(4, drop_remainder=True)
+            dataset = tf.data.Dataset.zip(dataset, seeds)
+            dataset = dataset.map(augment, tf.data.AUTOTUNE)
+        if not as_supervised:
+            dataset = dataset.map(lambda image: image)
+        if batch_size is not None:
+            dataset = dataset.batch(batch_size, drop_remainder=drop_remainder)
+        return dataset
+
+    def make_numbered_epoch(epoch):
+        # Of this function's graph alone. TensorFlow's global seed would matter
+        # to the order, and if it is 0, no other seed may be a tensor.
+        tf.compat.v1.set_random_seed(1)
+        seeds = tf.random.stateless_uniform(
+            [2],
+            [int(seed) % 2**63, epoch],
+            minval=None,
+            maxval=None,
+            dtype=tf.int64,
+        )
+        return make_epoch(*tf.unstack(seeds), is_new_each_time=False)
+
+    if initial_epoch is None:
+        dataset = make_epoch(seed, seed, is_new_each_time=True)
+    else:
+        epochs = tf.data.Dataset.counter(initial_epoch)
+        dataset = epochs.flat_map(make_numbered_epoch)
     return dataset.prefetch(tf.data.AUTOTUNE)
 
 
