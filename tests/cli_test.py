@@ -36,6 +36,7 @@ FLAGS = {
         "out": None,
     },
     "reconstruct": {"run": None, "num": 16, "split": "test", "out": None},
+    "export": {"run": None, "out": None},
 }
 # A flag without which a command does nothing.
 FOLDER = {name: "out" if name == "train" else "run" for name in FLAGS}
@@ -57,6 +58,7 @@ def calls(monkeypatch, tmp_path):
     record("evaluate", {})
     record("sample", "picture.png")
     record("reconstruct", ("picture.png", 1.25e-12))
+    record("export", "folder")
     return received
 
 
@@ -160,6 +162,7 @@ def test_the_defaults_are_handed_on(calls, command, tmp_path):
             "evaluate": ["run", "split", "num_draws", "num_samples"],
             "sample": ["run", "num", "temperature", "seed", "out"],
             "reconstruct": ["run", "split", "num", "out"],
+            "export": ["run", "out"],
         }[command]
         values = {**FLAGS[command], "run": str(tmp_path)}
         assert args == tuple(values[flag] for flag in order)
@@ -204,10 +207,12 @@ def test_results_are_told(calls, capsys, tmp_path):
     assert cli.main(["train", f"--out={tmp_path}"]) == 0
     assert cli.main(["sample", f"--run={tmp_path}", "--num=5"]) == 0
     assert cli.main(["reconstruct", f"--run={tmp_path}"]) == 0
+    assert cli.main(["export", f"--run={tmp_path}"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"Wrote a.png, b.csv to {tmp_path}",
         "Wrote 5 samples to picture.png",
         "Wrote picture.png; largest difference 1.2e-12 grey levels",
+        "Wrote folder; tf.saved_model.load reads it",
     ]
 
 
@@ -269,6 +274,8 @@ def test_an_interruption_is_said_to_leave_whole_files(
         (["evaluate", "--run={}"], "no config.json"),
         (["sample", "--run={}/missing"], "no config.json"),
         (["reconstruct", "--run={}"], "no config.json"),
+        (["export", "--run={}"], "no config.json"),
+        (["export", "--run={}", "--out={}"], "exists already"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(
@@ -281,7 +288,8 @@ def test_what_cannot_be_done_is_told_in_one_line(
     captured = capsys.readouterr()
     assert captured.out == ""
     (line,) = captured.err.splitlines()
-    assert line.split(":")[0] in ("ValueError", "OSError", "FileNotFoundError")
+    kinds = ("ValueError", "OSError", "FileExistsError", "FileNotFoundError")
+    assert line.split(":")[0] in kinds
     assert message in line
     assert sorted(os.listdir(tmp_path)) == before
 
@@ -300,7 +308,8 @@ def test_training_and_its_results_from_a_shell(tmp_path):
         {python} evaluate --run=run --num_draws=1 --num_samples=10 &&
         {python} sample --run=run --num=4 --temperature=0.5 --seed=1 \
             --out=mine.png &&
-        {python} reconstruct --run=run --num=3
+        {python} reconstruct --run=run --num=3 &&
+        {python} export --run=run
         """,
         shell=True,
         cwd=tmp_path,
@@ -321,8 +330,9 @@ def test_training_and_its_results_from_a_shell(tmp_path):
         "reconstructions.png, samples.png, tensorboard to run"
     )
     assert "images.npz, test: 8 images of 4x4x1, 8 grey levels" in lines
-    assert lines[-2] == "Wrote 4 samples to mine.png"
-    assert lines[-1].startswith("Wrote run/reconstructions.png; largest")
+    assert lines[-3] == "Wrote 4 samples to mine.png"
+    assert lines[-2].startswith("Wrote run/reconstructions.png; largest")
+    assert lines[-1] == "Wrote run/saved_model; tf.saved_model.load reads it"
 
     run = tmp_path / "run"
     results = json.loads((run / "evaluation.json").read_text())

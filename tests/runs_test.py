@@ -113,7 +113,8 @@ def test_a_run_holds_the_files_that_the_module_names(finished):
         if line.startswith("| `")
     ]
     named = {name.strip(" `/") for names in table for name in names}
-    assert named == {*os.listdir(finished), "evaluation.json"}
+    later = {"evaluation.json", "saved_model"}
+    assert named == {*os.listdir(finished), *later}
     tensorboard = sorted(os.listdir(finished / "tensorboard"))
     assert tensorboard == ["samples", "train", "validation"]
     for name in tensorboard:

@@ -163,6 +163,16 @@ def _define_reconstruct(values):
     _define_split(values)
 
 
+def _define_export(values):
+    _define_run(values)
+    flags.DEFINE_string(
+        "out",
+        None,
+        "new folder to write (saved_model in the run)",
+        flag_values=values,
+    )
+
+
 def _train(values):
     """Trains a Glow, or resumes its training."""
     settings = {}
@@ -199,9 +209,16 @@ def _reconstruct(values):
     print(f"Wrote {path}; largest difference {error:.2g} grey levels")
 
 
+def _export(values):
+    """Writes the best model as a SavedModel, which TensorFlow alone can load."""
+    path = runs.export(values.run, values.out)
+    print(f"Wrote {path}; tf.saved_model.load reads it")
+
+
 _COMMANDS = {
     "train": (_define_train, _train),
     "evaluate": (_define_evaluate, _evaluate),
     "sample": (_define_sample, _sample),
     "reconstruct": (_define_reconstruct, _reconstruct),
+    "export": (_define_export, _export),
 }

@@ -4,6 +4,7 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
 
 
@@ -35,6 +36,51 @@ def replacing(path):
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)
         raise
+
+
+@contextlib.contextmanager
+def new_folder(path):
+    """Gives a temporary folder beside `path`, and renames it to `path` at the end.
+
+    If the block raises, a full disk or Ctrl-C included, the temporary folder is
+    removed and nothing is at `path`.
+
+    Args:
+        path: `str` or `os.PathLike`; its folder must exist, and it must not.
+
+    Yields:
+        `str`, an empty folder in the same folder.
+
+    Raises:
+        FileExistsError: if there is anything at `path`, before the block or
+            after it.
+    """
+    check_absent(path)
+    folder, name = os.path.split(os.path.abspath(path))
+    temporary = tempfile.mkdtemp(
+        dir=folder, prefix=".writing-", suffix=f"-{name}"
+    )
+    try:
+        yield temporary
+        for inner, _, names in os.walk(temporary):
+            for name in names:
+                _flush_to_disk(os.path.join(inner, name))
+        os.chmod(temporary, 0o777 & ~_umask())
+        # A rename would replace an empty folder.
+        check_absent(path)
+        os.rename(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def check_absent(path):
+    """Raises `FileExistsError` if there is anything at `path`."""
+    if os.path.lexists(path):
+        raise FileExistsError(
+            f"Expected the path of a new folder. Received: {path}, which "
+            "exists already"
+        )
 
 
 def _flush_to_disk(path):

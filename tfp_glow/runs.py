@@ -11,6 +11,7 @@
 | `tensorboard/` | curves and grids of samples |
 | `samples.png`, `reconstructions.png`, `curve.png` | pictures |
 | `evaluation.json` | what `evaluate` found on the test split |
+| `saved_model/` | what `export` wrote of `model.keras`, for TensorFlow alone |
 """
 
 import csv
@@ -184,6 +185,28 @@ def reconstruct(run, split="test", num=16, out=None):
         path, np.concatenate([images, decoded]), model.bins, columns=len(images)
     )
     return path, float(np.max(np.abs(decoded - images)))
+
+
+def export(run, out=None):
+    """Writes a run's best model as a SavedModel, see `GlowModel.export`.
+
+    Args:
+        run: `str`, folder of the run.
+        out: `str`, a folder that does not exist; `saved_model` in that of the
+            run by default.
+
+    Returns:
+        `str`, the path of the SavedModel.
+
+    Raises:
+        FileExistsError: before any work, if there is anything at that path.
+        ValueError: if `run` is no folder of a run, or has no model yet.
+    """
+    path = out or _path(run, "saved_model")
+    files.check_absent(path)
+    _, model = _open(run)
+    model.export(path)
+    return path
 
 
 def read_settings(path):

@@ -564,20 +564,29 @@ class FlowModel(keras.Model):
     def exported_functions(self):
         """Dictionary of names to the `export.Function`s that `export` writes."""
         scalar = tf.TensorSpec([], tf.int32)
-        conditioning = {}
+        conditioning_spec = {}
+        flow = export.self_contained(self.distribution)
+        noise = {"seed": FIXED_SEED} if self._is_dequantized else {}
         if self.is_conditional:
-            conditioning["conditioning"] = self._conditioning_spec()
+            conditioning_spec["conditioning"] = self._conditioning_spec()
+
+        def log_prob(events, conditioning=None):
+            kwargs = self._conditioning_kwargs(conditioning)
+            return flow.log_prob(events, **kwargs, **noise)
+
+        def sample(size, seed, conditioning=None):
+            kwargs = self._conditioning_kwargs(conditioning)
+            return flow.sample(size, seed=tf.stack([0, seed]), **kwargs)
+
         return {
             "log_prob": export.Function(
-                self._repeatable_log_prob,
-                {"events": _event_spec(self.distribution), **conditioning},
+                log_prob,
+                {"events": _event_spec(flow), **conditioning_spec},
                 "log_prob",
             ),
             "sample": export.Function(
-                lambda size, seed, conditioning=None: self.draw(
-                    size, conditioning, tf.stack([0, seed])
-                ),
-                {"size": scalar, "seed": scalar, **conditioning},
+                sample,
+                {"size": scalar, "seed": scalar, **conditioning_spec},
                 "events",
             ),
         }
@@ -599,10 +608,6 @@ class FlowModel(keras.Model):
     def _distribution_log_prob(self, x, conditioning=None, **noise):
         kwargs = self._conditioning_kwargs(conditioning)
         return self.distribution.log_prob(x, **kwargs, **noise)
-
-    def _repeatable_log_prob(self, events, conditioning=None):
-        noise = {"seed": FIXED_SEED} if self._is_dequantized else {}
-        return self._distribution_log_prob(events, conditioning, **noise)
 
     def _distribution_sample(self, n, conditioning, seed):
         kwargs = self._conditioning_kwargs(conditioning)

@@ -227,11 +227,7 @@ class GlowModel(flow_model.FlowModel):
         super().export(filepath, format)
 
     def exported_functions(self):
-        # What the other kinds compute backwards is Python's, not the graph's.
-        continuous = self.distribution.distribution.copy(
-            bijector=self.glow.copy(gradient="store")
-        )
-        flow = self.distribution.copy(distribution=continuous)
+        flow = export.self_contained(self.distribution)
         images = {"images": tf.TensorSpec([None, *self.image_shape], tf.int32)}
         latents = {
             "latents": tf.TensorSpec([None, self.event_size], tf.float64)
