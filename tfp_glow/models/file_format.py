@@ -7,10 +7,36 @@
 | 1 | variables by the names of `adoption.stable_names`, and `initialized` |
 """
 
+import os
+import zipfile
+
 import numpy as np
 
 VERSION = 1
 KEY = "format_version"
+
+
+def check_file(path):
+    """Raises `ValueError` unless a model file is there, and whole."""
+    if not os.path.exists(path):
+        raise ValueError(f"Expected a model file at {path}. Found no file")
+    if not os.fspath(path).endswith(".keras"):
+        return  # HDF5 is checked by who reads it.
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except zipfile.BadZipFile:
+        damaged = "its end"
+    if damaged:
+        raise damaged_file(path, damaged)
+
+
+def damaged_file(path, where):
+    """The `ValueError` for a file that is not whole."""
+    return ValueError(
+        f"Expected a whole model file. Received: {path}, which is damaged "
+        f"or truncated at {where}"
+    )
 
 
 def check_version(version):

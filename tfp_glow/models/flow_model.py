@@ -160,6 +160,9 @@ class FlowModel(keras.Model):
             )
         for variable in adopted.of_no_layer:
             self._track_variable(variable)
+        # For `tf.train.Checkpoint`, to which Keras' lists are opaque.
+        for name, variable in adopted.variables.items():
+            self._track_trackable(variable, name)
         # Not an attribute of ours, through which Keras would write the layers a
         # second time, beside `save_own_variables`, by their positions.
         self._layers.extend(adopted.layers)
@@ -344,9 +347,8 @@ class FlowModel(keras.Model):
         if self.losses:
             loss += tf.cast(tf.add_n(self.losses), loss.dtype)
         if training:
-            # Replicas' gradients are summed. Keras weights the values itself.
-            share = tf.cast(strategies.share_of_batch(num_rows), loss.dtype)
-            loss = share * loss + tf.stop_gradient((1.0 - share) * loss)
+            loss = strategies.weight_gradient(loss, num_rows)
+        # Gradients are summed over the replicas.
         loss /= tf.distribute.get_strategy().num_replicas_in_sync
         return failures.check_loss(loss)
 
@@ -559,14 +561,15 @@ class FlowModel(keras.Model):
                 share their names.
         """
         checks.choice("format", format, (export.FORMAT,))
-        export.write(filepath, self.exported_functions())
+        with files.new_folder(filepath) as temporary:
+            export.write(temporary, self.exported_functions())
 
     def exported_functions(self):
         """Dictionary of names to the `export.Function`s that `export` writes."""
-        scalar = tf.TensorSpec([], tf.int32)
-        conditioning_spec = {}
         flow = export.self_contained(self.distribution)
         noise = {"seed": FIXED_SEED} if self._is_dequantized else {}
+        scalar = tf.TensorSpec([], tf.int32)
+        conditioning_spec = {}
         if self.is_conditional:
             conditioning_spec["conditioning"] = self._conditioning_spec()
 
@@ -590,6 +593,19 @@ class FlowModel(keras.Model):
                 "events",
             ),
         }
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """Loads weights as `keras.Model.load_weights` does.
+
+        Raises:
+            ValueError: if the file is missing, damaged, of another
+                distribution or of a later format; the weights stay as they are.
+        """
+        file_format.check_file(filepath)
+        try:
+            super().load_weights(filepath, *args, **kwargs)
+        except OSError as error:
+            raise file_format.damaged_file(filepath, error) from error
 
     def get_config(self):
         raise NotImplementedError(
