@@ -50,7 +50,7 @@ class Clock(keras.callbacks.Callback):
         self._start = time.monotonic() - self.already_spent
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["step"] = int(self.model.optimizer.iterations)
+        logs["step"] = int(self.model.optimizer.iterations.numpy())
         logs["seconds"] = round(time.monotonic() - self._start, 3)
 
 

@@ -67,8 +67,10 @@ class Dequantized(tfd.Distribution):
     `[-1/2, 1/2)`, and `D` the number of dimensions of an event.
 
     `log_prob` estimates this lower bound from one draw of the noise, so it
-    is random unless `seed` is given: `log_prob(x, seed=0)`. In float32 the
-    noise resolves a grey level about `2**24 / bins` times.
+    is random unless `seed` is given: `log_prob(x, seed=0)`. Given `first_row`
+    also, it takes the noise which `x` would get as the rows from there on of a
+    larger batch. In float32 the noise resolves a grey level about
+    `2**24 / bins` times.
 
     | | shape |
     |---|---|
@@ -195,7 +197,7 @@ class Dequantized(tfd.Distribution):
         value = tf.convert_to_tensor(value)
         return super()._call_prob(value, name, **kwargs)
 
-    def _log_prob(self, value, seed=None, **kwargs):
+    def _log_prob(self, value, seed=None, first_row=None, **kwargs):
         if not value.dtype.is_integer:
             raise TypeError(
                 "Invalid dtype received by `Dequantized.log_prob`. Expected "
@@ -205,11 +207,16 @@ class Dequantized(tfd.Distribution):
         if isinstance(seed, int):
             # TFP makes other numbers of an `int` seed at every call.
             seed = (0, seed)
+        shape = tf.shape(value)
+        if first_row is not None:
+            shape = tf.concat([first_row + shape[:1], shape[1:]], axis=0)
         noise = samplers.uniform(
-            tf.shape(value),
+            shape,
             dtype=dtype,
             seed=samplers.sanitize_seed(seed, salt="dequantize"),
         )
+        if first_row is not None:
+            noise = noise[first_row:]
         log_prob = self.distribution.log_prob(
             self.dequantize(value, noise), **kwargs
         )

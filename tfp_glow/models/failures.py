@@ -67,7 +67,7 @@ class Position(keras.callbacks.Callback):
         return f"at one of the steps {self._done + 1} to {self._done + count}"
 
     def on_train_begin(self, logs=None):
-        self._done = int(self.model.optimizer.iterations)
+        self._done = int(self.model.optimizer.iterations.numpy())
         self._validating = False
 
     def on_epoch_begin(self, epoch, logs=None):
