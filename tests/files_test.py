@@ -108,9 +108,80 @@ def test_a_path_without_a_folder_is_in_the_working_directory(
     assert (tmp_path / "x.txt").read_bytes() == b"x"
 
 
-def test_a_missing_folder_is_an_error(tmp_path):
-    with (
-        pytest.raises(FileNotFoundError),
-        files.replacing(tmp_path / "no" / "x"),
-    ):
+@pytest.mark.parametrize("context", [files.replacing, files.new_folder])
+def test_a_missing_folder_is_an_error(tmp_path, context):
+    with pytest.raises(FileNotFoundError), context(tmp_path / "no" / "x"):
         pass
+
+
+# Folders.
+
+
+def fill(folder):
+    os.mkdir(os.path.join(folder, "inner"))
+    for name in ("a", os.path.join("inner", "b")):
+        write(os.path.join(folder, name), b"new")
+
+
+def test_a_folder_is_there_when_the_block_ends(tmp_path):
+    path = tmp_path / "new"
+    with files.new_folder(path) as temporary:
+        assert os.path.dirname(temporary) == str(tmp_path)
+        assert os.listdir(temporary) == []
+        fill(temporary)
+        assert not path.exists()
+    assert (path / "inner" / "b").read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["new"]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_permissions_are_those_of_an_ordinary_new_folder(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        with files.new_folder(tmp_path / "new"):
+            pass
+    finally:
+        os.umask(before)
+    mode = stat.S_IMODE((tmp_path / "new").stat().st_mode)
+    assert mode == 0o777 & ~umask
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()],
+)
+def test_an_interrupted_folder_leaves_nothing(tmp_path, error):
+    with (
+        pytest.raises(type(error)) as raised,
+        files.new_folder(tmp_path / "new") as temporary,
+    ):
+        fill(temporary)
+        raise error
+    assert raised.value is error
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_exists_is_an_error_before_the_block(path):
+    entered = []
+    with (
+        pytest.raises(
+            FileExistsError, match=r"model\.weights\.h5, which exists"
+        ),
+        files.new_folder(path) as temporary,
+    ):
+        entered.append(temporary)
+    assert entered == []
+    assert path.read_bytes() == b"before"
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_folder_that_another_made_meanwhile_is_left_alone(tmp_path):
+    path = tmp_path / "new"
+    with (
+        pytest.raises(FileExistsError),
+        files.new_folder(path) as temporary,
+    ):
+        fill(temporary)
+        path.mkdir()
+    assert os.listdir(tmp_path) == ["new"]
+    assert os.listdir(path) == []

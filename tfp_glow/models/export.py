@@ -8,7 +8,6 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfp_glow import distributions
-from tfp_glow import files
 from tfp_glow.bijectors import Glow
 
 # As Keras names it.
@@ -41,33 +40,29 @@ def write(path, functions):
     position. The first is the default signature too.
 
     Args:
-        path: `str` or `os.PathLike`, a folder that does not exist. It is
-            written under a temporary name beside it and then renamed, so that
-            an interruption leaves nothing.
+        path: `str`, an empty folder.
         functions: dictionary of names to `Function`s.
 
     Raises:
-        FileExistsError: before any work, if there is anything at `path`.
         ValueError: if two inputs of a signature have the same name, or one has
             a name that TensorFlow does not take.
     """
-    with files.new_folder(path) as temporary:
-        module = tf.Module()
-        signatures, variables = {}, {}
-        for name, function in functions.items():
-            traced = tf.function(
-                function.compute,
-                input_signature=_named_specs(name, function.inputs),
-                autograph=False,
-            )
-            setattr(module, name, traced)
-            signatures[name] = _signature(traced, function.output)
-            signatures.setdefault(_DEFAULT_SIGNATURE, signatures[name])
-            # All that it reads, also what only closures know.
-            graph = traced.get_concrete_function().graph
-            variables.update((id(v), v) for v in graph.variables)
-        module.weights = list(variables.values())
-        tf.saved_model.save(module, temporary, signatures)
+    module = tf.Module()
+    signatures, variables = {}, {}
+    for name, function in functions.items():
+        traced = tf.function(
+            function.compute,
+            input_signature=_named_specs(name, function.inputs),
+            autograph=False,
+        )
+        setattr(module, name, traced)
+        signatures[name] = _signature(traced, function.output)
+        signatures.setdefault(_DEFAULT_SIGNATURE, signatures[name])
+        # All that it reads, also what only closures know.
+        graph = traced.get_concrete_function().graph
+        variables.update((id(v), v) for v in graph.variables)
+    module.weights = list(variables.values())
+    tf.saved_model.save(module, path, signatures)
 
 
 def self_contained(distribution):
