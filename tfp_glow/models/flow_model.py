@@ -472,6 +472,10 @@ class FlowModel(keras.Model):
             bijectors.pop()
         for bijector in bijectors:
             x = initialization.initialize_inverse(bijector, x, **kwargs)
+        # Data without a seed are in another order on every worker.
+        strategies.copy_from_chief(
+            self.distribute_strategy, self._adopted.variables.values()
+        )
         self._initialized.assign(1)
 
     @contextlib.contextmanager
@@ -716,10 +720,13 @@ class FlowModel(keras.Model):
 
     def _joined(self, data):
         """The same of a data set, or of a tuple of validation data."""
+        if isinstance(data, tf.data.Dataset):
+            data = strategies.shard(data, self.distribute_strategy)
+            if self.is_conditional:
+                data = data.map(lambda *parts: self._joined(parts))
+            return data
         if not self.is_conditional:
             return data
-        if isinstance(data, tf.data.Dataset):
-            return data.map(lambda *parts: self._joined(parts))
         x, conditioning, *weight = data
         if not weight:
             return ((x, conditioning),)
