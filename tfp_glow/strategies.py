@@ -1,16 +1,16 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Training on several devices and machines, of the same result as on one.
+"""Strategies of `tf.distribute`: one device, several, or several machines.
 
-A strategy of `tf.distribute` gives each replica its rows of a global batch.
-What a step does with all of them must not depend on how many replicas there
-are; the functions of replicas here tell a replica its place among the others.
+What a model learns does not depend on the strategy, as long as the global
+batches are the same; see `tfp_glow.replicas`.
 """
 
 import contextlib
 import functools
 import json
 import os
+import zlib
 
 import tensorflow as tf
 
@@ -36,42 +36,36 @@ _LOST_WORKER = (
 
 
 def make(name):
-    """Makes a strategy, in whose `scope()` models are made.
+    """Makes a strategy, in whose `scope()` models are made and loaded.
 
-    That of several workers must be made before TensorFlow runs any operation;
-    it waits for the others.
+    That of several workers must be made before TensorFlow runs any operation.
+    It waits for all of them.
 
     Args:
         name: `"none"` for one device; `"mirrored"` for all GPUs of this
-            machine, or else its (logical) CPUs; `"multi_worker"` for the
-            workers of the environment's `TF_CONFIG`, of which this process is
-            one.
+            machine, or else its logical CPUs; `"multi_worker"` for the workers
+            of the environment's `TF_CONFIG`, of which this process is one.
 
     Returns:
         A `tf.distribute.Strategy`.
 
     Raises:
-        ValueError: if the name is another one, or `TF_CONFIG` is missing or
-            describes no worker of a cluster.
+        ValueError: before any work, if the name is another one, or `TF_CONFIG`
+            is missing or does not describe a worker of a cluster.
         ConnectionError: if the workers do not find each other.
     """
-    check(name)
-    if name == "none":
-        return tf.distribute.get_strategy()
+    checks.choice("strategy", name, NAMES)
+    if name == "multi_worker":
+        text = os.environ.get("TF_CONFIG")
+        _check_tf_config(text)
+        with _connection_errors():
+            return _multi_worker(text)
     if name == "mirrored":
         devices = tf.config.list_logical_devices(
             "GPU"
         ) or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([d.name for d in devices])
-    with lost_workers():
-        return _multi_worker(os.environ["TF_CONFIG"])
-
-
-def check(name):
-    """Raises the `ValueError`s of `make`, without any work."""
-    checks.choice("strategy", name, NAMES)
-    if name == "multi_worker":
-        _check_tf_config(os.environ.get("TF_CONFIG"))
+    return tf.distribute.get_strategy()
 
 
 def is_chief(strategy=None):
@@ -94,17 +88,15 @@ def num_workers(strategy):
     return strategy.extended._num_workers
 
 
-@contextlib.contextmanager
-def lost_workers():
-    """Turns TensorFlow's errors of a lost worker into `ConnectionError`."""
-    try:
-        yield
-    except _LOST_WORKER as error:
-        raise ConnectionError(
-            "Expected all workers of TF_CONFIG to be running. At least one "
-            "cannot be reached; start all of them again, and they resume from "
-            f"the last checkpoint. {error.message}"
-        ) from error
+def lost_workers(strategy):
+    """A context in which a loss of other workers is a `ConnectionError`."""
+    if num_workers(strategy) == 1:
+        return contextlib.nullcontext()
+    return _connection_errors()
+
+
+# What follows is called by all workers at the same place of the program. Each
+# waits there for the others.
 
 
 def wait_for_all(strategy):
@@ -118,6 +110,29 @@ def any_worker(strategy, value):
         return value
     total = strategy.reduce("sum", tf.constant(float(value)), axis=None)
     return bool(total > 0)
+
+
+def check_same(strategy, **values):
+    """Raises `ValueError`, on all workers, unless they have the same values.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+        **values: what JSON can hold.
+    """
+    if num_workers(strategy) == 1:
+        return
+    digests = {
+        name: zlib.crc32(json.dumps(value, sort_keys=True).encode())
+        for name, value in values.items()
+    }
+    own = tf.constant([list(digests.values())], tf.int64)
+    rows = strategy.gather(own, axis=0).numpy()
+    for column, (name, value) in zip(rows.T, values.items()):
+        if any(column != column[0]):
+            raise ValueError(
+                f"Expected the same {name} on all {len(rows)} workers. "
+                f"Received here: {value}, and something else on another"
+            )
 
 
 def copy_from_chief(strategy, variables):
@@ -138,7 +153,7 @@ def copy_from_chief(strategy, variables):
 def shard(dataset, strategy):
     """A data set of global batches of which each worker gets its part.
 
-    TensorFlow's own choice is to deal out files, so that the batches would
+    TensorFlow's own choice would be to deal out files, and batches would
     depend on how many workers there are.
 
     Args:
@@ -157,130 +172,34 @@ def shard(dataset, strategy):
     return dataset.with_options(options)
 
 
-def first_row(num_rows):
-    """Which row of the global batch the first of this replica's is.
-
-    Args:
-        num_rows: int32 scalar `Tensor`, how many the replica has.
-
-    Returns:
-        int32 scalar `Tensor`; `None` outside of replicas.
-    """
-    context = _replica_context()
-    if context is None:
-        return None
-    sizes, position = _rows_of_replicas(context, num_rows)
-    return tf.reduce_sum(sizes[:position])
-
-
-def weight_gradient(loss, num_rows):
-    """A replica's mean loss, of a gradient weighted by its share of the rows.
-
-    So that the mean of the replicas' gradients is that of the global batch.
-    Keras weights the values itself.
-
-    Args:
-        loss: floating scalar `Tensor`, the mean over the replica's rows.
-        num_rows: int32 scalar `Tensor`, how many these are.
-
-    Returns:
-        `Tensor` of the value of `loss`.
-    """
-    context = _replica_context()
-    if context is None:
-        return loss
-    sizes, position = _rows_of_replicas(context, num_rows)
-    sizes = tf.cast(sizes, loss.dtype)
-    share = sizes[position] / tf.reduce_mean(sizes)
-    return share * loss + tf.stop_gradient((1.0 - share) * loss)
-
-
-def of_rows(function, num_rows, dtype):
-    """What a function makes of a replica's rows, of which there may be none.
-
-    A replica may get nothing of a last batch, and TensorFlow's convolutions on
-    CPUs give wrong shapes then.
-
-    Args:
-        function: callable without arguments, of result `[num_rows]`.
-        num_rows: int32 scalar `Tensor`.
-        dtype: of the result.
-
-    Returns:
-        `Tensor` `[num_rows]`.
-    """
-    if _replica_context() is None or tf.get_static_value(num_rows):
-        return function()
-    return tf.cond(num_rows > 0, function, lambda: tf.zeros([0], dtype))
-
-
-def clip_sum_of_gradients(optimizer):
-    """Makes a Keras optimizer clip the gradient of the global batch.
-
-    Keras clips every replica's gradient and then adds them up, so that what is
-    learned would depend on how many replicas there are.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`, which is changed, once.
-    """
-    clip, add = optimizer._clip_gradients, optimizer._all_reduce_sum_gradients
-    if isinstance(add, functools.partial):
-        return
-    optimizer._clip_gradients = _unchanged
-    optimizer._all_reduce_sum_gradients = functools.partial(
-        _add_and_clip, add, clip
-    )
-
-
-def _unchanged(gradients):
-    return gradients
-
-
-def _add_and_clip(add, clip, gradients_and_variables):
-    gradients, variables = zip(*add(gradients_and_variables))
-    return list(zip(clip(gradients), variables))
-
-
-def _replica_context():
-    """The context of one of several replicas, or `None`."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return None
-    return context
-
-
-def _rows_of_replicas(context, num_rows):
-    """Rows of each replica, in the order of the data, and this one's place."""
-    # A batch is cut into as many pieces as there are replicas, and these are
-    # dealt to the workers one by one.
-    strategy = context.strategy
-    workers = num_workers(strategy)
-    replicas = context.num_replicas_in_sync
-    index = context.replica_id_in_sync_group
-    position = index % (replicas // workers) * workers + index // (
-        replicas // workers
-    )
-    own = tf.one_hot(position, replicas, dtype=tf.int32) * num_rows
-    return context.all_reduce("sum", own), position
+@contextlib.contextmanager
+def _connection_errors():
+    try:
+        yield
+    except _LOST_WORKER as error:
+        _, _, cause = error.message.partition("aborted by: ")
+        cause = (cause or error.message).strip().split("\n")[0]
+        raise ConnectionError(
+            "Expected all workers of TF_CONFIG to be running and to be "
+            "reached. At least one is not; start all of them again, and they "
+            f"resume from the last checkpoint. TensorFlow says: {cause}"
+        ) from error
 
 
 @functools.lru_cache(maxsize=1)
 def _multi_worker(_):
-    """The strategy, which a process can make once for a `TF_CONFIG`."""
+    """The strategy of a `TF_CONFIG`, which a process can make once."""
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def _check_tf_config(text):
     if not text:
-        raise _invalid_tf_config("the environment to have it", "none")
+        raise _invalid_tf_config("a description of the cluster", "none")
     try:
         config = json.loads(text)
     except ValueError as error:
         raise _invalid_tf_config("JSON", text) from error
-    config = config if isinstance(config, dict) else {}
-    cluster, task = config.get("cluster"), config.get("task")
-    cluster = cluster if isinstance(cluster, dict) else {}
-    task = task if isinstance(task, dict) else {}
+    cluster, task = (_part(config, name) for name in ("cluster", "task"))
     workers = cluster.get("worker")
     if not (
         isinstance(workers, list)
@@ -288,20 +207,26 @@ def _check_tf_config(text):
         and all(isinstance(w, str) and ":" in w for w in workers)
     ):
         raise _invalid_tf_config(
-            'a list of addresses, "host:port", at cluster, worker', text
+            'a list of addresses, "host:port", as worker of its cluster', text
         )
     kind, index = task.get("type"), task.get("index")
     if kind not in ("chief", "worker") or kind not in cluster:
         raise _invalid_tf_config(
-            'task, type to be "worker", or "chief" if cluster has one', text
+            'as type of its task "worker", or "chief" if its cluster has one',
+            text,
         )
     count = len(cluster[kind])
     if type(index) is not int or not 0 <= index < count:
         raise _invalid_tf_config(
-            f"task, index to be an integer from 0 to {count - 1}, as cluster "
-            f"has {count} of type {kind}",
+            f"as index of its task an integer of at least 0 and below {count}, "
+            f"the number of addresses of {kind}",
             text,
         )
+
+
+def _part(config, name):
+    part = config.get(name) if isinstance(config, dict) else None
+    return part if isinstance(part, dict) else {}
 
 
 def _invalid_tf_config(expected, received):

@@ -13,6 +13,7 @@ import tensorflow_probability as tfp
 from tfp_glow import checks
 from tfp_glow import distributions
 from tfp_glow import files
+from tfp_glow import replicas
 from tfp_glow import strategies
 from tfp_glow.bijectors import Glow
 from tfp_glow.bijectors import initialization
@@ -203,9 +204,11 @@ class FlowModel(keras.Model):
 
     def make_train_function(self, force=False):
         # A step that makes the optimizer's variables is traced twice.
-        with self.distribute_strategy.scope():
+        strategy = self.distribute_strategy
+        with strategy.scope():
             self.optimizer.build(self.trainable_variables)
-        strategies.clip_sum_of_gradients(self.optimizer)
+        if strategy.num_replicas_in_sync > 1:
+            replicas.clip_sum_of_gradients(self.optimizer)
         return super().make_train_function(force)
 
     def train_step(self, data):
@@ -238,8 +241,8 @@ class FlowModel(keras.Model):
             noise["seed"] = FIXED_SEED
             if training:
                 noise["seed"] = tf.cast(self._seed_generator.next(), tf.int32)
-            noise["first_row"] = strategies.first_row(num_rows)
-        return strategies.of_rows(
+            noise["first_row"] = replicas.first_row(num_rows)
+        return replicas.of_rows(
             lambda: self._distribution_log_prob(x, conditioning, **noise),
             num_rows,
             self._log_prob_dtype,
@@ -347,7 +350,7 @@ class FlowModel(keras.Model):
         if self.losses:
             loss += tf.cast(tf.add_n(self.losses), loss.dtype)
         if training:
-            loss = strategies.weight_gradient(loss, num_rows)
+            loss = replicas.weight_gradient(loss, num_rows)
         # Gradients are summed over the replicas.
         loss /= tf.distribute.get_strategy().num_replicas_in_sync
         return failures.check_loss(loss)
