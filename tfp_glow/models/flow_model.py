@@ -386,6 +386,8 @@ class FlowModel(keras.Model):
         if not self.initialized:
             batch_size = kwargs.get("batch_size") or 32
             self.initialize(*self._first_events(x, y, init_batches, batch_size))
+        if self.compiled:
+            self._seek_noise(self.optimizer.iterations)
         position = failures.Position()
         callbacks = kwargs.pop("callbacks", None)
         if isinstance(callbacks, keras.callbacks.CallbackList):
@@ -643,6 +645,15 @@ class FlowModel(keras.Model):
 
     def _conditioning_spec(self):
         return tf.TensorSpec([None, *self._conditioning_shape], tf.float32)
+
+    def _seek_noise(self, step):
+        """Makes the noise that of a step, which a model's file does not tell.
+
+        A model that was loaded goes on with the noise that it would have had.
+        """
+        state = self._seed_generator.state
+        seed = tf.convert_to_tensor(state)[0]
+        state.assign(tf.stack([seed, tf.cast(step, seed.dtype)]))
 
     def _as_events(self, x):
         """Tensors, and of the distribution's dtype if that is floating."""
