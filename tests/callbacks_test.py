@@ -136,6 +136,79 @@ def test_averaged_weights_are_swapped_exactly():
         np.testing.assert_array_equal(stored[i], 1e6 * average)
 
 
+# WithAveragedWeights.
+
+
+def test_averaged_weights_are_seen_inside_and_the_weights_after():
+    model = keras.Sequential([keras.layers.Dense(1, use_bias=False)])
+    model.compile(
+        keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=0.5), "mse"
+    )
+    model.build((None, 1))
+    model.averaged_weights = types.MethodType(
+        tfg.FlowModel.averaged_weights, model
+    )
+    seen = {"inside": [], "after": []}
+
+    def see(name):
+        return keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: seen[name].append(
+                float(model.weights[0].numpy()[0, 0])
+            )
+        )
+
+    x = np.ones([1, 1])
+    model.layers[0].kernel.assign([[1.0]])
+    inner = callbacks.WithAveragedWeights([see("inside")])
+    model.fit(x, 2 * x, epochs=3, verbose=0, callbacks=[inner, see("after")])
+    # A step of rate 1 goes to the other side of 2, as far as before.
+    assert seen["after"] == [3.0, 1.0, 3.0]
+    assert seen["inside"] == [3.0, 2.0, 2.5]
+
+
+# EarlyStopping.
+
+
+def stopped_epochs(values, patience, history=()):
+    """The epochs after which training is to stop."""
+    stopping = callbacks.EarlyStopping(
+        "loss", history, mode="min", patience=patience
+    )
+    stopping.set_model(types.SimpleNamespace(stop_training=False))
+    stopping.on_train_begin()
+    stopped = []
+    for epoch, value in enumerate(values, start=len(history)):
+        stopping.model.stop_training = False
+        stopping.on_epoch_end(epoch, {"loss": value})
+        if stopping.model.stop_training:
+            stopped.append(epoch)
+    return stopped
+
+
+@pytest.mark.parametrize("patience", [0, 1, 2, 5])
+def test_patience_goes_on_from_the_epochs_of_another_process(patience):
+    values = np.random.default_rng(patience).integers(0, 99, 20) / 8.0
+    expected = stopped_epochs(values, patience)
+    assert 0 < len(expected) < 20
+    for cut in range(1, 20):
+        resumed = stopped_epochs(values[cut:], patience, values[:cut].tolist())
+        assert resumed == [epoch for epoch in expected if epoch >= cut]
+
+
+def test_a_history_says_whether_training_is_to_stop_now():
+    for history, expected in {
+        (3.0, 2.0, 2.5, 2.0): True,
+        (3.0, 2.0, 2.5, 1.0): False,
+        (3.0, 2.0, 2.5): False,
+    }.items():
+        stopping = callbacks.EarlyStopping(
+            "loss", history, mode="min", patience=2
+        )
+        stopping.set_model(types.SimpleNamespace(stop_training=False))
+        stopping.on_train_begin()
+        assert stopping.model.stop_training == expected
+
+
 # PrintProgress.
 
 
@@ -171,6 +244,11 @@ def test_best_is_the_lowest_validation_so_far(capsys):
     lines = capsys.readouterr().out.splitlines()
     best = [line.split("best ")[1] for line in lines]
     assert best == ["3.500", "3.250", "3.250"]
+
+
+def test_best_goes_on_from_earlier_epochs(capsys):
+    progress([row(10, 3, 3.5)], best=3.25)
+    assert "validation 3.500  best 3.250" in capsys.readouterr().out
 
 
 def test_lines_are_some_seconds_apart_and_the_last_is_printed(capsys):

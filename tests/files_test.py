@@ -185,3 +185,18 @@ def test_a_folder_that_another_made_meanwhile_is_left_alone(tmp_path):
         path.mkdir()
     assert os.listdir(tmp_path) == ["new"]
     assert os.listdir(path) == []
+
+
+def test_what_is_unfinished_is_removed_and_nothing_else(tmp_path):
+    with pytest.raises(KeyError), files.replacing(tmp_path / "a.csv") as name:
+        write(f"{name}2", b"as if killed")
+        raise KeyError
+    (tmp_path / ".writing-3-saved_model" / "variables").mkdir(parents=True)
+    (tmp_path / ".writing-4-x").symlink_to(tmp_path / "model")
+    assert files.is_empty(tmp_path)
+    (tmp_path / ".hidden").touch()
+    (tmp_path / "model").mkdir()
+    assert not files.is_empty(tmp_path)
+    assert len(os.listdir(tmp_path)) == 5
+    files.remove_unfinished(tmp_path)
+    assert sorted(os.listdir(tmp_path)) == [".hidden", "model"]

@@ -71,23 +71,59 @@ class SwapEMAWeights(keras.callbacks.SwapEMAWeights):
             average.assign(value)
 
 
+class WithAveragedWeights(keras.callbacks.CallbackList):
+    """Callbacks that see the optimizer's averaged weights at an epoch's end.
+
+    Callbacks after this one see the weights themselves, in the last epoch too,
+    which Keras' `SwapEMAWeights(swap_on_epoch=True)` ends without them.
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        with self.model.averaged_weights():
+            super().on_epoch_end(epoch, logs)
+
+
+class EarlyStopping(keras.callbacks.EarlyStopping):
+    """Keras' own, which goes on from the epochs of an earlier process."""
+
+    def __init__(self, monitor, history=(), **kwargs):
+        """Makes the callback.
+
+        Args:
+            monitor: `str`, name of the quantity that should improve.
+            history: its values in all earlier epochs, `float`s.
+            **kwargs: as Keras' callback has them.
+        """
+        super().__init__(monitor, **kwargs)
+        self.history = history
+
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+        for epoch, value in enumerate(self.history):
+            # Its patience may have been less than now, and it did not stop.
+            self.model.stop_training = False
+            self.on_epoch_end(epoch, {self.monitor: value})
+
+
 class PrintProgress(keras.callbacks.Callback):
     """Prints a line about an epoch, but at most one in some seconds.
 
     Needs `Clock` before it.
     """
 
-    def __init__(self, interval=5.0):
+    def __init__(self, interval=5.0, best=float("inf")):
         """Makes the callback.
 
         Args:
             interval: `float`, seconds between lines.
+            best: `float`, the lowest validation of earlier epochs.
         """
         super().__init__()
         self.interval = interval
+        self.best = best
 
     def on_train_begin(self, logs=None):
-        self._best = float("inf")
+        self._best = self.best
         self._printed = float("-inf")
         self._line = None
 

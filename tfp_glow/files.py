@@ -7,6 +7,9 @@ import os
 import shutil
 import tempfile
 
+# Of the names of what is not finished.
+_PREFIX = ".writing-"
+
 
 @contextlib.contextmanager
 def replacing(path):
@@ -24,7 +27,7 @@ def replacing(path):
     folder, name = os.path.split(os.path.abspath(path))
     # Only the last component, so that `model.weights.h5` keeps both endings.
     handle, temporary = tempfile.mkstemp(
-        dir=folder, prefix=".writing-", suffix=f"-{name}"
+        dir=folder, prefix=_PREFIX, suffix=f"-{name}"
     )
     os.close(handle)
     try:
@@ -57,9 +60,7 @@ def new_folder(path):
     """
     check_absent(path)
     folder, name = os.path.split(os.path.abspath(path))
-    temporary = tempfile.mkdtemp(
-        dir=folder, prefix=".writing-", suffix=f"-{name}"
-    )
+    temporary = tempfile.mkdtemp(dir=folder, prefix=_PREFIX, suffix=f"-{name}")
     try:
         yield temporary
         for inner, _, names in os.walk(temporary):
@@ -81,6 +82,26 @@ def check_absent(path):
             f"Expected the path of a new folder. Received: {path}, which "
             "exists already"
         )
+
+
+def is_empty(folder):
+    """Whether nothing finished is in a folder."""
+    return all(name.startswith(_PREFIX) for name in os.listdir(folder))
+
+
+def remove_unfinished(folder):
+    """Removes what processes that were killed have left of their writing.
+
+    Args:
+        folder: `str` or `os.PathLike`, in which no process is writing now.
+    """
+    for entry in os.scandir(folder):
+        if not entry.name.startswith(_PREFIX):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.remove(entry.path)
 
 
 def _flush_to_disk(path):

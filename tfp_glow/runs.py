@@ -20,7 +20,6 @@ import json
 import math
 import os
 import platform
-import zipfile
 
 import keras
 import numpy as np
@@ -32,10 +31,12 @@ from tfp_glow import evaluation
 from tfp_glow import files
 from tfp_glow import plots
 from tfp_glow import training
+from tfp_glow.models import file_format
 
 SETTINGS = training.SETTINGS
 # What may differ when a run is resumed.
 _LIMITS = ("epochs", "max_minutes", "patience")
+_MONITOR = "val_bits_per_dim"
 _PACKAGES = (
     "tfp_glow",
     "tensorflow",
@@ -48,6 +49,12 @@ _PACKAGES = (
 
 def train(out, **settings):
     """Trains a Glow, or resumes its training, in a folder.
+
+    A training that was killed resumes with the epoch that was cut off, and
+    ends with the same weights and metrics, bit for bit on a CPU, as if it had
+    not been: what happens in an epoch depends on the seed, the number of the
+    epoch and `last.keras` alone. That is written last, and a row or a
+    `model.keras` that is newer is dropped, or written again.
 
     Args:
         out: `str`, the folder, made if need be.
@@ -74,29 +81,29 @@ def train(out, **settings):
         "num_examples": info.num_examples,
         "versions": _versions(),
     }
-    model = training.make_model(settings, info)
-    train_set, validation_set = (
-        training.load(settings, split) for split in ("train", "validation")
-    )
-    _prepare_folder(out, config)
-    model.compile(training.make_optimizer(settings))
-    step = 0
-    if os.path.exists(_path(out, "last.keras")):
-        model = load_model(_path(out, "last.keras"))
-        step = int(model.optimizer.iterations)
-    history = _truncate_metrics(out, step)
-    seconds = float(history[-1]["seconds"]) if history else 0.0
-    if step:
-        print(f"Resuming {out} after {len(history)} epochs.", flush=True)
-    if seconds < training.time_limit(settings):
+    _check_folder(out, config)
+    model, history = _last_checkpoint(out)
+    if model is None:
+        model = training.make_model(settings, info)
+        model.compile(training.make_optimizer(settings))
+    train_set = training.load(settings, "train", initial_epoch=len(history))
+    validation_set = training.load(settings, "validation")
+    _prepare_folder(out, config, history)
+    reason = _why_complete(model, settings, history)
+    if reason:
+        print(f"{out} is complete: {reason}.", flush=True)
+    else:
+        if history:
+            print(f"Resuming {out} after {len(history)} epochs.", flush=True)
         model.fit(
             train_set,
             validation_data=validation_set,
             epochs=settings["epochs"],
             initial_epoch=len(history),
+            steps_per_epoch=training.steps_per_epoch(settings, info),
             init_batches=settings["init_batches"],
             verbose=0,
-            callbacks=_make_callbacks(out, settings, history, seconds),
+            callbacks=_make_callbacks(out, settings, history),
         )
     draw(out)
 
@@ -231,18 +238,7 @@ def load_model(path):
     Raises:
         ValueError: if it is missing, or damaged, truncated for one.
     """
-    if not os.path.exists(path):
-        raise ValueError(f"Expected a trained model at {path}. Found no file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except zipfile.BadZipFile:
-        damaged = "its end"
-    if damaged:
-        raise ValueError(
-            f"Expected a whole model file. Received: {path}, which is damaged "
-            f"or truncated at {damaged}"
-        )
+    file_format.check_file(path)
     return keras.models.load_model(path)
 
 
@@ -263,46 +259,67 @@ def _images(settings, split, num=None):
     return np.stack(list(dataset.as_numpy_iterator()))
 
 
-def _make_callbacks(out, settings, history, seconds):
-    result = [callbacks.Clock(seconds)]
+def _make_callbacks(out, settings, history):
+    seconds = _seconds(history)
+    best = min(_validations(history), default=None)
+    tensorboard = _path(out, "tensorboard")
     time_limit = training.time_limit(settings)
+    result = [callbacks.Clock(seconds)]
     if math.isfinite(time_limit):
         result.append(callbacks.StopAfter(time_limit, seconds))
-    best = keras.callbacks.ModelCheckpoint(
-        _path(out, "model.keras"),
-        monitor="val_bits_per_dim",
-        mode="min",
-        save_best_only=True,
-        initial_value_threshold=min(
-            (float(row["val_bits_per_dim"]) for row in history), default=None
-        ),
-    )
-    tensorboard = _path(out, "tensorboard")
-    result += [
-        # Before the models, so that a row without its model can be dropped.
-        keras.callbacks.CSVLogger(_path(out, "metrics.csv"), append=True),
+    if settings["patience"] is not None:
+        result.append(_make_early_stopping(settings, history))
+    return [
+        *result,
         # Training goes on from the weights themselves; what is evaluated,
         # kept as the best and sampled is their average.
-        keras.callbacks.ModelCheckpoint(_path(out, "last.keras")),
-        callbacks.SwapEMAWeights(swap_on_epoch=True),
-        best,
+        callbacks.SwapEMAWeights(),
+        keras.callbacks.CSVLogger(_path(out, "metrics.csv"), append=True),
         keras.callbacks.TensorBoard(tensorboard, write_graph=False),
-        callbacks.SampleGrid(_path(tensorboard, "samples")),
-        callbacks.PrintProgress(),
+        callbacks.WithAveragedWeights(
+            [
+                keras.callbacks.ModelCheckpoint(
+                    _path(out, "model.keras"),
+                    monitor=_MONITOR,
+                    mode="min",
+                    save_best_only=True,
+                    initial_value_threshold=best,
+                ),
+                callbacks.SampleGrid(_path(tensorboard, "samples")),
+            ]
+        ),
+        # After all other files, since an epoch is done when this is written.
+        keras.callbacks.ModelCheckpoint(_path(out, "last.keras")),
+        callbacks.PrintProgress(best=math.inf if best is None else best),
     ]
-    if settings["patience"] is not None:
-        result.append(
-            keras.callbacks.EarlyStopping(
-                monitor="val_bits_per_dim",
-                mode="min",
-                patience=settings["patience"],
-            )
-        )
-    return result
 
 
-def _prepare_folder(out, config):
-    """Makes the folder and its `config.json`, unless it holds this run."""
+def _make_early_stopping(settings, history):
+    return callbacks.EarlyStopping(
+        _MONITOR,
+        _validations(history),
+        mode="min",
+        patience=settings["patience"],
+    )
+
+
+def _why_complete(model, settings, history):
+    """Why there is nothing left to train, or `None`."""
+    if len(history) >= settings["epochs"]:
+        return f"it has had {len(history)} epochs"
+    if _seconds(history) >= training.time_limit(settings):
+        return f"its {settings['max_minutes']} minutes are over"
+    if settings["patience"] is not None and history:
+        stopping = _make_early_stopping(settings, history)
+        stopping.set_model(model)
+        stopping.on_train_begin()
+        if model.stop_training:
+            return f"{stopping.wait} epochs have brought nothing better"
+    return None
+
+
+def _check_folder(out, config):
+    """Raises `ValueError` unless the folder is new or holds this run."""
     path = _path(out, "config.json")
     if os.path.exists(path):
         old = read_settings(path)
@@ -317,20 +334,49 @@ def _prepare_folder(out, config):
                 f"Expected --out to be a new folder or a run of the same "
                 f"settings. Received: {out}, with {'; '.join(differing)}"
             )
-        return
+    elif os.path.isdir(out) and not files.is_empty(out):
+        raise ValueError(
+            "Expected --out to be a new or empty folder, or that of a "
+            f"run. Received: {out}, which holds other files"
+        )
+
+
+def _prepare_folder(out, config, history):
+    """Makes the folder, or leaves what `history` says was done in it."""
     try:
         os.makedirs(out, exist_ok=True)
-        if os.listdir(out):
-            raise ValueError(
-                "Expected --out to be a new or empty folder, or that of a "
-                f"run. Received: {out}, which holds other files"
-            )
-        _write_json(path, config)
+        files.remove_unfinished(out)
+        if not os.path.exists(_path(out, "config.json")):
+            _write_json(_path(out, "config.json"), config)
+        if os.path.exists(_path(out, "metrics.csv")):
+            _write_metrics(out, history)
     except OSError as error:
         raise OSError(
             "Expected --out to be a folder that can be written. Received: "
             f"{out}. {error}"
         ) from error
+
+
+def _last_checkpoint(out):
+    """The model of `last.keras` and the rows up to it, or `None` and `[]`.
+
+    Raises:
+        ValueError: if the file is damaged, or lacks its row.
+    """
+    path = _path(out, "last.keras")
+    if not os.path.exists(path):
+        return None, []
+    model = load_model(path)
+    step = int(model.optimizer.iterations.numpy())
+    rows = _read_metrics(out)
+    history = [row for row in rows if int(row["step"]) <= step]
+    if not history or int(history[-1]["step"]) != step:
+        raise ValueError(
+            f"Expected a row of step {step}, at which last.keras was written, "
+            f"in {_path(out, 'metrics.csv')}. Received: steps "
+            f"{[int(row['step']) for row in rows]}"
+        )
+    return model, history
 
 
 def _open(run):
@@ -343,27 +389,33 @@ def _open(run):
     return read_settings(path), load_model(_path(run, "model.keras"))
 
 
+def _seconds(history):
+    return float(history[-1]["seconds"]) if history else 0.0
+
+
+def _validations(history):
+    return [float(row[_MONITOR]) for row in history]
+
+
 def _read_metrics(run):
     path = _path(run, "metrics.csv")
     if not os.path.exists(path):
         return []
     with open(path, newline="") as file:
-        return list(csv.DictReader(file))
+        # A process that was killed may have written a part of the last line.
+        lines = [line for line in file if line.endswith("\n")]
+    return list(csv.DictReader(lines))
 
 
-def _truncate_metrics(run, step):
-    """Drops rows written after `last.keras`, of an epoch that was cut off."""
-    rows = _read_metrics(run)
-    kept = [row for row in rows if int(row["step"] or step + 1) <= step]
-    if len(kept) < len(rows):
-        with (
-            files.replacing(_path(run, "metrics.csv")) as temporary,
-            open(temporary, "w", newline="") as file,
-        ):
-            writer = csv.DictWriter(file, rows[0].keys())
+def _write_metrics(run, rows):
+    with (
+        files.replacing(_path(run, "metrics.csv")) as temporary,
+        open(temporary, "w", newline="") as file,
+    ):
+        if rows:
+            writer = csv.DictWriter(file, rows[0])
             writer.writeheader()
-            writer.writerows(kept)
-    return kept
+            writer.writerows(rows)
 
 
 def _write_json(path, value):

@@ -132,8 +132,8 @@ def make_optimizer(settings):
     )
 
 
-def load(settings, split):
-    """The batches of a split."""
+def load(settings, split, initial_epoch=None):
+    """The batches of a split, see `datasets.load`."""
     return datasets.load(
         settings["dataset"],
         split,
@@ -141,8 +141,14 @@ def load(settings, split):
         bins=settings["bins"],
         image_size=settings["image_size"],
         seed=settings["seed"],
+        initial_epoch=initial_epoch,
         flip=settings["flip"] and split == "train",
     )
+
+
+def steps_per_epoch(settings, info):
+    """The number of batches of training in an epoch."""
+    return info.num_examples["train"] // settings["batch_size"]
 
 
 def time_limit(settings):
