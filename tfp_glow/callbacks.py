@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfp_glow import plots
+from tfp_glow import strategies
 
 
 class StopAfter(keras.callbacks.Callback):
@@ -27,7 +28,9 @@ class StopAfter(keras.callbacks.Callback):
         self._end = time.monotonic() + self.seconds
 
     def on_train_batch_end(self, batch, logs=None):
-        if time.monotonic() >= self._end:
+        is_over = time.monotonic() >= self._end
+        # Workers must stop at the same step.
+        if strategies.any_worker(self.model.distribute_strategy, is_over):
             self.model.stop_training = True
 
 
@@ -188,7 +191,7 @@ class SampleGrid(keras.callbacks.Callback):
             tf.summary.image(
                 "samples",
                 grid[tf.newaxis],
-                step=self.model.optimizer.iterations,
+                step=self.model.optimizer.iterations.numpy(),
             )
 
     def on_train_end(self, logs=None):

@@ -30,12 +30,13 @@ from tfp_glow import datasets
 from tfp_glow import evaluation
 from tfp_glow import files
 from tfp_glow import plots
+from tfp_glow import strategies
 from tfp_glow import training
 from tfp_glow.models import file_format
 
 SETTINGS = training.SETTINGS
 # What may differ when a run is resumed.
-_LIMITS = ("epochs", "max_minutes", "patience")
+_LIMITS = ("epochs", "max_minutes", "patience", "strategy")
 _MONITOR = "val_bits_per_dim"
 _PACKAGES = (
     "tfp_glow",
@@ -56,14 +57,20 @@ def train(out, **settings):
     epoch and `last.keras` alone. That is written last, and a row or a
     `model.keras` that is newer is dropped, or written again.
 
+    With `strategy="multi_worker"` every worker calls this with the same
+    arguments, before TensorFlow has run anything. The folder is one that all
+    of them see; the first worker, the chief, writes its files.
+
     Args:
         out: `str`, the folder, made if need be.
         **settings: see `SETTINGS` for names and defaults.
 
     Raises:
-        ValueError: before any work, if a setting is invalid or the folder
-            holds a run of other settings.
+        ValueError: before any work, if a setting is invalid, the folder holds
+            a run of other settings, or workers' settings differ.
         OSError: if the folder cannot be written.
+        ConnectionError: if another worker is lost. Started again, all of them
+            resume.
         FloatingPointError: if the loss is not finite; the files of the last
             finished epoch remain.
     """
@@ -73,7 +80,15 @@ def train(out, **settings):
     settings = {**defaults, **settings}
     counts = ("batch_size", "init_batches", "epochs")
     checks.positive_integer(**{name: settings[name] for name in counts})
-    info = training.describe_data(settings)
+    strategy = strategies.make(settings["strategy"])
+    with strategies.lost_workers(strategy):
+        _train(out, settings, strategy)
+
+
+def _train(out, settings, strategy):
+    is_chief = strategies.is_chief(strategy)
+    with strategies.chief_first(strategy):  # It may make or download them.
+        info = training.describe_data(settings)
     training.fill_in(settings, info)
     config = {
         "settings": settings,
@@ -82,13 +97,19 @@ def train(out, **settings):
         "versions": _versions(),
     }
     _check_folder(out, config)
-    model, history = _last_checkpoint(out)
-    if model is None:
-        model = training.make_model(settings, info)
-        model.compile(training.make_optimizer(settings))
+    has_checkpoint = os.path.exists(_path(out, "last.keras"))
+    strategies.check_same(
+        strategy, settings=settings, has_checkpoint=has_checkpoint
+    )
+    with strategy.scope():
+        model, history = _last_checkpoint(out)
+        if model is None:
+            model = training.make_model(settings, info)
+            model.compile(training.make_optimizer(settings))
     train_set = training.load(settings, "train", initial_epoch=len(history))
     validation_set = training.load(settings, "validation")
-    _prepare_folder(out, config, history)
+    if is_chief:
+        _prepare_folder(out, config, history)
     reason = _why_complete(model, settings, history)
     if reason:
         print(f"{out} is complete: {reason}.", flush=True)
@@ -103,9 +124,11 @@ def train(out, **settings):
             steps_per_epoch=training.steps_per_epoch(settings, info),
             init_batches=settings["init_batches"],
             verbose=0,
-            callbacks=_make_callbacks(out, settings, history),
+            callbacks=_make_callbacks(out, settings, history, is_chief),
         )
-    draw(out)
+    if is_chief:
+        draw(out)
+    strategies.wait_for_all(strategy)
 
 
 def draw(run):
@@ -259,7 +282,7 @@ def _images(settings, split, num=None):
     return np.stack(list(dataset.as_numpy_iterator()))
 
 
-def _make_callbacks(out, settings, history):
+def _make_callbacks(out, settings, history, is_chief):
     seconds = _seconds(history)
     best = min(_validations(history), default=None)
     tensorboard = _path(out, "tensorboard")
@@ -269,11 +292,13 @@ def _make_callbacks(out, settings, history):
         result.append(callbacks.StopAfter(time_limit, seconds))
     if settings["patience"] is not None:
         result.append(_make_early_stopping(settings, history))
+    # Training goes on from the weights themselves; what is evaluated, kept as
+    # the best and sampled is their average.
+    result.append(callbacks.SwapEMAWeights())
+    if not is_chief:
+        return result
     return [
         *result,
-        # Training goes on from the weights themselves; what is evaluated,
-        # kept as the best and sampled is their average.
-        callbacks.SwapEMAWeights(),
         keras.callbacks.CSVLogger(_path(out, "metrics.csv"), append=True),
         keras.callbacks.TensorBoard(tensorboard, write_graph=False),
         callbacks.WithAveragedWeights(

@@ -64,7 +64,7 @@ def make(name):
         devices = tf.config.list_logical_devices(
             "GPU"
         ) or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([d.name for d in devices])
+        return _mirrored(tuple(d.name for d in devices))
     return tf.distribute.get_strategy()
 
 
@@ -102,6 +102,18 @@ def lost_workers(strategy):
 def wait_for_all(strategy):
     """Returns once all workers have come here."""
     any_worker(strategy, False)
+
+
+@contextlib.contextmanager
+def chief_first(strategy):
+    """A context that the other workers enter when the chief has left it."""
+    if not is_chief(strategy):
+        wait_for_all(strategy)
+    try:
+        yield
+    finally:
+        if is_chief(strategy):
+            wait_for_all(strategy)
 
 
 def any_worker(strategy, value):
@@ -186,9 +198,17 @@ def _connection_errors():
         ) from error
 
 
-@functools.lru_cache(maxsize=1)
+# Two strategies in a process take each other's sums for their own.
+
+
+@functools.lru_cache
+def _mirrored(devices):
+    return tf.distribute.MirroredStrategy(devices)
+
+
+@functools.lru_cache
 def _multi_worker(_):
-    """The strategy of a `TF_CONFIG`, which a process can make once."""
+    """The strategy of a `TF_CONFIG`."""
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 

@@ -51,6 +51,12 @@ SETTINGS = {
         "integer", None, "epochs without a better validation before stopping"
     ),
     "seed": Setting("integer", 0, "seed of weights, data order and noise"),
+    "strategy": Setting(
+        "string",
+        "none",
+        "none (one device), mirrored (all of this machine's), multi_worker "
+        "(the machines of the environment's TF_CONFIG)",
+    ),
 }
 
 

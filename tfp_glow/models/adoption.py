@@ -144,8 +144,19 @@ def _wrap(variable, name):
 
 def _key(variable):
     """What is equal for a variable and its copy on a replica."""
-    container = getattr(variable, "_distributed_container", lambda: None)()
-    return id(variable if container is None else container)
+    return id(_whole(variable))
+
+
+def _whole(variable):
+    """The variable of which one is the copy on a replica, or itself."""
+    if isinstance(variable, tf.distribute.DistributedValues):
+        return variable
+    # TensorFlow marks the handles of resource variables.
+    for marked in (variable, getattr(variable, "handle", None)):
+        container = getattr(marked, "_distributed_container", lambda: None)()
+        if container is not None:
+            return container
+    return variable
 
 
 def _own_variables(layer):
@@ -174,11 +185,7 @@ def _trace(call, specs):
         return total
 
     graph = evaluate.get_concrete_function(*specs).graph
-    variables = []
-    for variable in graph.variables:
-        container = getattr(variable, "_distributed_container", lambda: None)()
-        variables.append(variable if container is None else container)
-    return variables, connected[-1]
+    return [_whole(v) for v in graph.variables], connected[-1]
 
 
 def _layers(root):
