@@ -3,7 +3,6 @@
 """FlowModel: a Keras model that fits any TFP distribution."""
 
 import contextlib
-import itertools
 
 import keras
 import numpy as np
@@ -18,6 +17,7 @@ from tfp_glow import strategies
 from tfp_glow.bijectors import Glow
 from tfp_glow.bijectors import initialization
 from tfp_glow.models import adoption
+from tfp_glow.models import batches
 from tfp_glow.models import export
 from tfp_glow.models import failures
 from tfp_glow.models import file_format
@@ -26,8 +26,6 @@ tfd = tfp.distributions
 
 # Noise with which everything but training dequantises, so that it repeats.
 FIXED_SEED = (0, 0)
-
-_EMPTY = "Expected a data set of at least one batch. Received: an empty one"
 
 # Of a bijector that is no composite tensor, as ours are,
 # `tfd.TransformedDistribution` makes an instance of its base class.
@@ -110,8 +108,9 @@ class FlowModel(keras.Model):
         kwargs.setdefault("dtype", "float32")
         super().__init__(autocast=False, **kwargs)
         self._conditioning_fn = conditioning_fn
-        self._conditioning_shape = (
-            None if conditioning_fn is None else tuple(conditioning_shape)
+        self._batches = batches.Batches(
+            distribution,
+            None if conditioning_fn is None else tuple(conditioning_shape),
         )
         self._adopt(distribution)
         self._initialized = self.add_weight(
@@ -138,9 +137,9 @@ class FlowModel(keras.Model):
         """Makes the distribution's variables and layers the model's own."""
         call, specs = None, ()
         if not _variables_hang_from(distribution):
-            specs = (_event_spec(distribution),)
+            specs = (self._batches.event_specs,)
             if self.is_conditional:
-                specs += (self._conditioning_spec(),)
+                specs += (self._batches.conditioning_spec,)
 
             def call(x, conditioning=None):
                 kwargs = self._conditioning_kwargs(conditioning)
@@ -232,9 +231,9 @@ class FlowModel(keras.Model):
 
     def call(self, x, conditioning=None, training=False):
         if self.is_conditional and conditioning is None:
-            x, conditioning = _pair(x)
-        x = self._as_events(x)
-        conditioning = self._as_conditioning(conditioning)
+            x, conditioning = self._batches.split(x)
+        x = self._batches.event_tensors(x)
+        conditioning = self._batches.conditioning_tensor(conditioning)
         num_rows = tf.shape(tf.nest.flatten(x)[0])[0]
         noise = {}
         if self._is_dequantized:
@@ -277,13 +276,15 @@ class FlowModel(keras.Model):
         Raises:
             TypeError, ValueError: if the arguments do not fit the distribution.
         """
-        self._check_data(x, conditioning)
+        self._batches.check(x, conditioning)
         noise = {}
         if self._is_dequantized:
             seed = FIXED_SEED if seed is None else (0, seed)
             noise["seed"] = tf.constant(seed, tf.int32)
         return self._compiled_log_prob(
-            self._as_events(x), self._as_conditioning(conditioning), **noise
+            self._batches.event_tensors(x),
+            self._batches.conditioning_tensor(conditioning),
+            **noise,
         )
 
     def sample(self, n, conditioning=None, seed=None):
@@ -298,13 +299,13 @@ class FlowModel(keras.Model):
             `Tensor` `[n, ...]`, nested as the distribution's events are.
         """
         checks.positive_integer(n=n)
-        self._check_conditioning(conditioning, n)
+        self._batches.check_conditioning(conditioning, n)
         if seed is None:
             seed = np.random.randint(2**31)
         # TFP makes other numbers of an `int` seed at every call.
         return self._compiled_sample(
             tf.constant(n),
-            self._as_conditioning(conditioning),
+            self._batches.conditioning_tensor(conditioning),
             tf.constant((0, seed), tf.int32),
         )
 
@@ -320,7 +321,7 @@ class FlowModel(keras.Model):
             As `sample`.
         """
         return self._distribution_sample(
-            n, self._as_conditioning(conditioning), seed
+            n, self._batches.conditioning_tensor(conditioning), seed
         )
 
     def compute_loss(
@@ -379,13 +380,15 @@ class FlowModel(keras.Model):
         """
         checks.positive_integer(init_batches=init_batches)
         if isinstance(x, tf.data.Dataset):
-            self._check_dataset(x)
+            self._batches.check_dataset(x)
             kwargs.setdefault("shuffle", False)  # A data set shuffles itself.
         else:
-            self._check_data(x, y if self.is_conditional else None)
+            self._batches.check(x, y if self.is_conditional else None)
         if not self.initialized:
             batch_size = kwargs.get("batch_size") or 32
-            self.initialize(*self._first_events(x, y, init_batches, batch_size))
+            self.initialize(
+                *self._batches.first(x, y, init_batches, batch_size)
+            )
         if self.compiled:
             self._seek_noise(self.optimizer.iterations)
         position = failures.Position()
@@ -457,9 +460,11 @@ class FlowModel(keras.Model):
         Raises:
             TypeError, ValueError: if `x` does not fit the distribution.
         """
-        self._check_data(x, conditioning)
-        x = self._as_events(x)
-        kwargs = self._conditioning_kwargs(self._as_conditioning(conditioning))
+        self._batches.check(x, conditioning)
+        x = self._batches.event_tensors(x)
+        kwargs = self._conditioning_kwargs(
+            self._batches.conditioning_tensor(conditioning)
+        )
         kwargs = kwargs.get("bijector_kwargs", {})
         distribution = self.distribution
         if self._is_dequantized:
@@ -580,7 +585,7 @@ class FlowModel(keras.Model):
         scalar = tf.TensorSpec([], tf.int32)
         conditioning_spec = {}
         if self.is_conditional:
-            conditioning_spec["conditioning"] = self._conditioning_spec()
+            conditioning_spec["conditioning"] = self._batches.conditioning_spec
 
         def log_prob(events, conditioning=None):
             kwargs = self._conditioning_kwargs(conditioning)
@@ -593,7 +598,7 @@ class FlowModel(keras.Model):
         return {
             "log_prob": export.Function(
                 log_prob,
-                {"events": _event_spec(flow), **conditioning_spec},
+                {"events": self._batches.event_specs, **conditioning_spec},
                 "log_prob",
             ),
             "sample": export.Function(
@@ -643,9 +648,6 @@ class FlowModel(keras.Model):
             return {}
         return dict(self._conditioning_fn(conditioning))
 
-    def _conditioning_spec(self):
-        return tf.TensorSpec([None, *self._conditioning_shape], tf.float32)
-
     def _seek_noise(self, step):
         """Makes the noise that of a step, which a model's file does not tell.
 
@@ -655,114 +657,18 @@ class FlowModel(keras.Model):
         seed = tf.convert_to_tensor(state)[0]
         state.assign(tf.stack([seed, tf.cast(step, seed.dtype)]))
 
-    def _as_events(self, x):
-        """Tensors, and of the distribution's dtype if that is floating."""
-        if self._is_dequantized:
-            return tf.convert_to_tensor(x)
-        return tf.nest.map_structure(
-            lambda dtype, values: tf.cast(values, dtype),
-            self.distribution.dtype,
-            x,
-        )
-
-    def _as_conditioning(self, conditioning):
-        if conditioning is None:
-            return None
-        return tf.cast(conditioning, tf.float32)
-
-    def _check_data(self, x, conditioning=None):
-        checks.event_structure(x, self.distribution)
-        flat = [
-            v if tf.is_tensor(v) else np.asarray(v) for v in tf.nest.flatten(x)
-        ]
-        checks.events([(v.shape, v.dtype) for v in flat], self.distribution)
-        for values in flat:
-            checks.event_values(
-                values, getattr(self.distribution, "bins", None)
-            )
-        self._check_conditioning(conditioning, len(flat[0]))
-
-    def _check_conditioning(self, conditioning, num_events):
-        if not self.is_conditional:
-            if conditioning is not None:
-                raise ValueError(
-                    "Expected no conditioning, since the model was made "
-                    "without `conditioning_fn`. Received: one of shape "
-                    f"{np.shape(conditioning)}"
-                )
-            return
-        if conditioning is None:
-            raise ValueError(
-                "Expected the conditioning, of shape "
-                f"{(num_events, *self._conditioning_shape)}, beside the "
-                "events. Received: None"
-            )
-        checks.conditioning(
-            conditioning, (num_events, *self._conditioning_shape)
-        )
-
-    def _check_dataset(self, dataset):
-        """Raises unless a `tf.data.Dataset` gives batches of events."""
-        spec = dataset.element_spec
-        parts = spec if isinstance(spec, tuple) else (spec,)
-        checks.event_structure(parts[0], self.distribution)
-        checks.events(
-            [(s.shape, s.dtype) for s in tf.nest.flatten(parts[0])],
-            self.distribution,
-        )
-        if self.is_conditional:
-            if len(parts) < 2:
-                raise ValueError(
-                    "Expected a data set of pairs, events and their "
-                    f"conditioning. Received: {spec}"
-                )
-            checks.conditioning(parts[1], (None, *self._conditioning_shape))
-        if dataset.cardinality() == 0:
-            raise ValueError(_EMPTY)
+    def _joined(self, data):
+        """Data as Keras takes them, dealt out to workers if there are any."""
+        data = self._batches.join(data)
+        if isinstance(data, tf.data.Dataset):
+            return strategies.shard(data, self.distribute_strategy)
+        return data
 
     def _joined_arguments(self, x, y, args, kwargs):
-        """Keras' `x` and `y`: the events with what they depend on."""
         if isinstance(x, tf.data.Dataset):
             return self._joined(x), y
-        if self.is_conditional and y is not None:
-            x, y = (x, y), None
-        weighted = kwargs.get("sample_weight") is not None
-        if weighted and not args and y is None:
-            # Without labels Keras drops the samples' weights.
-            y = np.zeros(len(tf.nest.flatten(x)[0]))
-        return x, y
-
-    def _joined(self, data):
-        """The same of a data set, or of a tuple of validation data."""
-        if isinstance(data, tf.data.Dataset):
-            data = strategies.shard(data, self.distribute_strategy)
-            if self.is_conditional:
-                data = data.map(lambda *parts: self._joined(parts))
-            return data
-        if not self.is_conditional:
-            return data
-        x, conditioning, *weight = data
-        if not weight:
-            return ((x, conditioning),)
-        return (x, conditioning), conditioning, *weight
-
-    def _first_events(self, x, y, num_batches, batch_size):
-        """Events, and conditioning if there is any, of the first batches."""
-        if not isinstance(x, tf.data.Dataset):
-            parts = (x, y) if self.is_conditional else (x,)
-            return tf.nest.map_structure(
-                lambda values: values[: num_batches * batch_size], parts
-            )
-        batches = list(itertools.islice(x, num_batches))
-        if not batches:
-            raise ValueError(_EMPTY)
-        wanted = 2 if self.is_conditional else 1
-        batches = [
-            b[:wanted] if isinstance(b, tuple) else (b,) for b in batches
-        ]
-        return tf.nest.map_structure(
-            lambda *values: tf.concat(values, axis=0), *batches
-        )
+        has_weights = kwargs.get("sample_weight") is not None and not args
+        return self._batches.join_arguments(x, y, has_weights)
 
 
 def _check_arguments(distribution, conditioning_fn, conditioning_shape):
@@ -793,20 +699,3 @@ def _variables_hang_from(distribution):
     return isinstance(distribution, _TRANSFORMED) and isinstance(
         distribution.bijector, Glow
     )
-
-
-def _event_spec(distribution):
-    return tf.nest.map_structure(
-        lambda shape, dtype: tf.TensorSpec([None, *shape], dtype),
-        distribution.event_shape,
-        distribution.dtype,
-    )
-
-
-def _pair(x):
-    if not isinstance(x, tuple | list) or len(x) != 2:
-        raise ValueError(
-            "Expected a pair of events and their conditioning. Received: "
-            f"{type(x).__name__}"
-        )
-    return x

@@ -144,8 +144,8 @@ class GlowModel(flow_model.FlowModel):
             its levels. The flow is computed in float64 around its float32
             networks, which makes `decode` an exact inverse.
         """
-        self._check_data(images)
-        return self._compiled_encode(self._as_events(images))
+        self._batches.check(images)
+        return self._compiled_encode(self._batches.event_tensors(images))
 
     def decode(self, latents):
         """Images of latent vectors, neither rounded nor clipped.

@@ -1,0 +1,113 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Memory of training on photographs of 256x256, one at a time.
+
+`python -m benchmarks.large_images` trains a Glow of 6 levels of 32 steps each
+for some steps, by each of the gradients in a process of its own, and prints the
+seconds a step and the peak of resident memory. It takes about ten minutes on
+two processors at a width of 64; `--num_filters=512`, the paper's, takes more.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+
+import keras
+from absl import app
+from absl import flags
+
+import tfp_glow as tfg
+from benchmarks import compare_case
+from tfp_glow.bijectors import repeated
+
+_GRADIENT = flags.DEFINE_enum(
+    "gradient", None, repeated.GRADIENTS, "the one to measure; all if not given"
+)
+_NUM_STEPS = flags.DEFINE_integer("num_steps", 32, "steps of a level, K")
+_NUM_LEVELS = flags.DEFINE_integer("num_levels", 6, "levels, L")
+_NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width, W")
+_IMAGE_SIZE = flags.DEFINE_integer("image_size", 256, "side of the images")
+_STEPS = flags.DEFINE_integer("steps", 10, "training steps")
+
+
+class _Times(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.seconds, self.losses = [], []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seconds.append(time.perf_counter() - self._start)
+        self.losses.append(float(logs["loss"]))
+
+
+def measure(gradient):
+    """Trains and returns a dictionary of what was measured."""
+    size = _IMAGE_SIZE.value
+    imports = compare_case.resident_mib()
+    compare_case.forget_peak()
+    model = tfg.GlowModel(
+        [size, size, 3],
+        num_levels=_NUM_LEVELS.value,
+        num_steps=_NUM_STEPS.value,
+        num_filters=_NUM_FILTERS.value,
+        gradient=gradient,
+        seed=0,
+    )
+    # A rise over all the steps, as without one the first of them diverge.
+    warm_up = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        decay_steps=1,
+        alpha=1.0,
+        warmup_target=1e-4,
+        warmup_steps=_STEPS.value,
+    )
+    model.compile(keras.optimizers.Adam(warm_up, global_clipnorm=100.0))
+    photos = tfg.datasets.load(
+        "photos", "train", batch_size=1, image_size=size, seed=0
+    )
+    times = _Times()
+    model.fit(
+        photos.repeat().take(_STEPS.value),
+        init_batches=4,
+        callbacks=[times],
+        verbose=0,
+    )
+    return {
+        "step": statistics.median(times.seconds[1:]),
+        "imports": imports,
+        "peak": compare_case.peak_mib(),
+        "weights": sum(v.shape.num_elements() for v in model.glow.variables),
+        "losses": [times.losses[0], times.losses[-1]],
+    }
+
+
+def main(_):
+    if _GRADIENT.value:
+        print(json.dumps(measure(_GRADIENT.value)))
+        return
+    print(f"{'':10}{'s a step':>9}{'peak MiB':>10}{'weights':>13}  bits/dim")
+    for gradient in repeated.GRADIENTS[::-1]:
+        command = [sys.executable, "-m", "benchmarks.large_images"]
+        process = subprocess.run(
+            [*command, f"--gradient={gradient}", *sys.argv[1:]],
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        if process.returncode:
+            print(f"{gradient:10}failed, exit status {process.returncode}")
+            continue
+        found = json.loads(process.stdout.splitlines()[-1])
+        first, last = found["losses"]
+        print(
+            f"{gradient:10}{found['step']:9.2f}{found['peak']:10,.0f}"
+            f"{found['weights']:13,}  {first:.2f} to {last:.2f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    app.run(main)
