@@ -118,5 +118,6 @@ def _rows_of_replicas(context, num_rows):
     per_worker = num_replicas // num_workers
     index = context.replica_id_in_sync_group
     position = index % per_worker * num_workers + index // per_worker
-    own = tf.one_hot(position, num_replicas, dtype=tf.int32) * num_rows
-    return context.all_reduce("sum", own), position
+    # Floats, which take the way of the gradients on any device.
+    own = tf.one_hot(position, num_replicas) * tf.cast(num_rows, tf.float32)
+    return tf.cast(context.all_reduce("sum", own), tf.int32), position

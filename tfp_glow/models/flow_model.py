@@ -46,6 +46,11 @@ class FlowModel(keras.Model):
     Before its first step `fit` initialises the distribution's activation
     norms from data, once; the model's files say that it is done.
 
+    Made in the `scope()` of a `tf.distribute` strategy, with its distribution,
+    it trains on several devices or machines, to the weights that one device
+    would have of the same global batches. All workers then make the same
+    calls, with the same data in the same order; the chief's files are enough.
+
     With `conditioning_fn` the distribution is conditional. Then the
     conditioning takes the place of Keras' labels: `fit(x, conditioning)`, a
     data set of pairs, `validation_data=(x, conditioning)`. Called as a layer,
