@@ -52,10 +52,11 @@ def train(out, **settings):
     """Trains a Glow, or resumes its training, in a folder.
 
     A training that was killed resumes with the epoch that was cut off, and
-    ends with the same weights and metrics, bit for bit on a CPU, as if it had
-    not been: what happens in an epoch depends on the seed, the number of the
-    epoch and `last.keras` alone. That is written last, and a row or a
-    `model.keras` that is newer is dropped, or written again.
+    ends with the same weights and metrics as if it had not been, bit for bit
+    on a CPU with the same number of threads and without `max_minutes`: what
+    happens in an epoch depends on the seed, the number of the epoch and
+    `last.keras` alone. That is written last, and a row or a `model.keras` that
+    is newer is dropped, or written again.
 
     With `strategy="multi_worker"` every worker calls this with the same
     arguments, before TensorFlow has run anything. The folder is one that all
