@@ -22,9 +22,9 @@ import tfp_glow as tfg
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
-_ROUNDS = flags.DEFINE_integer("rounds", 9, "epochs of each, in turn")
+_ROUNDS = flags.DEFINE_integer("rounds", 11, "epochs of each, in turn")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "events in a step")
-_STEPS = flags.DEFINE_integer("steps", 40, "steps of an epoch")
+_STEPS = flags.DEFINE_integer("steps", 100, "steps of an epoch")
 
 
 def glow():
@@ -97,7 +97,8 @@ def main(_):
         shape = (_STEPS.value * _BATCH_SIZE.value, *make().event_shape)
         x = np.random.default_rng(0).random(shape, np.float32) - 0.5
         dataset = tf.data.Dataset.from_tensor_slices(x)
-        dataset = dataset.batch(_BATCH_SIZE.value).prefetch(2)
+        dataset = dataset.batch(_BATCH_SIZE.value, drop_remainder=True)
+        dataset = dataset.prefetch(2)
         epochs = [by_keras(make, dataset), by_hand(make, dataset)]
         for epoch in epochs:
             epoch()  # Traces.

@@ -1,0 +1,19 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The networks inside couplings and priors, as Keras layers."""
+
+from tfp_glow.networks.bounds import INPUT_BOUND
+from tfp_glow.networks.bounds import OUTPUT_BOUND
+from tfp_glow.networks.coupling_network import CouplingNetwork
+from tfp_glow.networks.prior_network import PriorNetwork
+from tfp_glow.networks.scaled_linear import computed
+from tfp_glow.networks.scaled_linear import ScaledLinear
+
+__all__ = [
+    "INPUT_BOUND",
+    "OUTPUT_BOUND",
+    "CouplingNetwork",
+    "PriorNetwork",
+    "ScaledLinear",
+    "computed",
+]
