@@ -187,7 +187,7 @@ def test_initialize_leaves_a_layer_of_constant_outputs_finite():
 def hidden_outputs(network, x):
     """What each hidden layer gives, before its nonlinearity."""
     outputs = []
-    x = networks.bound(x, network.input_bound)
+    x = networks.bounds.bound(x, network.input_bound)
     for layer in network.hidden:
         outputs.append(layer(x))
         x = tf.nn.relu(outputs[-1])
@@ -250,9 +250,9 @@ def test_without_bounds_a_network_grows_with_its_input():
 
 def test_bound_is_nearly_the_identity_well_inside_its_limit():
     x = tf.constant([-0.1, 0.0, 0.1], tf.float64)
-    np.testing.assert_allclose(networks.bound(x, 4.0), x, rtol=1e-3)
-    np.testing.assert_allclose(networks.bound(1e9 * x, 4.0), [-4, 0, 4])
-    assert networks.bound(x, None) is x
+    np.testing.assert_allclose(networks.bounds.bound(x, 4.0), x, rtol=1e-3)
+    np.testing.assert_allclose(networks.bounds.bound(1e9 * x, 4.0), [-4, 0, 4])
+    assert networks.bounds.bound(x, None) is x
 
 
 def test_seed_decides_the_weights():

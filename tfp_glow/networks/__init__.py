@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The networks inside couplings and priors, as Keras layers."""
 
+from tfp_glow.networks import bounds
 from tfp_glow.networks.bounds import INPUT_BOUND
 from tfp_glow.networks.bounds import OUTPUT_BOUND
 from tfp_glow.networks.coupling_network import CouplingNetwork
@@ -15,5 +16,6 @@ __all__ = [
     "CouplingNetwork",
     "PriorNetwork",
     "ScaledLinear",
+    "bounds",
     "computed",
 ]
