@@ -228,7 +228,7 @@ def _(dtype):
         num_levels=1,
         num_steps=1,
         permutation="reverse",
-        additive=True,
+        coupling="additive",
     )
 
 

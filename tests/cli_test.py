@@ -171,7 +171,7 @@ def test_the_defaults_are_handed_on(calls, command, tmp_path):
 
 def test_flags_set_the_settings(calls, tmp_path):
     argv = ["--epochs", "3", "--learning_rate=5e-4", "--flip", "--bins=32"]
-    argv += ["--max_minutes=1.5", "--scale=exp", "--noadditive"]
+    argv += ["--max_minutes=1.5", "--scale=exp", "--coupling=affine"]
     assert cli.main(["train", f"--out={tmp_path}", *argv]) == 0
     expected = {
         "epochs": 3,
@@ -180,7 +180,7 @@ def test_flags_set_the_settings(calls, tmp_path):
         "bins": 32,
         "max_minutes": 1.5,
         "scale": "exp",
-        "additive": False,
+        "coupling": "affine",
     }
     ((_, _, settings),) = calls
     assert expected.items() <= settings.items()

@@ -91,7 +91,7 @@ def test_glow_distribution_has_the_shapes_and_dtype_asked_for():
 
 
 def test_glow_distribution_hands_its_arguments_on():
-    flow = small_glow(num_steps=3, permutation="reverse", additive=True)
+    flow = small_glow(num_steps=3, permutation="reverse", coupling="additive")
     assert len(flow.bijector.steps(0)) == 3
     np.testing.assert_allclose(
         flow.bijector.inverse_log_det_jacobian(np.zeros([2, 4, 1]), 3), 0.0

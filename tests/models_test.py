@@ -123,7 +123,7 @@ def test_config_round_trip():
     model = tiny_model(
         num_levels=2,
         permutation="shuffle",
-        additive=True,
+        coupling="additive",
         scale="exp",
         edge_padding=False,
         input_bound=None,

@@ -184,6 +184,34 @@ def conditioning(values, expected):
         _finite(np.asarray(values), "conditioning")
 
 
+def labels(values, num_classes):
+    """Raises unless labels, of the right shape, are integers of classes.
+
+    Args:
+        values: array, `Tensor` or `tf.TensorSpec`.
+        num_classes: `int`.
+
+    Raises:
+        TypeError: for floats.
+        ValueError: for values outside `[0, num_classes)`.
+    """
+    if not isinstance(values, tf.TensorSpec) and not tf.is_tensor(values):
+        values = np.asarray(values)
+    expected = f"Expected labels, integers in [0, {num_classes})."
+    if not tf.as_dtype(values.dtype).is_integer:
+        raise TypeError(
+            f"Invalid dtype received for the conditioning. {expected} "
+            f"Received: {tf.as_dtype(values.dtype).name}"
+        )
+    if hasattr(values, "numpy") or isinstance(values, np.ndarray):
+        values = np.asarray(values)
+        if values.size and not 0 <= values.min() <= values.max() < num_classes:
+            raise ValueError(
+                f"Invalid values received for the conditioning. {expected} "
+                f"Received: values from {values.min()} to {values.max()}"
+            )
+
+
 def event_values(x, bins):
     """Raises `ValueError` for no events, for NaN and for what is no grey level.
 

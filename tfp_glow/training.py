@@ -30,11 +30,14 @@ SETTINGS = {
     "permutation": Setting(
         "string", "learned", "learned (1x1 convolution), reverse or shuffle"
     ),
-    "additive": Setting("boolean", False, "additive, not affine couplings"),
+    "coupling": Setting("string", "affine", "affine or additive"),
     "scale": Setting(
         "string",
         "sigmoid",
-        "scale of a coupling: sigmoid, half_sigmoid, bounded_exp or exp",
+        "scale of affine couplings: sigmoid, half_sigmoid, bounded_exp or exp",
+    ),
+    "network": Setting(
+        "string", "paper", "the couplings' network: paper, gated or attention"
     ),
     "batch_size": Setting("integer", 64, "images in a step"),
     "init_batches": Setting("integer", 4, "batches that initialise ActNorm"),
@@ -107,8 +110,9 @@ def make_model(settings, info):
         "num_steps",
         "num_filters",
         "permutation",
-        "additive",
+        "coupling",
         "scale",
+        "network",
         "seed",
     )
     return models.GlowModel(

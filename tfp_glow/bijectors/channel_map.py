@@ -12,8 +12,8 @@ class ChannelMap(tfb.Bijector):
     """Multiplies the channels by a matrix and adds a shift.
 
     ```none
-    y[h, w, :] = x[h, w, :] kernel + shift
-    x[h, w, :] = y[h, w, :] inverse_kernel + inverse_shift
+    y[..., :] = x[..., :] kernel + shift
+    x[..., :] = y[..., :] inverse_kernel + inverse_shift
     ```
 
     The inverse and the log-det are given with the matrix, since a loop over
@@ -24,7 +24,7 @@ class ChannelMap(tfb.Bijector):
     | `kernel`, `inverse_kernel` | `[C, C]` |
     | `shift`, `inverse_shift` | `[C]` |
     | `log_det` | `[]`, of a whole event |
-    | `x`, `y` | `[..., H, W, C]` |
+    | `x`, `y` | `[..., H, W, C]`, or `[..., C]` if `event_ndims=1` |
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class ChannelMap(tfb.Bijector):
         inverse_kernel,
         inverse_shift,
         log_det,
+        event_ndims=3,
         name="channel_map",
     ):
         parameters = dict(locals())
@@ -43,7 +44,7 @@ class ChannelMap(tfb.Bijector):
         self._inverse_shift = inverse_shift
         self._log_det = log_det
         super().__init__(
-            forward_min_event_ndims=3,
+            forward_min_event_ndims=event_ndims,
             is_constant_jacobian=True,
             dtype=kernel.dtype,
             parameters=parameters,

@@ -12,6 +12,7 @@ from tfp_glow import checks
 from tfp_glow import networks
 from tfp_glow import shapes
 from tfp_glow.bijectors import glow_levels
+from tfp_glow.bijectors import glow_steps
 from tfp_glow.bijectors import invertible_1x1_conv
 from tfp_glow.bijectors import one_evaluation
 from tfp_glow.bijectors import scales
@@ -41,6 +42,10 @@ class Glow(one_evaluation.OneEvaluation):
     convolutions, and at the top one mean and one scale per element, so the
     latent's distribution is a plain standard normal.
 
+    With a `conditioning_size` the methods take one more argument,
+    `conditioning`, on which the couplings' networks and the priors depend, at
+    first by nothing. Gradients reach it.
+
     The steps of a level are one `Repeated`, so the graph, the time to start and
     the number of variables are the same for 4 steps as for 64.
 
@@ -48,6 +53,7 @@ class Glow(one_evaluation.OneEvaluation):
     |---|---|
     | latent | `[..., H * W * C]` |
     | image | `[..., H, W, C]`, `H` and `W` divisible by `2**num_levels` |
+    | `conditioning` | `[..., D]`, or `[..., H, W, D]` |
     | `split_latents`, level `l` below the top | `[..., H / 2**l, W / 2**l, C * 2**l]` |
     | at the top | `[..., H / 2**L, W / 2**L, C * 2**(L + 1)]` |
 
@@ -77,12 +83,17 @@ class Glow(one_evaluation.OneEvaluation):
         seed=None,
         dtype=tf.float32,
         permutation="learned",
-        additive=False,
+        coupling="affine",
         scale="sigmoid",
+        network="paper",
         edge_padding=True,
         input_bound=networks.INPUT_BOUND,
         output_bound=networks.OUTPUT_BOUND,
         network_dtype=None,
+        conditioning_size=None,
+        conditioned="all",
+        learn_split_priors=True,
+        learn_top_prior=True,
         gradient="invert",
         unroll=False,
         levels=None,
@@ -100,13 +111,24 @@ class Glow(one_evaluation.OneEvaluation):
             dtype: floating dtype.
             permutation: `"learned"` (1x1 convolution), `"reverse"` or
                 `"shuffle"`.
-            additive: `bool`; additive rather than affine couplings.
-            scale: name of the couplings' scale function.
+            coupling: `"affine"` or `"additive"`.
+            scale: name of the scale function of affine couplings.
+            network: the couplings' network: `"paper"`; `"gated"`, a gated
+                residual one; `"attention"`, the same with self-attention
+                between all pixels, for small images; or a Keras layer of your
+                own, see `networks.LayerNetwork`.
             edge_padding, input_bound, output_bound: see
                 `networks.CouplingNetwork`.
             network_dtype: dtype or Keras dtype policy of the networks alone,
                 such as `"mixed_bfloat16"`; by default `dtype`. The flow around
                 them, its log-det and its norms always compute in `dtype`.
+            conditioning_size: `int`, the size of vectors, or the shape
+                `(H, W, D)` of images of `image_shape`'s height and width, on
+                which the flow is conditioned, or `None`. A class is a one-hot
+                vector.
+            conditioned: `"all"`, or `"priors"` to leave the couplings alone.
+            learn_split_priors, learn_top_prior: `bool`; if false, a standard
+                normal is the prior of what leaves at these levels.
             gradient: `"store"`, `"recompute"` or `"invert"`; see `Repeated`.
                 The default takes the least memory, and its gradients were
                 measured to be as exact as those of the others. `"store"` is
@@ -133,9 +155,17 @@ class Glow(one_evaluation.OneEvaluation):
         checks.choice(
             "permutation", permutation, invertible_1x1_conv.PERMUTATIONS
         )
+        checks.choice("coupling", coupling, glow_steps.COUPLINGS)
         checks.choice("scale", scale, tuple(scales.SCALES))
+        checks.choice("conditioned", conditioned, ("all", "priors"))
+        networks.check_network(network)
+        conditioning_shape = glow_levels.checked_conditioning_shape(
+            conditioning_size, image_shape
+        )
         with tf.name_scope(name) as name:
             self._image_shape = image_shape
+            self._conditioning_shape = conditioning_shape
+            self._conditioned = conditioned
             self._squeeze = squeeze.Squeeze()
             if levels is None:
                 levels = glow_levels.make_levels(
@@ -145,9 +175,16 @@ class Glow(one_evaluation.OneEvaluation):
                     seed=seed,
                     dtype=dtype,
                     permutation=permutation,
-                    additive=additive,
+                    coupling=coupling,
                     scale=scale,
-                    network=dict(
+                    conditioning_sizes=glow_levels.conditioning_sizes(
+                        conditioning_shape, num_levels
+                    ),
+                    conditioned=conditioned,
+                    learn_split_priors=learn_split_priors,
+                    learn_top_prior=learn_top_prior,
+                    network=network,
+                    network_arguments=dict(
                         edge_padding=edge_padding,
                         input_bound=input_bound,
                         output_bound=output_bound,
@@ -188,6 +225,11 @@ class Glow(one_evaluation.OneEvaluation):
         return self._image_shape
 
     @property
+    def conditioning_shape(self):
+        """`(D,)` or `(H, W, D)`, or `None` if there is no conditioning."""
+        return self._conditioning_shape
+
+    @property
     def num_levels(self):
         """Number of levels."""
         return len(self._levels)
@@ -207,7 +249,7 @@ class Glow(one_evaluation.OneEvaluation):
         """
         latents = tf.convert_to_tensor(latents, dtype_hint=self.dtype)
         checks.channels(self, latents, math.prod(self.image_shape))
-        event_shapes = self._latent_shapes()
+        event_shapes = self.latent_shapes
         sizes = [math.prod(shape) for shape in event_shapes]
         return [
             shapes.reshape_event(part, 1, shape)
@@ -220,14 +262,14 @@ class Glow(one_evaluation.OneEvaluation):
         """The inverse of `split_latents`: `[..., H * W * C]` from its levels."""
         parts = [tf.convert_to_tensor(p, dtype_hint=self.dtype) for p in parts]
         received = [tuple(part.shape[-3:]) for part in parts]
-        if received != self._latent_shapes():
+        if received != self.latent_shapes:
             raise ValueError(
                 "Invalid shapes received for argument `parts`. Expected the "
-                f"event shapes {self._latent_shapes()}. Received: {received}"
+                f"event shapes {self.latent_shapes}. Received: {received}"
             )
         return tf.concat([_flatten_event(part) for part in parts], axis=-1)
 
-    def initialize(self, image):
+    def initialize(self, image, conditioning=None):
         """Sets every activation norm from one batch, in one walk.
 
         After it each `ActNorm` and each hidden layer has outputs of mean 0 and
@@ -235,49 +277,88 @@ class Glow(one_evaluation.OneEvaluation):
 
         Args:
             image: `Tensor` of shape `[..., H, W, C]`.
+            conditioning: as of the other methods.
 
         Returns:
             What `inverse(image)` gives from then on.
         """
         image = tf.convert_to_tensor(image, self.dtype)
-        latent, _ = self._towards_latent(
-            image, lambda steps, h, log_det: (steps.initialize(h), log_det)
-        )
+        latent, _ = self._towards_latent(image, conditioning, _initialize)
         return latent
 
-    def _inverse_and_log_det(self, y):
-        return self._towards_latent(y, _apply)
+    def top_features(self, latents, conditioning=None):
+        """What enters the top prior, for latent vectors.
 
-    def _towards_latent(self, y, apply_steps):
+        Unlike the latent vector itself it does not depend on the conditioning
+        if only the priors do.
+
+        Args:
+            latents: `Tensor` `[..., H * W * C]`.
+            conditioning: as of the other methods.
+
+        Returns:
+            `Tensor` of the shape of the top level; see the class.
+        """
+        top = self.split_latents(latents)[-1]
+        _, kwargs = self._conditioning_kwargs(
+            conditioning, ps.shape(latents)[:-1]
+        )[-1]
+        return self._levels[-1].prior.inverse(top, **kwargs)
+
+    def _conditioning_kwargs(self, conditioning, batch_shape):
+        """For every level the keyword arguments of its steps and its prior."""
+        of_levels = glow_levels.conditioning_of_levels(
+            self, conditioning, batch_shape
+        )
+        return [
+            (
+                {"conditioning": c}
+                if c is not None and self._conditioned == "all"
+                else {},
+                {"conditioning": c}
+                if c is not None and not isinstance(level.prior, tfb.Identity)
+                else {},
+            )
+            for c, level in zip(of_levels, self._levels)
+        ]
+
+    def _inverse_and_log_det(self, y, conditioning=None):
+        return self._towards_latent(y, conditioning, _apply)
+
+    def _towards_latent(self, y, conditioning, apply_steps):
         checks.event(self, y.shape[-3:], tf.TensorShape(self.image_shape))
+        batch = ps.shape(y)[:-3]
+        conditioning = self._conditioning_kwargs(conditioning, batch)
         h = y
         log_det = tf.zeros([], y.dtype)
         latents = []
         for i, level in enumerate(self._levels):
+            for_steps, for_prior = conditioning[i]
             h = self._squeeze.forward(h)
-            h, log_det = apply_steps(level.steps, h, log_det)
+            h, log_det = apply_steps(level.steps, h, log_det, for_steps)
             h = self._check(h, i, "the steps")
-            h, log_det = _apply(level.prior, h, log_det)
+            h, log_det = _apply(level.prior, h, log_det, for_prior)
             h = self._check(h, i, "the prior")
             if i < self.num_levels - 1:
                 h, z = tf.split(h, 2, axis=-1)
                 latents.append(_flatten_event(z))
         latents.append(_flatten_event(h))
-        batch = ps.shape(y)[:-3]
         return tf.concat(latents, axis=-1), tf.broadcast_to(log_det, batch)
 
-    def _forward_and_log_det(self, x):
+    def _forward_and_log_det(self, x, conditioning=None):
         *latents, h = self.split_latents(x)
+        batch = ps.shape(x)[:-1]
+        conditioning = self._conditioning_kwargs(conditioning, batch)
         log_det = tf.zeros([], x.dtype)
         for i, level in reversed(list(enumerate(self._levels))):
+            for_steps, for_prior = conditioning[i]
             if i < self.num_levels - 1:
                 h = tf.concat([h, latents[i]], axis=-1)
-            h, log_det = _apply_inverse(level.prior, h, log_det)
+            h, log_det = _apply_inverse(level.prior, h, log_det, for_prior)
             h = self._check(h, i, "the prior")
-            h, log_det = _apply_inverse(level.steps, h, log_det)
+            h, log_det = _apply_inverse(level.steps, h, log_det, for_steps)
             h = self._check(h, i, "the steps")
             h = self._squeeze.inverse(h)
-        batch = ps.shape(x)[:-1]
         return h, tf.broadcast_to(log_det, batch)
 
     def _check(self, h, level, part):
@@ -287,7 +368,9 @@ class Glow(one_evaluation.OneEvaluation):
             h, f"{self.name}: not finite after level {level}, {part}"
         )
 
-    def _latent_shapes(self):
+    @property
+    def latent_shapes(self):
+        """The event shapes of what `split_latents` gives."""
         *below, top = glow_levels.level_shapes(
             self.image_shape, self.num_levels
         )
@@ -311,14 +394,22 @@ class Glow(one_evaluation.OneEvaluation):
         return tf.constant([math.prod(self.image_shape)], tf.int32)
 
 
-def _apply(bijector, h, log_det):
-    y = bijector.forward(h)
-    return y, log_det + bijector.forward_log_det_jacobian(h, event_ndims=3)
+def _initialize(steps, h, log_det, conditioning):
+    return steps.initialize(h, **conditioning), log_det
 
 
-def _apply_inverse(bijector, h, log_det):
-    x = bijector.inverse(h)
-    return x, log_det + bijector.inverse_log_det_jacobian(h, event_ndims=3)
+def _apply(bijector, h, log_det, conditioning):
+    y = bijector.forward(h, **conditioning)
+    return y, log_det + bijector.forward_log_det_jacobian(
+        h, event_ndims=3, **conditioning
+    )
+
+
+def _apply_inverse(bijector, h, log_det, conditioning):
+    x = bijector.inverse(h, **conditioning)
+    return x, log_det + bijector.inverse_log_det_jacobian(
+        h, event_ndims=3, **conditioning
+    )
 
 
 def _flatten_event(x):

@@ -1,8 +1,9 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The steps of one level of a Glow, as a loop over stacked variables."""
+"""The steps of one level of a flow, as a loop over stacked variables."""
 
 import functools
+import math
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -18,6 +19,9 @@ from tfp_glow.bijectors import repeated
 tfb = tfp.bijectors
 
 
+COUPLINGS = ("affine", "additive")
+
+
 def make_steps(
     event_shape,
     num_steps,
@@ -25,9 +29,10 @@ def make_steps(
     seed,
     dtype,
     permutation,
-    additive,
+    coupling,
     scale,
     network,
+    network_arguments,
 ):
     """Makes K steps with fresh variables, coupling(conv1x1(actnorm(x))) each.
 
@@ -36,24 +41,28 @@ def make_steps(
     together, before the loop.
 
     Args:
-        event_shape: `(H, W, C)` inside the level.
-        num_steps, num_filters, dtype, permutation, additive, scale: as in
-            `Glow`.
+        event_shape: `(H, W, C)` inside the level, or `(D,)` of vectors.
+        num_steps, num_filters, dtype, permutation, coupling, scale, network:
+            as in `Glow`.
         seed: `numpy.random.SeedSequence`.
-        network: dictionary of further arguments of the couplings' networks,
-            `dtype` among them.
+        network_arguments: dictionary of further arguments of the couplings'
+            networks, `dtype` among them. With a `conditioning_size` the steps
+            take a keyword argument, `conditioning`, `[N, D]` or `[N, H, W, D]`
+            where `N` is the number of events.
 
     Returns:
         A `Repeated`.
     """
-    num_channels = event_shape[-1]
+    *spatial_shape, num_channels = event_shape
     num_seen, num_changed = num_channels // 2, -(-num_channels // 2)
     conv_seed, network_seed = seed.generate_state(2).tolist()
-    template = networks.CouplingNetwork(
-        num_outputs=num_changed * (1 if additive else 2),
+    template = networks.make_network(
+        network,
+        num_outputs=num_changed * (1 if coupling == "additive" else 2),
         num_filters=num_filters,
+        spatial_shape=spatial_shape,
         seed=network_seed,
-        **network,
+        **network_arguments,
     )
     norm = actnorm.ActNorm.trainable(
         num_channels, dtype=dtype, batch_shape=[num_steps]
@@ -70,7 +79,11 @@ def make_steps(
         weights = template.stacked_variables(num_seen, num_steps)
     return repeated.Repeated(
         functools.partial(
-            _make_step, template=template, additive=additive, scale=scale
+            _make_step,
+            template=template,
+            coupling=coupling,
+            scale=scale,
+            event_ndims=len(event_shape),
         ),
         {
             "act_norm": {"shift": norm.shift, "log_scale": norm.log_scale},
@@ -84,10 +97,12 @@ def make_steps(
         prepare_fn=functools.partial(
             _prepare,
             template=template,
-            num_pixels=event_shape[0] * event_shape[1],
+            num_pixels=math.prod(spatial_shape),
         ),
-        initialize_fn=functools.partial(_initialize, template=template),
-        event_ndims=3,
+        initialize_fn=functools.partial(
+            _initialize, template=template, event_ndims=len(event_shape)
+        ),
+        event_ndims=len(event_shape),
         dtype=dtype,
         name="steps",
     )
@@ -126,30 +141,34 @@ def _channel_maps(p, num_pixels):
     }
 
 
-def _make_step(p, template, additive, scale):
+def _make_step(p, conditioning=None, *, template, coupling, scale, event_ndims):
+    network = functools.partial(
+        template.apply, p["network"], conditioning=conditioning
+    )
     return tfb.Chain(
         [
             affine_coupling.AffineCoupling(
-                functools.partial(template.apply, p["network"]),
+                network,
                 scale=scale,
-                additive=additive,
+                additive=coupling == "additive",
+                event_ndims=event_ndims,
             ),
-            channel_map.ChannelMap(**p["channel_map"]),
+            channel_map.ChannelMap(**p["channel_map"], event_ndims=event_ndims),
         ],
         name="step",
     )
 
 
-def _initialize(p, x, template):
+def _initialize(p, x, template, event_ndims):
     """One step's parameters, set from its own input."""
     p = {**p, "act_norm": actnorm.normalizing_parameters(x)}
     one = tf.nest.map_structure(lambda value: value[tf.newaxis], p)
     maps = _channel_maps(one, num_pixels=1)
     first = tf.nest.map_structure(lambda value: value[0], maps)
     seen, _ = tf.split(
-        channel_map.ChannelMap(**first).forward(x),
+        channel_map.ChannelMap(**first, event_ndims=1).forward(x),
         [x.shape[-1] // 2, x.shape[-1] - x.shape[-1] // 2],
         axis=-1,
     )
-    seen = shapes.flatten_batch(seen, 3)
+    seen = shapes.flatten_batch(seen, event_ndims)
     return {**p, "network": template.initialized(p["network"], seen)}

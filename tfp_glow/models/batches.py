@@ -16,16 +16,18 @@ _EMPTY = "Expected a data set of at least one batch. Received: an empty one"
 class Batches:
     """What batches of events are, and of what they are conditioned on."""
 
-    def __init__(self, distribution, conditioning_shape=None):
+    def __init__(self, distribution, conditioning_shape, num_classes):
         """Makes the description.
 
         Args:
             distribution: `tfd.Distribution`.
             conditioning_shape: shape of one event's conditioning, or `None` if
                 there is none.
+            num_classes: `int` if the conditioning is labels, of shape `()`.
         """
         self._distribution = distribution
         self._conditioning_shape = conditioning_shape
+        self._num_classes = num_classes
         self._bins = getattr(distribution, "bins", None)
 
     @property
@@ -45,7 +47,8 @@ class Batches:
     @property
     def conditioning_spec(self):
         """`tf.TensorSpec` of a batch's conditioning."""
-        return tf.TensorSpec([None, *self._conditioning_shape], tf.float32)
+        dtype = tf.float32 if self._num_classes is None else tf.int32
+        return tf.TensorSpec([None, *self._conditioning_shape], dtype)
 
     def event_tensors(self, x):
         """Tensors, and of the distribution's dtype if that is floating."""
@@ -58,10 +61,22 @@ class Batches:
         )
 
     def conditioning_tensor(self, conditioning):
-        """A `Tensor` of float32, or `None`."""
-        return (
-            None if conditioning is None else tf.cast(conditioning, "float32")
-        )
+        """A `Tensor` of float32, of int32 if it is labels, or `None`."""
+        if conditioning is None:
+            return None
+        return tf.cast(conditioning, self.conditioning_spec.dtype)
+
+    def conditioning_vectors(self, conditioning):
+        """The same, with labels as one-hot vectors of float32."""
+        if self._num_classes is None:
+            return conditioning
+        message = f"Expected labels in [0, {self._num_classes})"
+        checked = [
+            tf.debugging.assert_non_negative(conditioning, message),
+            tf.debugging.assert_less(conditioning, self._num_classes, message),
+        ]
+        with tf.control_dependencies([c for c in checked if c is not None]):
+            return tf.one_hot(conditioning, self._num_classes)
 
     def check(self, x, conditioning=None):
         """Raises `TypeError` or `ValueError` unless a batch is one.
@@ -96,6 +111,8 @@ class Batches:
                 "events. Received: None"
             )
         checks.conditioning(conditioning, wanted)
+        if self._num_classes is not None:
+            checks.labels(conditioning, self._num_classes)
 
     def check_dataset(self, dataset):
         """The same of the batches of a `tf.data.Dataset`, as far as declared."""
@@ -113,6 +130,8 @@ class Batches:
                     f"conditioning. Received: {spec}"
                 )
             checks.conditioning(parts[1], (None, *self._conditioning_shape))
+            if self._num_classes is not None:
+                checks.labels(parts[1], self._num_classes)
         if dataset.cardinality() == 0:
             raise ValueError(_EMPTY)
 

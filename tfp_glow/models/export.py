@@ -3,6 +3,7 @@
 """SavedModels: what a trained flow computes, for TensorFlow alone."""
 
 import collections.abc
+import inspect
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -20,9 +21,8 @@ class Function(NamedTuple):
     """A function to export.
 
     Attributes:
-        compute: callable of tensors, whose parameters are named as `inputs`.
-        inputs: dictionary of names to `tf.TensorSpec`s, perhaps nested, in the
-            order of the parameters.
+        compute: callable of tensors, one for every input, in their order.
+        inputs: dictionary of names to `tf.TensorSpec`s, perhaps nested.
         output: `str`, the name of what it returns.
     """
 
@@ -51,7 +51,7 @@ def write(path, functions):
     signatures, variables = {}, {}
     for name, function in functions.items():
         traced = tf.function(
-            function.compute,
+            _with_names(function.compute, function.inputs),
             input_signature=_named_specs(name, function.inputs),
             autograph=False,
         )
@@ -80,6 +80,19 @@ def self_contained(distribution):
     if isinstance(bijector, Glow):
         return distribution.copy(bijector=bijector.copy(gradient="store"))
     return distribution
+
+
+def _with_names(compute, names):
+    """The function with parameters of these names."""
+
+    def named(*inputs):
+        return compute(*inputs)
+
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    named.__signature__ = inspect.Signature(
+        [inspect.Parameter(name, kind) for name in names]
+    )
+    return named
 
 
 def _named_specs(function, inputs):

@@ -5,6 +5,7 @@
 | version | what it is |
 |---|---|
 | 1 | variables by the names of `adoption.stable_names`, and `initialized` |
+| 2 | the same; in a `GlowModel`'s configuration `coupling` in the place of `additive` |
 """
 
 import os
@@ -12,7 +13,7 @@ import zipfile
 
 import numpy as np
 
-VERSION = 1
+VERSION = 2
 KEY = "format_version"
 
 

@@ -85,6 +85,7 @@ class FlowModel(keras.Model):
         distribution,
         conditioning_fn=None,
         conditioning_shape=None,
+        num_classes=None,
         seed=None,
         **kwargs,
     ):
@@ -98,7 +99,10 @@ class FlowModel(keras.Model):
                 arguments of the distribution's `log_prob` and `sample`;
                 `None` if it has none.
             conditioning_shape: shape of one event's conditioning; needed with
-                `conditioning_fn`.
+                `conditioning_fn`, unless it is labels.
+            num_classes: `int` if the conditioning is labels, integers `[N]`
+                below it, which `conditioning_fn` gets as one-hot vectors
+                `[N, num_classes]`.
             seed: `int` or `None`, for the dequantisation noise of training.
             **kwargs: arguments of `keras.Model`.
 
@@ -108,6 +112,9 @@ class FlowModel(keras.Model):
                 its `log_prob` cannot be differentiated, or if only one of the
                 arguments of conditioning is given.
         """
+        if num_classes is not None:
+            checks.positive_integer(num_classes=num_classes)
+            conditioning_shape = ()
         _check_arguments(distribution, conditioning_fn, conditioning_shape)
         # Densities stay in float32 whatever the policy, which is for networks.
         kwargs.setdefault("dtype", "float32")
@@ -116,6 +123,7 @@ class FlowModel(keras.Model):
         self._batches = batches.Batches(
             distribution,
             None if conditioning_fn is None else tuple(conditioning_shape),
+            num_classes,
         )
         self._adopt(distribution)
         self._initialized = self.add_weight(
@@ -651,7 +659,8 @@ class FlowModel(keras.Model):
     def _conditioning_kwargs(self, conditioning):
         if not self.is_conditional:
             return {}
-        return dict(self._conditioning_fn(conditioning))
+        vectors = self._batches.conditioning_vectors(conditioning)
+        return dict(self._conditioning_fn(vectors))
 
     def _seek_noise(self, step):
         """Makes the noise that of a step, which a model's file does not tell.

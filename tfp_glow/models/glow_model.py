@@ -3,6 +3,7 @@
 """GlowModel: a Keras model of integer images, made from hyperparameters."""
 
 import functools
+import math
 
 import keras
 import numpy as np
@@ -44,12 +45,19 @@ class GlowModel(flow_model.FlowModel):
         bins=256,
         seed=None,
         permutation="learned",
-        additive=False,
+        coupling="affine",
         scale="sigmoid",
+        network="paper",
         edge_padding=True,
         input_bound=networks.INPUT_BOUND,
         output_bound=networks.OUTPUT_BOUND,
         network_dtype=None,
+        num_classes=None,
+        conditioning_size=None,
+        conditioned="all",
+        classifier_weight=0.0,
+        learn_split_priors=True,
+        learn_top_prior=True,
         gradient="invert",
         **kwargs,
     ):
@@ -60,8 +68,16 @@ class GlowModel(flow_model.FlowModel):
             num_levels, num_steps, num_filters: see `Glow`.
             bins: `int`, number of grey levels of the images.
             seed: `int` or `None`, for the variables and the training noise.
-            permutation, additive, scale, edge_padding, input_bound,
-                output_bound, gradient: see `Glow`.
+            permutation, coupling, scale, network, edge_padding, input_bound,
+                output_bound, conditioning_size, conditioned,
+                learn_split_priors, learn_top_prior, gradient: see `Glow`.
+            num_classes: `int`, or `None`. If given, the conditioning of the
+                model's methods is labels, integers `[N]` below it.
+            classifier_weight: non-negative `float`, weight in the loss of a
+                linear classifier of what enters the top prior, averaged over
+                its pixels, in nats divided by the loss's `ln 2` and number of
+                dimensions; the paper's is 0.01. Then `conditioned="priors"`,
+                or what is classified would know its class.
             network_dtype: `str`, see `Glow`; by default Keras' own policy, as
                 `keras.config.set_dtype_policy` sets it.
             **kwargs: arguments of `keras.Model`.
@@ -69,6 +85,9 @@ class GlowModel(flow_model.FlowModel):
         Raises:
             ValueError: if an argument is not as described.
         """
+        _check_classes(
+            num_classes, conditioning_size, classifier_weight, conditioned
+        )
         flow_config = dict(
             image_shape=tuple(image_shape),
             num_levels=num_levels,
@@ -76,46 +95,82 @@ class GlowModel(flow_model.FlowModel):
             num_filters=num_filters,
             seed=seed,
             permutation=permutation,
-            additive=additive,
+            coupling=coupling,
             scale=scale,
+            network=network,
             edge_padding=edge_padding,
             input_bound=input_bound,
             output_bound=output_bound,
             network_dtype=network_dtype or keras.config.dtype_policy().name,
+            conditioning_size=conditioning_size,
+            conditioned=conditioned,
+            learn_split_priors=learn_split_priors,
+            learn_top_prior=learn_top_prior,
             gradient=gradient,
         )
         flow = distributions.glow_distribution(
-            **flow_config, validate_args=True
+            **dict(
+                flow_config, conditioning_size=num_classes or conditioning_size
+            ),
+            validate_args=True,
         )
+        shape = flow.bijector.conditioning_shape
         super().__init__(
             distributions.Dequantized(flow, bins, validate_args=True),
+            conditioning_fn=None if shape is None else _bijector_kwargs,
+            conditioning_shape=shape,
+            num_classes=num_classes,
             seed=seed,
             **kwargs,
         )
-        self._config = dict(flow_config, bins=bins)
+        self._config = dict(
+            flow_config,
+            bins=bins,
+            num_classes=num_classes,
+            classifier_weight=classifier_weight,
+        )
         self._compiled_encode = self._compiled(_encode)
         self._compiled_decode = self._compiled(_decode)
         self._compiled_generate = self._compiled(_generate)
 
     def _compiled(self, function):
         return tf.function(
-            functools.partial(function, self.distribution),
+            functools.partial(self._of_flow, function, self.distribution),
             reduce_retracing=True,
             autograph=False,
         )
 
+    def _of_flow(self, function, flow, *inputs):
+        """Calls a function of a flow, its inputs, and conditioning if any."""
+        kwargs = {}
+        if self.is_conditional:
+            *inputs, conditioning = inputs
+            vectors = self._batches.conditioning_vectors(conditioning)
+            kwargs["conditioning"] = vectors
+        return function(flow, *inputs, **kwargs)
+
     def get_config(self):
+        config = dict(self._config)
+        if isinstance(config["network"], keras.layers.Layer):
+            config["network"] = keras.layers.serialize(config["network"])
         return {
             file_format.KEY: file_format.VERSION,
             "name": self.name,
             "trainable": self.trainable,
-            **self._config,
+            **config,
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
-        file_format.check_version(config.pop(file_format.KEY, 1))
+        version = config.pop(file_format.KEY, 1)
+        file_format.check_version(version)
+        if version == 1 and config.pop("additive", False):
+            config["coupling"] = "additive"
+        if isinstance(config.get("network"), dict):
+            config["network"] = keras.layers.deserialize(
+                config["network"], custom_objects
+            )
         return cls(**config)
 
     @property
@@ -133,25 +188,30 @@ class GlowModel(flow_model.FlowModel):
         """Number of grey levels."""
         return self.distribution.bins
 
-    def encode(self, images):
+    def encode(self, images, conditioning=None):
         """Latent vectors of images, taken at the centres of grey levels.
 
         Args:
             images: integers, `[N, H, W, C]`.
+            conditioning: as of `log_prob`.
 
         Returns:
             float64 `Tensor` `[N, H * W * C]`; `model.glow.split_latents` gives
             its levels. The flow is computed in float64 around its float32
             networks, which makes `decode` an exact inverse.
         """
-        self._batches.check(images)
-        return self._compiled_encode(self._batches.event_tensors(images))
+        self._batches.check(images, conditioning)
+        return self._compiled_encode(
+            self._batches.event_tensors(images), *self._given(conditioning)
+        )
 
-    def decode(self, latents):
+    def decode(self, latents, conditioning=None):
         """Images of latent vectors, neither rounded nor clipped.
 
         Args:
             latents: floats, `[N, H * W * C]`.
+            conditioning: as of `log_prob`; another than that of `encode`
+                gives images with the rest in common.
 
         Returns:
             float64 `Tensor` `[N, H, W, C]` in units of a grey level, so that
@@ -159,39 +219,60 @@ class GlowModel(flow_model.FlowModel):
         """
         latents = tf.cast(latents, tf.float64)
         checks.channels(self.glow, latents, self.event_size)
-        return self._compiled_decode(latents)
+        self._batches.check_conditioning(conditioning, len(latents))
+        return self._compiled_decode(latents, *self._given(conditioning))
 
-    def sample(self, n, temperature=1.0, seed=None):
+    def sample(self, n, temperature=1.0, conditioning=None, seed=None):
         """Draws images.
 
         Args:
             n: positive `int`, how many.
             temperature: non-negative `float` that multiplies the latent noise
-                at every level; below 1 images are likelier and less varied.
+                at every level, or a list of one for each level, the finest
+                first; below 1 images are likelier and less varied.
+            conditioning: as of `log_prob`, of `n` images.
             seed: `int` or `None`.
 
         Returns:
             int32 `Tensor` `[n, H, W, C]` of values in `[0, bins)`.
         """
         return self.distribution.quantize(
-            self.sample_values(n, temperature, seed)
+            self.sample_values(n, temperature, conditioning, seed)
         )
 
-    def sample_values(self, n, temperature=1.0, seed=None):
+    def sample_values(self, n, temperature=1.0, conditioning=None, seed=None):
         """What `sample` quantises: float32, data lie in `[-1/2, 1/2)`."""
         checks.positive_integer(n=n)
-        if not temperature >= 0:
+        num_levels = self.glow.num_levels
+        temperatures = np.asarray(temperature, np.float32)
+        if temperatures.shape not in ((), (num_levels,)) or not np.all(
+            temperatures >= 0
+        ):
             raise ValueError(
                 "Invalid value received for argument `temperature`. Expected "
-                f"a non-negative number. Received: temperature={temperature}"
+                f"a non-negative number, or {num_levels} of them. Received: "
+                f"temperature={temperature}"
             )
+        self._batches.check_conditioning(conditioning, n)
         if seed is None:
             seed = np.random.randint(2**31)
         return self._compiled_generate(
             tf.constant(n),
-            tf.constant(temperature, tf.float32),
+            tf.constant(
+                np.repeat(
+                    np.broadcast_to(temperatures, [num_levels]),
+                    [math.prod(shape) for shape in self.glow.latent_shapes],
+                )
+            ),
             tf.constant(seed, tf.int32),
+            *self._given(conditioning),
         )
+
+    def _given(self, conditioning):
+        """List of the conditioning's tensor, empty if there is none."""
+        if not self.is_conditional:
+            return []
+        return [self._batches.conditioning_tensor(conditioning)]
 
     def export(self, filepath, format=export.FORMAT):
         """Writes a TensorFlow SavedModel, as `FlowModel.export` does.
@@ -214,7 +295,9 @@ class GlowModel(flow_model.FlowModel):
         Images that go in are `[N, H, W, C]`, of any `N` in every call; other
         integers have to be cast to int32. Those outside `[0, bins)` raise
         `tf.errors.InvalidArgumentError`. The numbers are those of the model's
-        methods; gradients are those of `gradient="store"`.
+        methods; gradients are those of `gradient="store"`. A conditional flow's
+        functions have `conditioning` as their last input, float32, or int32
+        labels `[N]`.
 
         Args:
             filepath: `str` or `os.PathLike`, a folder that does not exist.
@@ -232,50 +315,84 @@ class GlowModel(flow_model.FlowModel):
         latents = {
             "latents": tf.TensorSpec([None, self.event_size], tf.float64)
         }
+        noise = {
+            "size": tf.TensorSpec([], tf.int32),
+            "temperature": tf.TensorSpec([], tf.float32),
+            "seed": tf.TensorSpec([], tf.int32),
+        }
+
+        conditioning = {}
+        if self.is_conditional:
+            conditioning["conditioning"] = self._batches.conditioning_spec
+
+        def exported(function, inputs, output):
+            call = functools.partial(self._of_flow, function, flow)
+            return export.Function(call, {**inputs, **conditioning}, output)
+
         return {
-            "log_prob": export.Function(
-                lambda images: flow.log_prob(
-                    images, seed=flow_model.FIXED_SEED
-                ),
-                images,
-                "log_prob",
-            ),
-            "sample": export.Function(
-                lambda size, temperature, seed: flow.quantize(
-                    _generate(flow, size, temperature, seed)
-                ),
-                {
-                    "size": tf.TensorSpec([], tf.int32),
-                    "temperature": tf.TensorSpec([], tf.float32),
-                    "seed": tf.TensorSpec([], tf.int32),
-                },
-                "images",
-            ),
-            "encode": export.Function(
-                lambda images: _encode(flow, images), images, "latents"
-            ),
-            "decode": export.Function(
-                lambda latents: _decode(flow, latents), latents, "images"
-            ),
+            "log_prob": exported(_log_prob, images, "log_prob"),
+            "sample": exported(_sample, noise, "images"),
+            "encode": exported(_encode, images, "latents"),
+            "decode": exported(_decode, latents, "images"),
         }
 
 
-def _encode(flow, images):
-    return _exact_glow(flow).inverse(
-        flow.dequantize(tf.cast(images, tf.float64))
+def _bijector_kwargs(conditioning):
+    return {"bijector_kwargs": {"conditioning": conditioning}}
+
+
+def _log_prob(flow, images, **conditioning):
+    return flow.log_prob(
+        images, seed=flow_model.FIXED_SEED, bijector_kwargs=conditioning
     )
 
 
-def _decode(flow, latents):
-    return flow.grey_levels(_exact_glow(flow).forward(latents))
+def _encode(flow, images, **conditioning):
+    return _exact_glow(flow).inverse(
+        flow.dequantize(tf.cast(images, tf.float64)), **conditioning
+    )
+
+
+def _decode(flow, latents, **conditioning):
+    return flow.grey_levels(_exact_glow(flow).forward(latents, **conditioning))
 
 
 def _exact_glow(flow):
     return precision.astype(flow.distribution.bijector, tf.float64)
 
 
-def _generate(flow, size, temperature, seed):
+def _sample(flow, size, temperature, seed, **conditioning):
+    return flow.quantize(
+        _generate(flow, size, temperature, seed, **conditioning)
+    )
+
+
+def _generate(flow, size, temperature, seed, **conditioning):
     continuous = flow.distribution
     # TFP makes other numbers of a single seed at every call.
     noise = continuous.distribution.sample(size, seed=tf.stack([0, seed]))
-    return continuous.bijector.forward(temperature * noise)
+    return continuous.bijector.forward(temperature * noise, **conditioning)
+
+
+def _check_classes(
+    num_classes, conditioning_size, classifier_weight, conditioned
+):
+    if num_classes is not None and conditioning_size is not None:
+        raise ValueError(
+            "Expected one of `num_classes` and `conditioning_size`. Received: "
+            f"num_classes={num_classes}, conditioning_size={conditioning_size}"
+        )
+    if not classifier_weight >= 0:
+        raise ValueError(
+            "Invalid value received for argument `classifier_weight`. Expected "
+            "a non-negative number. Received: "
+            f"classifier_weight={classifier_weight}"
+        )
+    if classifier_weight and (num_classes is None or conditioned != "priors"):
+        raise ValueError(
+            "Invalid value received for argument `classifier_weight`. Expected "
+            "0, unless there are classes, of which the priors alone know: "
+            "num_classes, and conditioned='priors'. Received: "
+            f"classifier_weight={classifier_weight}, num_classes={num_classes}, "
+            f"conditioned={conditioned!r}"
+        )

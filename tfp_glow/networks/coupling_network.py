@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tfp_glow import checks
 from tfp_glow.networks import bounds
+from tfp_glow.networks import conditioning as conditioning_
 from tfp_glow.networks import scaled_linear
 
 
@@ -16,11 +17,13 @@ class CouplingNetwork(keras.layers.Layer):
     """The paper's network: 3x3, 1x1, 3x3, the last layer zero at first.
 
     ```none
-    h = relu(norm(conv3x3(bound(x))))
+    h = relu(norm(conv3x3(bound(x))) + conditioning kernel)
     h = relu(norm(conv1x1(h)))
     y = bound(exp(3 log_scale) * (conv3x3(h) + shift))
     bound(x) = limit * tanh(x / limit)
     ```
+
+    The term of the conditioning, if there is any, is zero at first too.
 
     The hidden layers' scale and shift are an activation norm that
     `initialize` sets from data. For vectors (`kernel_size=None`) the
@@ -32,7 +35,7 @@ class CouplingNetwork(keras.layers.Layer):
     scale, whose inverse gives the next step an input that is larger yet.
 
     Shapes: `[N, H, W, C]` to `[N, H, W, num_outputs]`, or `[N, C]` to
-    `[N, num_outputs]`.
+    `[N, num_outputs]`. The conditioning is `[N, D]`, or `[N, H, W, D]`.
 
     As in `ScaledLinear`, `fold`, `apply` and `initialized` are functions of
     weights, a dictionary of those of the layers by their names.
@@ -50,6 +53,7 @@ class CouplingNetwork(keras.layers.Layer):
         edge_padding=True,
         input_bound=bounds.INPUT_BOUND,
         output_bound=bounds.OUTPUT_BOUND,
+        conditioning_size=None,
         seed=None,
         **kwargs,
     ):
@@ -64,6 +68,8 @@ class CouplingNetwork(keras.layers.Layer):
             input_bound: positive `float`, limit of what the network sees, or
                 `None` for none.
             output_bound: likewise, limit of its output.
+            conditioning_size: `int`, channels of the conditioning, or `None`
+                if there is none.
             seed: `int` or `None`.
             **kwargs: arguments of `keras.layers.Layer`.
 
@@ -81,6 +87,7 @@ class CouplingNetwork(keras.layers.Layer):
         self.edge_padding = edge_padding
         self.input_bound = input_bound
         self.output_bound = output_bound
+        self.conditioning_size = conditioning_size
         self.seed = seed
         hidden_sizes = (kernel_size, kernel_size and 1)
         seeds = np.random.default_rng(seed).integers(2**31, size=2).tolist()
@@ -105,6 +112,13 @@ class CouplingNetwork(keras.layers.Layer):
             name="last",
         )
 
+        self.conditioning = None
+        if conditioning_size is not None:
+            checks.positive_integer(conditioning_size=conditioning_size)
+            self.conditioning = conditioning_.ConditioningLinear(
+                num_filters, dtype=self.dtype_policy, name="conditioning"
+            )
+
     @property
     def _layers_in_order(self):
         return [*self.hidden, self.last]
@@ -113,6 +127,8 @@ class CouplingNetwork(keras.layers.Layer):
         for layer in self._layers_in_order:
             layer.build(input_shape)
             input_shape = layer.compute_output_shape(input_shape)
+        if self.conditioning is not None:
+            self.conditioning.build((None, self.conditioning_size))
 
     def stacked_variables(self, num_inputs, num_steps):
         """Fresh weights of `num_steps` such networks; see `ScaledLinear`."""
@@ -122,16 +138,22 @@ class CouplingNetwork(keras.layers.Layer):
                 num_inputs, num_steps
             )
             num_inputs = layer.units
+        if self.conditioning is not None:
+            variables["conditioning"] = self.conditioning.stacked_variables(
+                self.conditioning_size, num_steps
+            )
         return variables
 
-    def call(self, x):
-        return self.apply(
-            scaled_linear.computed(self, self.fold(self.tensors())), x
-        )
+    def call(self, x, conditioning=None):
+        folded = scaled_linear.computed(self, self.fold(self.tensors()))
+        return self.apply(folded, x, conditioning)
 
     def tensors(self):
         """The network's own weights, by the names of its layers."""
-        return {layer.name: layer.tensors() for layer in self._layers_in_order}
+        layers = self._layers_in_order
+        if self.conditioning is not None:
+            layers.append(self.conditioning)
+        return {layer.name: layer.tensors() for layer in layers}
 
     def fold(self, weights):
         """Kernels and biases that include the bounds' factors.
@@ -141,7 +163,8 @@ class CouplingNetwork(keras.layers.Layer):
                 none.
 
         Returns:
-            A list of pairs of a kernel and a bias.
+            A list of pairs of a kernel and a bias; at its end the kernel of
+            the conditioning, if there is any.
         """
         first, second, last = (
             layer.fold(weights[layer.name], gain)
@@ -153,17 +176,27 @@ class CouplingNetwork(keras.layers.Layer):
             second = _with_constant_output(*second)
         if self.output_bound is not None:
             last = tuple(values / self.output_bound for values in last)
-        return [first, second, last]
+        folded = [first, second, last]
+        if self.conditioning is not None:
+            folded.append(weights["conditioning"]["kernel"])
+        return folded
 
-    def apply(self, folded, x):
+    def apply(self, folded, x, conditioning=None):
         """The network's outputs, given what `fold` returns."""
-        first, second, last = folded
+        conditioning_.check_given(self, self.conditioning_size, conditioning)
+        first, second, last, *conditioning_kernel = folded
         x = tf.cast(x, first[0].dtype)
         if self.input_bound is not None:
             x = tf.math.tanh(x / self.input_bound)
         if self.hidden[0].edge_padding:
             x = scaled_linear.with_ones(x)
-        x = scaled_linear.linear(x, *first, activation=tf.nn.relu)
+        if conditioning is None:
+            x = scaled_linear.linear(x, *first, activation=tf.nn.relu)
+        else:
+            more = conditioning_.of_conditioning(
+                *conditioning_kernel, conditioning, x.shape.rank - 1
+            )
+            x = tf.nn.relu(scaled_linear.linear(x, *first) + more)
         x = scaled_linear.linear(x, *second, activation=tf.nn.relu)
         y = scaled_linear.linear(x, *last)
         if self.output_bound is not None:
@@ -199,6 +232,7 @@ class CouplingNetwork(keras.layers.Layer):
             "edge_padding": self.edge_padding,
             "input_bound": self.input_bound,
             "output_bound": self.output_bound,
+            "conditioning_size": self.conditioning_size,
             "seed": self.seed,
         }
 

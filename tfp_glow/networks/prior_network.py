@@ -5,6 +5,7 @@
 import keras
 
 from tfp_glow.networks import bounds
+from tfp_glow.networks import conditioning as conditioning_
 from tfp_glow.networks import scaled_linear
 
 
@@ -12,7 +13,8 @@ from tfp_glow.networks import scaled_linear
 class PriorNetwork(scaled_linear.ScaledLinear):
     """The paper's split prior: one zero-initialised 3x3 convolution.
 
-    Its input and output are bounded as `CouplingNetwork`'s are.
+    Its input and output are bounded as `CouplingNetwork`'s are. What it is
+    conditioned on, if anything, adds `ConditioningLinear` to the convolution.
     """
 
     def __init__(
@@ -20,15 +22,38 @@ class PriorNetwork(scaled_linear.ScaledLinear):
         units,
         input_bound=bounds.INPUT_BOUND,
         output_bound=bounds.OUTPUT_BOUND,
+        conditioning_size=None,
         **kwargs,
     ):
+        """Makes the layer.
+
+        Args:
+            units: `int`, number of outputs.
+            input_bound, output_bound, conditioning_size: see
+                `CouplingNetwork`.
+            **kwargs: arguments of `ScaledLinear`.
+        """
         super().__init__(units, **kwargs)
         bounds.check_bounds(input_bound=input_bound, output_bound=output_bound)
         self.input_bound = input_bound
         self.output_bound = output_bound
+        self.conditioning_size = conditioning_size
+        self.conditioning = None
+        if conditioning_size is not None:
+            self.conditioning = conditioning_.ConditioningLinear(
+                units, dtype=self.dtype_policy, name="conditioning"
+            )
 
-    def call(self, x):
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.conditioning is not None:
+            self.conditioning.build((None, self.conditioning_size))
+
+    def call(self, x, conditioning=None):
+        conditioning_.check_given(self, self.conditioning_size, conditioning)
         y = super().call(bounds.bound(x, self.input_bound))
+        if conditioning is not None:
+            y += self.conditioning(conditioning)
         return bounds.bound(y, self.output_bound)
 
     def get_config(self):
@@ -36,4 +61,5 @@ class PriorNetwork(scaled_linear.ScaledLinear):
             **super().get_config(),
             "input_bound": self.input_bound,
             "output_bound": self.output_bound,
+            "conditioning_size": self.conditioning_size,
         }
