@@ -14,9 +14,9 @@ from tfp_glow import checks
 from tfp_glow import networks
 from tfp_glow import shapes
 from tfp_glow.bijectors import affine_coupling
+from tfp_glow.bijectors import conditional_prior
 from tfp_glow.bijectors import glow_steps
 from tfp_glow.bijectors import squeeze
-from tfp_glow.bijectors import top_prior
 
 tfb = tfp.bijectors
 
@@ -176,7 +176,7 @@ def make_levels(
             with tf.name_scope("prior"):
                 prior = tfb.Identity()
                 if is_top and learn_top_prior:
-                    prior = top_prior.TopPrior.trainable(shape, size, dtype)
+                    prior = _make_top_prior(shape, size, dtype)
                 elif not is_top and learn_split_priors:
                     prior = _make_split_prior(
                         shape,
@@ -199,4 +199,20 @@ def _make_split_prior(shape, dtype, network_arguments):
     layer.build((None, *shape[:-1], half))
     return affine_coupling.AffineCoupling(
         layer, scale="exp", dtype=dtype, name="split_prior"
+    )
+
+
+def _make_top_prior(shape, conditioning_size, dtype):
+    """Normalises every element by a mean and a scale of its own."""
+    zeros = tf.zeros(shape, dtype)
+    log_scale = tf.Variable(zeros, name="log_scale")
+    shift = tf.Variable(zeros, name="shift")
+    if conditioning_size is None:
+        return tfb.Chain(
+            [tfb.Scale(log_scale=log_scale), tfb.Shift(shift)],
+            name="top_prior",
+        )
+    kernel = tf.zeros([conditioning_size, 2 * shape[-1]], dtype)
+    return conditional_prior.ConditionalPrior(
+        shift, log_scale, tf.Variable(kernel, name="conditioning_kernel")
     )
