@@ -52,10 +52,12 @@ def register(name, event_shape, num_variables):
     return add
 
 
-def register_coupling(name, event_shape, num_variables, **kwargs):
+def register_coupling(
+    name, event_shape, num_variables, coupling=tfg.AffineCoupling, **kwargs
+):
     @register(f"coupling_{name}", event_shape, num_variables)
     def _(dtype):
-        return tfg.AffineCoupling.trainable(
+        return coupling.trainable(
             event_shape, num_filters=5, seed=0, dtype=dtype, **kwargs
         )
 
@@ -147,6 +149,22 @@ register_coupling(
     mask="checkerboard",
     additive=True,
 )
+
+for name, coupling in {
+    "spline": tfg.SplineCoupling,
+    "mixture": tfg.MixtureCoupling,
+}.items():
+    register_coupling(f"{name}_of_vectors", [3], UNPADDED, coupling)
+    register_coupling(
+        f"{name}_first_of_images", [2, 3, 3], PADDED, coupling, change="first"
+    )
+    register_coupling(
+        f"{name}_checkerboard",
+        [3, 2, 1],
+        PADDED,
+        coupling,
+        mask="checkerboard",
+    )
 
 
 @register("coupling_of_keras_layers", [4], 4)
@@ -333,6 +351,8 @@ for_one_of_each_kind = pytest.mark.parametrize(
         "coupling_bounded_exp_of_vectors",
         "coupling_additive_of_vectors",
         "coupling_checkerboard_first",
+        "coupling_spline_checkerboard",
+        "coupling_mixture_first_of_images",
         "coupling_of_keras_layers",
         "coupling_of_a_function",
         "coupling_of_a_module",

@@ -7,9 +7,13 @@ from tfp_glow import datasets as datasets
 from tfp_glow import layers as layers
 from tfp_glow.bijectors import ActNorm as ActNorm
 from tfp_glow.bijectors import AffineCoupling as AffineCoupling
+from tfp_glow.bijectors import Coupling as Coupling
 from tfp_glow.bijectors import Glow as Glow
 from tfp_glow.bijectors import Invertible1x1Conv as Invertible1x1Conv
+from tfp_glow.bijectors import MixtureCoupling as MixtureCoupling
+from tfp_glow.bijectors import MixtureOfLogistics as MixtureOfLogistics
 from tfp_glow.bijectors import Repeated as Repeated
+from tfp_glow.bijectors import SplineCoupling as SplineCoupling
 from tfp_glow.bijectors import Squeeze as Squeeze
 from tfp_glow.distributions import bits_per_dim as bits_per_dim
 from tfp_glow.distributions import Dequantized as Dequantized

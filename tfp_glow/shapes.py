@@ -35,6 +35,11 @@ def reshape_event(x, event_ndims, new_shape):
     return y
 
 
+def per_channel(x, size):
+    """Numbers of shape `[..., C * size]` as `[..., C, size]`."""
+    return reshape_event(x, 1, [x.shape[-1] // size, size])
+
+
 def flatten_batch(x, event_ndims):
     """Makes the leading dimensions one, whatever their number."""
     lead = x.shape.rank - event_ndims

@@ -4,16 +4,24 @@
 
 from tfp_glow.bijectors.actnorm import ActNorm
 from tfp_glow.bijectors.affine_coupling import AffineCoupling
+from tfp_glow.bijectors.coupling import Coupling
 from tfp_glow.bijectors.glow import Glow
 from tfp_glow.bijectors.invertible_1x1_conv import Invertible1x1Conv
+from tfp_glow.bijectors.mixture_coupling import MixtureCoupling
+from tfp_glow.bijectors.mixture_of_logistics import MixtureOfLogistics
 from tfp_glow.bijectors.repeated import Repeated
+from tfp_glow.bijectors.spline_coupling import SplineCoupling
 from tfp_glow.bijectors.squeeze import Squeeze
 
 __all__ = [
     "ActNorm",
     "AffineCoupling",
+    "Coupling",
     "Glow",
     "Invertible1x1Conv",
+    "MixtureCoupling",
+    "MixtureOfLogistics",
     "Repeated",
+    "SplineCoupling",
     "Squeeze",
 ]

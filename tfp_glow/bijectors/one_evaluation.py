@@ -52,3 +52,21 @@ def inverse_and_log_det(bijector, y, event_ndims):
     """`bijector.inverse(y)` and the log-det of events of `event_ndims`."""
     x = bijector.inverse(y)
     return x, bijector.inverse_log_det_jacobian(y, event_ndims=event_ndims)
+
+
+def elementwise_forward(bijector, x):
+    """`bijector.forward(x)` and the log-det of every element.
+
+    Of a `OneEvaluation`, for one use, without what `tfb.Bijector` adds to
+    every call: a cache, a scope and a sum over no dimensions.
+    """
+    if isinstance(bijector, OneEvaluation):
+        return bijector._forward_and_log_det(x)
+    return forward_and_log_det(bijector, x, 0)
+
+
+def elementwise_inverse(bijector, y):
+    """`bijector.inverse(y)` and the log-det of every element; as above."""
+    if isinstance(bijector, OneEvaluation):
+        return bijector._inverse_and_log_det(y)
+    return inverse_and_log_det(bijector, y, 0)
