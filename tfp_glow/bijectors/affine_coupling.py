@@ -3,14 +3,11 @@
 """AffineCoupling: one half of an input scales and shifts the other."""
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfp_glow import checks
 from tfp_glow.bijectors import coupling
 from tfp_glow.bijectors import one_evaluation
 from tfp_glow.bijectors import scales
-
-tfb = tfp.bijectors
 
 
 class AffineCoupling(coupling.Coupling):
@@ -96,13 +93,13 @@ class AffineCoupling(coupling.Coupling):
 
     def elementwise(self, outputs):
         if self._additive:
-            return tfb.Shift(outputs)
+            return ScaleAndShift(None, None, outputs)
         shift, raw = tf.split(outputs, 2, axis=-1)
         return ScaleAndShift(*scales.SCALES[self._scale](raw), shift)
 
 
 class ScaleAndShift(one_evaluation.OneEvaluation):
-    """y = scale * x + shift, elementwise; the scale's logarithm is given."""
+    """y = scale * x + shift, elementwise; no scale if it is `None`."""
 
     def __init__(self, scale, log_scale, shift):
         parameters = dict(locals())
@@ -120,7 +117,11 @@ class ScaleAndShift(one_evaluation.OneEvaluation):
         return dict()
 
     def _forward_and_log_det(self, x):
+        if self._scale is None:
+            return x + self._shift, tf.zeros([], x.dtype)
         return self._scale * x + self._shift, self._log_scale
 
     def _inverse_and_log_det(self, y):
+        if self._scale is None:
+            return y - self._shift, tf.zeros([], y.dtype)
         return (y - self._shift) / self._scale, -self._log_scale
