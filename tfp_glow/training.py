@@ -30,7 +30,9 @@ SETTINGS = {
     "permutation": Setting(
         "string", "learned", "learned (1x1 convolution), reverse or shuffle"
     ),
-    "coupling": Setting("string", "affine", "affine or additive"),
+    "coupling": Setting(
+        "string", "affine", "affine, additive, spline or mixture couplings"
+    ),
     "scale": Setting(
         "string",
         "sigmoid",

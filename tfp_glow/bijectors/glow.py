@@ -111,7 +111,8 @@ class Glow(one_evaluation.OneEvaluation):
             dtype: floating dtype.
             permutation: `"learned"` (1x1 convolution), `"reverse"` or
                 `"shuffle"`.
-            coupling: `"affine"` or `"additive"`.
+            coupling: `"affine"`, `"additive"`, `"spline"` or `"mixture"`; see
+                `AffineCoupling`, `SplineCoupling` and `MixtureCoupling`.
             scale: name of the scale function of affine couplings.
             network: the couplings' network: `"paper"`; `"gated"`, a gated
                 residual one; `"attention"`, the same with self-attention
@@ -155,7 +156,7 @@ class Glow(one_evaluation.OneEvaluation):
         checks.choice(
             "permutation", permutation, invertible_1x1_conv.PERMUTATIONS
         )
-        checks.choice("coupling", coupling, glow_steps.COUPLINGS)
+        checks.choice("coupling", coupling, tuple(glow_steps.COUPLINGS))
         checks.choice("scale", scale, tuple(scales.SCALES))
         checks.choice("conditioned", conditioned, ("all", "priors"))
         networks.check_network(network)

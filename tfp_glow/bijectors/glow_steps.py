@@ -14,12 +14,21 @@ from tfp_glow.bijectors import actnorm
 from tfp_glow.bijectors import affine_coupling
 from tfp_glow.bijectors import channel_map
 from tfp_glow.bijectors import invertible_1x1_conv
+from tfp_glow.bijectors import mixture_coupling
 from tfp_glow.bijectors import repeated
+from tfp_glow.bijectors import spline_coupling
 
 tfb = tfp.bijectors
 
 
-COUPLINGS = ("affine", "additive")
+COUPLINGS = {
+    "affine": affine_coupling.AffineCoupling,
+    "additive": functools.partial(
+        affine_coupling.AffineCoupling, additive=True
+    ),
+    "spline": spline_coupling.SplineCoupling,
+    "mixture": mixture_coupling.MixtureCoupling,
+}
 
 
 def make_steps(
@@ -54,11 +63,19 @@ def make_steps(
         A `Repeated`.
     """
     *spatial_shape, num_channels = event_shape
-    num_seen, num_changed = num_channels // 2, -(-num_channels // 2)
+    event_ndims = len(event_shape)
+    make_coupling = functools.partial(
+        COUPLINGS[coupling],
+        **({"scale": scale} if coupling == "affine" else {}),
+        event_ndims=event_ndims,
+    )
+    num_seen, num_outputs = make_coupling(tf.identity).network_channels(
+        event_shape
+    )
     conv_seed, network_seed = seed.generate_state(2).tolist()
     template = networks.make_network(
         network,
-        num_outputs=num_changed * (1 if coupling == "additive" else 2),
+        num_outputs=num_outputs,
         num_filters=num_filters,
         spatial_shape=spatial_shape,
         seed=network_seed,
@@ -81,9 +98,8 @@ def make_steps(
         functools.partial(
             _make_step,
             template=template,
-            coupling=coupling,
-            scale=scale,
-            event_ndims=len(event_shape),
+            make_coupling=make_coupling,
+            event_ndims=event_ndims,
         ),
         {
             "act_norm": {"shift": norm.shift, "log_scale": norm.log_scale},
@@ -100,9 +116,9 @@ def make_steps(
             num_pixels=math.prod(spatial_shape),
         ),
         initialize_fn=functools.partial(
-            _initialize, template=template, event_ndims=len(event_shape)
+            _initialize, template=template, event_ndims=event_ndims
         ),
-        event_ndims=len(event_shape),
+        event_ndims=event_ndims,
         dtype=dtype,
         name="steps",
     )
@@ -141,18 +157,13 @@ def _channel_maps(p, num_pixels):
     }
 
 
-def _make_step(p, conditioning=None, *, template, coupling, scale, event_ndims):
+def _make_step(p, conditioning=None, *, template, make_coupling, event_ndims):
     network = functools.partial(
         template.apply, p["network"], conditioning=conditioning
     )
     return tfb.Chain(
         [
-            affine_coupling.AffineCoupling(
-                network,
-                scale=scale,
-                additive=coupling == "additive",
-                event_ndims=event_ndims,
-            ),
+            make_coupling(network),
             channel_map.ChannelMap(**p["channel_map"], event_ndims=event_ndims),
         ],
         name="step",
