@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tfp_glow import baselines
-from tfp_glow import distributions
+from tfp_glow import dequantized
 
 
 def draw(count, shape=(3, 2, 1), bins=5, seed=0):
@@ -70,7 +70,7 @@ def test_gaussian_approaches_the_entropy_of_gaussian_data():
     )
     distribution = baselines.gaussian(images[:count], bins)
     bits = baselines.bits_per_dim(distribution, images[count:])
-    assert isinstance(distribution, distributions.Dequantized)
+    assert isinstance(distribution, dequantized.Dequantized)
     assert bits.shape == (count,)
     expected = entropy / (size * math.log(2))
     np.testing.assert_allclose(bits.mean(), expected, atol=0.01)

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_glow import dequantized
 from tfp_glow import distributions
 
 tfd = tfp.distributions
@@ -82,7 +83,7 @@ def gaussian(images, bins):
         loc=values.mean(axis=0), scale_tril=np.linalg.cholesky(covariance)
     )
     reshape = tfp.bijectors.Reshape(event_shape, event_shape_in=[size])
-    return distributions.Dequantized(
+    return dequantized.Dequantized(
         tfd.TransformedDistribution(normal, reshape), bins
     )
 
@@ -105,7 +106,7 @@ def bits_per_dim(distribution, images, batch_size=256):
     Returns:
         Array `[N]`; for `gaussian` an upper bound, from one draw of noise.
     """
-    is_bound = isinstance(distribution, distributions.Dequantized)
+    is_bound = isinstance(distribution, dequantized.Dequantized)
     log_probs = []
     for i in range(0, len(images), batch_size):
         batch = tf.cast(images[i : i + batch_size], tf.int32)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfp_glow import checks
-from tfp_glow import distributions
+from tfp_glow import dequantized
 
 _EMPTY = "Expected a data set of at least one batch. Received: an empty one"
 
@@ -52,7 +52,7 @@ class Batches:
 
     def event_tensors(self, x):
         """Tensors, and of the distribution's dtype if that is floating."""
-        if isinstance(self._distribution, distributions.Dequantized):
+        if isinstance(self._distribution, dequantized.Dequantized):
             return tf.convert_to_tensor(x)
         return tf.nest.map_structure(
             lambda dtype, values: tf.cast(values, dtype),

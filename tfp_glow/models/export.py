@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfp_glow import distributions
+from tfp_glow import dequantized
 from tfp_glow.bijectors import Glow
 
 # As Keras names it.
@@ -72,7 +72,7 @@ def self_contained(distribution):
     functions. Of these TensorFlow saves the first derivatives alone, and warns
     of the others whenever such a file is loaded.
     """
-    if isinstance(distribution, distributions.Dequantized):
+    if isinstance(distribution, dequantized.Dequantized):
         return distribution.copy(
             distribution=self_contained(distribution.distribution)
         )

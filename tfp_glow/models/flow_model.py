@@ -10,6 +10,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_glow import checks
+from tfp_glow import dequantized
 from tfp_glow import distributions
 from tfp_glow import files
 from tfp_glow import replicas
@@ -212,7 +213,7 @@ class FlowModel(keras.Model):
 
     @property
     def _is_dequantized(self):
-        return isinstance(self.distribution, distributions.Dequantized)
+        return isinstance(self.distribution, dequantized.Dequantized)
 
     def make_train_function(self, force=False):
         # A step that makes the optimizer's variables is traced twice.
@@ -708,7 +709,7 @@ def _check_arguments(distribution, conditioning_fn, conditioning_shape):
 
 def _variables_hang_from(distribution):
     """Whether it is known without a call of the density, as of a `Glow`."""
-    if isinstance(distribution, distributions.Dequantized):
+    if isinstance(distribution, dequantized.Dequantized):
         distribution = distribution.distribution
     return isinstance(distribution, _TRANSFORMED) and isinstance(
         distribution.bijector, Glow

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfp_glow import checks
+from tfp_glow import dequantized
 from tfp_glow import distributions
 from tfp_glow import networks
 from tfp_glow.bijectors import precision
@@ -116,7 +117,7 @@ class GlowModel(flow_model.FlowModel):
         )
         shape = flow.bijector.conditioning_shape
         super().__init__(
-            distributions.Dequantized(flow, bins, validate_args=True),
+            dequantized.Dequantized(flow, bins, validate_args=True),
             conditioning_fn=None if shape is None else _bijector_kwargs,
             conditioning_shape=shape,
             num_classes=num_classes,
