@@ -4,6 +4,7 @@
 
 import math
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import parameter_properties
@@ -11,6 +12,7 @@ from tensorflow_probability.python.internal import samplers
 
 from tfp_glow import checks
 
+tfb = tfp.bijectors
 tfd = tfp.distributions
 
 
@@ -18,18 +20,28 @@ class Dequantized(tfd.Distribution):
     """Integer images under a continuous distribution.
 
     ```none
-    log P(x) >= E[ log p((x + u) / bins - 1/2) ] - D ln bins,   u ~ U[0, 1)**D
+    log P(x) >= E[ log 1/M sum{ w[m] : m } ] - D ln bins
+    w[m] = p((x + u[m]) / bins - 1/2) / q(u[m] | x),   u[m] ~ q(. | x)
     sample = clip(floor(bins * (y + 1/2)), 0, bins - 1),   y ~ p
     ```
 
     where `p` is the density of the continuous distribution, over values in
-    `[-1/2, 1/2)`, and `D` the number of dimensions of an event.
+    `[-1/2, 1/2)`, `D` the number of dimensions of an event, `M` the number of
+    noise samples, and `q` the density of the noise over `[0, 1)**D`: uniform,
+    `q = 1`, or what `dequantizer` makes of uniform noise.
 
-    `log_prob` estimates this lower bound from one draw of the noise, so it
-    is random unless `seed` is given: `log_prob(x, seed=0)`. Given `first_row`
-    also, it takes the noise which `x` would get as the rows from there on of a
-    larger batch. In float32 the noise resolves a grey level about
-    `2**24 / bins` times.
+    `log_prob` estimates this lower bound of the log-probability from one set
+    of `M` draws, so it is random unless `seed` is given: `log_prob(x, seed=0)`.
+    Whatever is reported from it is a bound too, and has to be called one. The
+    bound never falls with `M`, and tends to `log P(x)`; `copy` gives another
+    `M`, as for an evaluation: `images.copy(num_noise_samples=64)`. Given
+    `first_row` also, it takes the noise which `x` would get as the rows from
+    there on of a larger batch. In float32 the noise resolves a grey level
+    about `2**24 / bins` times.
+
+    The draws are walked by a loop, so that without gradients they need the
+    memory of one, and so that keyword arguments, as of a conditional
+    distribution, belong to the rows of `x` whatever `M` is.
 
     | | shape |
     |---|---|
@@ -42,39 +54,71 @@ class Dequantized(tfd.Distribution):
     flow = tfg.glow_distribution([8, 8, 3], num_levels=2, num_steps=4)
     images = tfg.Dequantized(flow, bins=256)
     x = images.sample(5, seed=0)  # int32, in [0, 256)
-    tfg.bits_per_dim(images.log_prob(x, seed=0), 8 * 8 * 3)
+    tfg.bits_per_dim(images.log_prob(x, seed=0), 8 * 8 * 3)  # at most this
+    ```
+
+    A dequantizer is any callable from integer images to a `tfb.Bijector` from
+    the unit cube to itself, of which the noise is the image of uniform noise.
+    `tfg.Dequantizer.trainable` makes the flow of Flow++; a small one by hand:
+
+    ```python
+    power = tf.Variable(1.0)
+    images = tfg.Dequantized(
+        flow, 256, dequantizer=lambda x: tfb.Power(power), num_noise_samples=4
+    )
     ```
 
     References:
         Theis et al., A note on the evaluation of generative models, 2016,
-        section 3.1.
+        section 3.1; Ho et al., Flow++, 2019, section 3.1; Burda et al.,
+        Importance weighted autoencoders, 2016, theorem 1.
     """
 
     def __init__(
-        self, distribution, bins=256, validate_args=False, name="dequantized"
+        self,
+        distribution,
+        bins=256,
+        dequantizer=None,
+        num_noise_samples=1,
+        validate_args=False,
+        name="dequantized",
     ):
         """Makes the distribution.
 
         Args:
             distribution: continuous `tfd.Distribution`.
             bins: `int` of at least 2, number of grey levels.
-            validate_args: `bool`; if true, values outside `[0, bins)` raise
+            dequantizer: callable from integer images, `[..., *event_shape]`,
+                to a `tfb.Bijector` of `[0, 1)**D`; `None` is uniform noise.
+            num_noise_samples: positive `int`, `M`.
+            validate_args: `bool`; if true, values outside `[0, bins)`, and
+                noise outside `[0, 1]`, raise
                 `tf.errors.InvalidArgumentError`.
             name: `str`.
 
         Raises:
-            ValueError: if `bins` is not such an integer.
+            TypeError: if `dequantizer` cannot be called, or when it does not
+                return a bijector.
+            ValueError: if `bins` or `num_noise_samples` is not such an integer.
         """
         parameters = dict(locals())
-        checks.positive_integer(bins=bins)
+        checks.positive_integer(bins=bins, num_noise_samples=num_noise_samples)
         if bins < 2:
             raise ValueError(
                 "Invalid value received for argument `bins`. Expected at "
                 f"least 2 grey levels. Received: bins={bins}"
             )
+        if dequantizer is not None and not callable(dequantizer):
+            raise TypeError(
+                "Invalid value received for argument `dequantizer`. Expected "
+                "None or a callable from images to a bijector. Received: "
+                f"{type(dequantizer).__name__}"
+            )
         with tf.name_scope(name) as name:
             self._distribution = distribution
             self._bins = bins
+            self._dequantizer = dequantizer
+            self._num_noise_samples = num_noise_samples
             super().__init__(
                 dtype=tf.int32,
                 reparameterization_type=tfd.NOT_REPARAMETERIZED,
@@ -100,6 +144,16 @@ class Dequantized(tfd.Distribution):
         """Number of grey levels."""
         return self._bins
 
+    @property
+    def dequantizer(self):
+        """What makes the noise of uniform noise, or `None`."""
+        return self._dequantizer
+
+    @property
+    def num_noise_samples(self):
+        """Draws of the noise in an estimate of the bound, `M`."""
+        return self._num_noise_samples
+
     def dequantize(self, images, noise=0.5):
         """Continuous values of integer images.
 
@@ -116,6 +170,59 @@ class Dequantized(tfd.Distribution):
         if images.dtype.is_integer:
             images = tf.cast(images, self.distribution.dtype)
         return (images + noise) / self.bins - 0.5
+
+    def noise(self, images, uniform):
+        """The dequantisation noise that uniform noise becomes, by images.
+
+        Args:
+            images: integer `Tensor` `[..., *event_shape]`.
+            uniform: floating `Tensor` of that shape, numbers of TensorFlow's
+                generators in `[0, 1)`.
+
+        Returns:
+            `Tensor` of the same shape in `[0, 1)`, such that `images + noise`
+            too is rounded to less than the next integer unless the noise is
+            uniform; and the logarithm of its density, of the batch's shape, or
+            `[]` if it is uniform.
+        """
+        return self._noise(self._noise_bijector(images), uniform)
+
+    def _noise_bijector(self, images):
+        if self.dequantizer is None:
+            return None
+        bijector = self.dequantizer(images)
+        if not isinstance(bijector, tfb.Bijector):
+            raise TypeError(
+                "Expected `dequantizer` to return a `tfb.Bijector`. Received: "
+                f"{type(bijector).__name__}"
+            )
+        return bijector
+
+    def _noise(self, bijector, uniform):
+        if bijector is None:
+            return uniform, tf.zeros([], uniform.dtype)
+        dtype = uniform.dtype.as_numpy_dtype
+        # A generator's numbers are the lower ends of equal intervals. Their
+        # centres are just as uniform, and 0, where densities may have a pole,
+        # is none of them.
+        uniform += np.finfo(dtype).eps / 2.0
+        noise = bijector.forward(uniform)
+        log_density = -bijector.forward_log_det_jacobian(
+            uniform, event_ndims=len(self.event_shape)
+        )
+        if self.validate_args:
+            message = "Expected a `dequantizer` that gives noise in [0, 1]."
+            checked = [
+                tf.debugging.assert_non_negative(noise, message=message),
+                tf.debugging.assert_less_equal(
+                    noise, tf.ones([], noise.dtype), message=message
+                ),
+            ]
+            with tf.control_dependencies(checked):
+                noise = tf.identity(noise)
+        # The largest that the highest grey level does not round up.
+        largest = np.nextafter(dtype(self.bins), dtype(0)) - (self.bins - 1)
+        return tf.clip_by_value(noise, 0, largest), log_density
 
     def grey_levels(self, values):
         """The inverse of `dequantize`, continuous and not clipped.
@@ -162,27 +269,46 @@ class Dequantized(tfd.Distribution):
                 "Invalid dtype received by `Dequantized.log_prob`. Expected "
                 f"integers in [0, {self.bins}). Received: {value.dtype.name}"
             )
-        dtype = self.distribution.dtype
         if isinstance(seed, int):
             # TFP makes other numbers of an `int` seed at every call.
             seed = (0, seed)
-        shape = tf.shape(value)
+        seed = samplers.sanitize_seed(seed, salt="dequantize")
+        bijector = self._noise_bijector(value)
+
+        def log_weight(seed):
+            uniform = self._uniform(tf.shape(value), seed, first_row)
+            noise, log_density = self._noise(bijector, uniform)
+            values = self.dequantize(value, noise)
+            return self.distribution.log_prob(values, **kwargs) - log_density
+
+        if self.num_noise_samples == 1:
+            bound = log_weight(seed)
+        else:
+            bound = self._log_mean_exp(log_weight, seed)
+        event_size = tf.cast(
+            tf.reduce_prod(self.event_shape_tensor()), bound.dtype
+        )
+        return bound - event_size * math.log(self.bins)
+
+    def _uniform(self, shape, seed, first_row):
+        """Uniform noise, of the rows of a larger batch from one on if given."""
         if first_row is not None:
             shape = tf.concat([first_row + shape[:1], shape[1:]], axis=0)
         noise = samplers.uniform(
-            shape,
-            dtype=dtype,
-            seed=samplers.sanitize_seed(seed, salt="dequantize"),
+            shape, dtype=self.distribution.dtype, seed=seed
         )
-        if first_row is not None:
-            noise = noise[first_row:]
-        log_prob = self.distribution.log_prob(
-            self.dequantize(value, noise), **kwargs
+        return noise if first_row is None else noise[first_row:]
+
+    def _log_mean_exp(self, log_weight, seed):
+        seeds = samplers.split_seed(seed, n=self.num_noise_samples)
+        log_weights = tf.map_fn(
+            log_weight,
+            tf.stack(seeds),
+            parallel_iterations=1,
+            fn_output_signature=self.distribution.dtype,
         )
-        event_size = tf.cast(
-            tf.reduce_prod(self.event_shape_tensor()), log_prob.dtype
-        )
-        return log_prob - event_size * math.log(self.bins)
+        total = tf.reduce_logsumexp(log_weights, axis=0)
+        return total - math.log(self.num_noise_samples)
 
     def _sample_control_dependencies(self, value, **kwargs):
         if not self.validate_args:
