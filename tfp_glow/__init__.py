@@ -16,6 +16,7 @@ from tfp_glow.bijectors import Repeated as Repeated
 from tfp_glow.bijectors import SplineCoupling as SplineCoupling
 from tfp_glow.bijectors import Squeeze as Squeeze
 from tfp_glow.dequantized import Dequantized as Dequantized
+from tfp_glow.dequantizer import Dequantizer as Dequantizer
 from tfp_glow.distributions import bits_per_dim as bits_per_dim
 from tfp_glow.distributions import glow_distribution as glow_distribution
 from tfp_glow.models import FlowModel as FlowModel

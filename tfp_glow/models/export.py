@@ -9,6 +9,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfp_glow import dequantized
+from tfp_glow import dequantizer
 from tfp_glow.bijectors import Glow
 
 # As Keras names it.
@@ -73,8 +74,12 @@ def self_contained(distribution):
     of the others whenever such a file is loaded.
     """
     if isinstance(distribution, dequantized.Dequantized):
+        noise = distribution.dequantizer
+        if isinstance(noise, dequantizer.Dequantizer):
+            noise = noise.with_gradient("store")
         return distribution.copy(
-            distribution=self_contained(distribution.distribution)
+            distribution=self_contained(distribution.distribution),
+            dequantizer=noise,
         )
     bijector = getattr(distribution, "bijector", None)
     if isinstance(bijector, Glow):

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 
 from tfp_glow import checks
 from tfp_glow import dequantized
+from tfp_glow import dequantizer
 from tfp_glow import distributions
 from tfp_glow import files
 from tfp_glow import replicas
@@ -483,9 +484,10 @@ class FlowModel(keras.Model):
         distribution = self.distribution
         if self._is_dequantized:
             continuous = distribution.distribution
-            noise = tf.random.stateless_uniform(
+            uniform = tf.random.stateless_uniform(
                 x.shape, seed=FIXED_SEED, dtype=continuous.dtype
             )
+            noise, _ = distribution.noise(x, uniform)
             x = distribution.dequantize(x, noise)
             distribution = continuous
         bijectors = []
@@ -710,6 +712,9 @@ def _check_arguments(distribution, conditioning_fn, conditioning_shape):
 def _variables_hang_from(distribution):
     """Whether it is known without a call of the density, as of a `Glow`."""
     if isinstance(distribution, dequantized.Dequantized):
+        noise = distribution.dequantizer
+        if not (noise is None or isinstance(noise, dequantizer.Dequantizer)):
+            return False
         distribution = distribution.distribution
     return isinstance(distribution, _TRANSFORMED) and isinstance(
         distribution.bijector, Glow

@@ -10,6 +10,7 @@ from tfp_glow.networks.coupling_network import CouplingNetwork
 from tfp_glow.networks.factory import check_network
 from tfp_glow.networks.factory import make_network
 from tfp_glow.networks.factory import NETWORKS
+from tfp_glow.networks.feature_network import FeatureNetwork
 from tfp_glow.networks.gated import GatedResidual
 from tfp_glow.networks.layer_network import LayerNetwork
 from tfp_glow.networks.prior_network import PriorNetwork
@@ -22,6 +23,7 @@ __all__ = [
     "OUTPUT_BOUND",
     "ConditioningLinear",
     "CouplingNetwork",
+    "FeatureNetwork",
     "GatedResidual",
     "LayerNetwork",
     "PriorNetwork",
