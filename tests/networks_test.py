@@ -63,6 +63,10 @@ def constructors():
             ),
             VECTORS,
         ),
+        "feature_network": (
+            networks.FeatureNetwork(5, seed=1),
+            IMAGES,
+        ),
         "prior_network": (
             networks.PriorNetwork(3, kernel_size=3, input_bound=7.0),
             IMAGES,
@@ -225,6 +229,14 @@ def test_networks_start_at_zero(shape):
         4, kernel_size=3 if len(shape) == 4 else None, dtype="float64"
     )
     assert not np.any(prior(x))
+
+
+def test_features_of_inputs_of_variance_1_have_about_that_variance():
+    network = networks.FeatureNetwork(64, seed=0, dtype="float64")
+    features = network(helpers.normal([4, 8, 8, 3]))
+    assert features.shape == [4, 8, 8, 64]
+    inside = features[:, 2:-2, 2:-2]  # Zeros pad the image.
+    np.testing.assert_allclose(np.mean(inside**2), 1.0, atol=0.2)
 
 
 def test_bounds_limit_what_a_network_sees_and_says():
