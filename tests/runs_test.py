@@ -270,6 +270,27 @@ def test_a_run_of_other_settings_is_left_alone(
     }
 
 
+def test_a_run_of_a_version_without_a_setting_resumes(
+    run, settings, no_pictures
+):
+    config = json.loads((run / "config.json").read_text())
+    for name in ("optimizer", "decay", "beta_2", "clipnorm"):
+        del config["settings"][name]
+    (run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="optimizer='adam' there, 'adamax' h"):
+        runs.train(str(run), epochs=3, optimizer="adamax", **settings)
+    runs.train(str(run), epochs=3, **settings)
+    assert [int(row["step"]) for row in metrics(run)] == [4, 8, 12]
+
+
+def test_other_epochs_are_no_part_of_a_cosine(tmp_path, settings, no_pictures):
+    settings = {**settings, "decay": "cosine"}
+    for _ in range(2):
+        runs.train(str(tmp_path), epochs=1, **settings)
+    with pytest.raises(ValueError, match="epochs=1 there, 2 here"):
+        runs.train(str(tmp_path), epochs=2, **settings)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.999])
 @pytest.mark.parametrize("name", ["last.keras", "model.keras"])
 def test_a_truncated_model_is_an_error(run, settings, name, share, no_training):
@@ -341,6 +362,9 @@ def test_a_folder_that_cannot_be_made_is_an_error(
         ({"epochs": 0}, "`epochs`"),
         ({"num_steps": -1}, "`num_steps`"),
         ({"num_filters": 0}, "`num_filters`"),
+        ({"optimizer": "adams"}, "Did you mean 'adam'"),
+        ({"decay": "cosine", "epochs": 1, "warmup_steps": 4}, "`total_steps`"),
+        ({"clipnorm": -1.0}, "`clipnorm`"),
     ],
 )
 def test_an_invalid_setting_is_an_error_before_the_folder_is_made(
@@ -389,16 +413,35 @@ def test_levels_are_as_many_as_the_size_allows(image_shape, levels):
     assert training.default_num_levels(image_shape) == levels
 
 
-def test_the_learning_rate_is_warmed_up_and_then_constant():
-    optimizer = training.make_optimizer(
-        {"learning_rate": 1e-2, "warmup_steps": 4, "ema": 0.99}
-    )
+def test_the_recipe_of_the_settings_is_trained_with(
+    tmp_path, data, monkeypatch
+):
+    def fit(model, *args, **kwargs):
+        found.append(model.optimizer)
+
+    found = []
+    monkeypatch.setattr(tfg.FlowModel, "fit", fit)
+    monkeypatch.setattr(runs, "draw", lambda run: None)
+    settings = {
+        **TINY,
+        "dataset": data,
+        "optimizer": "adamax",
+        "decay": "cosine",
+        "beta_2": 0.98,
+        "clipnorm": 0.0,
+        "ema": 0.9,
+    }
+    runs.train(tmp_path / "run", epochs=3, **settings)
+    (optimizer,) = found
+    assert isinstance(optimizer, keras.optimizers.Adamax)
     rates = []
-    for step in (0, 1, 2, 3, 4, 5, 100, 10**6):
+    for step in (0, 1, 2, 7, 12):  # Of 3 epochs of 4 steps.
         optimizer.iterations.assign(step)
         rates.append(float(optimizer.learning_rate))
-    expected = [0, 0.25, 0.5, 0.75, 1, 1, 1, 1]
-    np.testing.assert_allclose(rates, 1e-2 * np.array(expected), rtol=1e-5)
+    np.testing.assert_allclose(rates, [0, 5e-3, 1e-2, 5e-3, 0], atol=1e-8)
+    assert optimizer.beta_2 == 0.98
+    assert optimizer.global_clipnorm is None
+    assert optimizer.ema_momentum == 0.9
 
 
 # What is made of a run.

@@ -30,6 +30,7 @@ from tfp_glow import datasets
 from tfp_glow import evaluation
 from tfp_glow import files
 from tfp_glow import plots
+from tfp_glow import recipe
 from tfp_glow import strategies
 from tfp_glow import training
 from tfp_glow.models import file_format
@@ -75,12 +76,12 @@ def train(out, **settings):
         FloatingPointError: if the loss is not finite; the files of the last
             finished epoch remain.
     """
-    defaults = {name: setting.default for name, setting in SETTINGS.items()}
     for name in settings:
         checks.choice("settings", name, SETTINGS)
-    settings = {**defaults, **settings}
+    settings = {**_defaults(), **settings}
     counts = ("batch_size", "init_batches", "epochs")
     checks.positive_integer(**{name: settings[name] for name in counts})
+    recipe.check(**training.recipe_settings(settings))
     strategy = strategies.make(settings["strategy"])
     with strategies.lost_workers(strategy):
         _train(out, settings, strategy)
@@ -105,8 +106,9 @@ def _train(out, settings, strategy):
     with strategy.scope():
         model, history = _last_checkpoint(out)
         if model is None:
+            optimizer = training.make_optimizer(settings, info)
             model = training.make_model(settings, info)
-            model.compile(training.make_optimizer(settings))
+            model.compile(optimizer)
     train_set = training.load(settings, "train", initial_epoch=len(history))
     validation_set = training.load(settings, "validation")
     if is_chief:
@@ -266,6 +268,10 @@ def load_model(path):
     return keras.models.load_model(path)
 
 
+def _defaults():
+    return {name: setting.default for name, setting in SETTINGS.items()}
+
+
 def _path(run, name):
     return os.path.join(run, name)
 
@@ -348,12 +354,16 @@ def _check_folder(out, config):
     """Raises `ValueError` unless the folder is new or holds this run."""
     path = _path(out, "config.json")
     if os.path.exists(path):
-        old = read_settings(path)
+        old = {**_defaults(), **read_settings(path)}
         new = config["settings"]
+        limits = {*_LIMITS}
+        # Another number of epochs is another cosine.
+        if new["decay"] == "cosine":
+            limits.remove("epochs")
         differing = [
-            f"{key}={old.get(key)!r} there, {new[key]!r} here"
+            f"{key}={old[key]!r} there, {new[key]!r} here"
             for key in new
-            if key not in _LIMITS and old.get(key) != new[key]
+            if key not in limits and old[key] != new[key]
         ]
         if differing:
             raise ValueError(

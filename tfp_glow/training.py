@@ -5,14 +5,14 @@
 import collections
 import math
 
-import keras
-
 from tfp_glow import datasets
 from tfp_glow import models
+from tfp_glow import recipe
 
 Setting = collections.namedtuple("Setting", ["kind", "default", "help"])
 
-# The settings of `train`, with absl's names for their kinds.
+# The settings of `train`, with absl's names for their kinds. What resumes a run
+# of a version that lacked one takes its default for what was done then.
 SETTINGS = {
     "dataset": Setting(
         "string",
@@ -43,10 +43,23 @@ SETTINGS = {
     ),
     "batch_size": Setting("integer", 64, "images in a step"),
     "init_batches": Setting("integer", 4, "batches that initialise ActNorm"),
-    "learning_rate": Setting("float", 2e-3, "Adam's, after the warm-up"),
+    "optimizer": Setting("string", "adam", "adam or adamax"),
+    "learning_rate": Setting("float", 2e-3, "after the warm-up"),
     "warmup_steps": Setting("integer", 100, "steps of linear warm-up"),
+    "decay": Setting(
+        "string",
+        "constant",
+        "constant after the warm-up, or cosine down to 0 at the last of the "
+        "epochs, whether or not max_minutes or patience end it before",
+    ),
+    "beta_2": Setting("float", 0.999, "memory of the gradients' size"),
+    "clipnorm": Setting(
+        "float", 100.0, "largest norm of the whole gradient (0: no limit)"
+    ),
     "ema": Setting(
-        "float", 0.99, "momentum of the weights' average that is evaluated"
+        "float",
+        0.99,
+        "momentum of the weights' average that is evaluated (0: no average)",
     ),
     "epochs": Setting("integer", 100, "epochs at most"),
     "max_minutes": Setting(
@@ -124,24 +137,26 @@ def make_model(settings, info):
     )
 
 
-def make_optimizer(settings):
-    """Adam with a warm-up, which also averages the weights."""
-    # Past its first step the cosine is over and `alpha` holds the rate, so
-    # this is a linear warm-up and a constant rate from then on.
-    rate = settings["learning_rate"]
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        decay_steps=1,
-        alpha=1.0,
-        warmup_target=rate,
-        warmup_steps=settings["warmup_steps"],
+def make_optimizer(settings, info):
+    """The optimizer of a run, see `recipe.make_optimizer`."""
+    return recipe.make_optimizer(
+        **recipe_settings(settings),
+        total_steps=settings["epochs"] * steps_per_epoch(settings, info),
     )
-    return keras.optimizers.Adam(
-        schedule,
-        global_clipnorm=100.0,
-        use_ema=True,
-        ema_momentum=settings["ema"],
+
+
+def recipe_settings(settings):
+    """Those of the settings that are the optimizer's."""
+    names = (
+        "optimizer",
+        "learning_rate",
+        "warmup_steps",
+        "decay",
+        "beta_2",
+        "clipnorm",
+        "ema",
     )
+    return {name: settings[name] for name in names}
 
 
 def load(settings, split, initial_epoch=None):
