@@ -20,6 +20,7 @@ FLAGS = {
     "train": {
         "out": None,
         "config": None,
+        "preset": None,
         **{name: setting.default for name, setting in runs.SETTINGS.items()},
     },
     "evaluate": {
@@ -201,6 +202,19 @@ def test_a_config_gives_the_defaults_and_flags_override_it(calls, tmp_path):
     assert settings == expected
 
 
+def test_a_preset_gives_the_defaults_and_flags_override_it(calls, tmp_path):
+    argv = ["--preset=celebahq256", "--num_steps=2", "--noadditive"]
+    assert cli.main(["train", f"--out={tmp_path}", *argv]) == 0
+    ((_, _, settings),) = calls
+    assert settings == {
+        **{name: setting.default for name, setting in runs.SETTINGS.items()},
+        **tfg.presets.get("celebahq256").settings,
+        "num_steps": 2,
+        "additive": False,
+    }
+    assert settings["num_levels"] == 6
+
+
 def test_results_are_told(calls, capsys, tmp_path):
     (tmp_path / "b.csv").touch()
     (tmp_path / "a.png").touch()
@@ -268,6 +282,11 @@ def test_an_interruption_is_said_to_leave_whole_files(
         (["train", "--out={}/run", "--config={}/no.json"], "no.json"),
         (["train", "--out={}/run", "--config={}/other.json"], "other.json"),
         (["train", "--out={}/run", "--config={}/broken.json"], "broken.json"),
+        (["train", "--out={}/run", "--preset=cifar"], "mean 'cifar10'"),
+        (
+            ["train", "--out={}/run", "--preset=cifar10", "--config={}/x"],
+            "not both",
+        ),
         (["train", "--out={}/run", "--num_levels=4"], "2**num_levels=16"),
         (["train", "--out={}"], "holds other files"),
         (["train", "--out={}/other.json/run"], "can be written"),

@@ -5,6 +5,8 @@
 from tfp_glow import callbacks as callbacks
 from tfp_glow import datasets as datasets
 from tfp_glow import layers as layers
+from tfp_glow import presets as presets
+from tfp_glow import recipe as recipe
 from tfp_glow.bijectors import ActNorm as ActNorm
 from tfp_glow.bijectors import AffineCoupling as AffineCoupling
 from tfp_glow.bijectors import Coupling as Coupling

@@ -8,6 +8,7 @@ import sys
 import keras
 from absl import flags
 
+from tfp_glow import presets
 from tfp_glow import runs
 
 _USAGE = """Trains Glow normalizing flows on images, and shows what they learned.
@@ -97,6 +98,13 @@ def _define_train(values):
         "config.json of another run, whose settings become the defaults",
         flag_values=values,
     )
+    flags.DEFINE_string(
+        "preset",
+        None,
+        "training of the paper whose settings become the defaults: "
+        + ", ".join(presets.names()),
+        flag_values=values,
+    )
     for name, (kind, default, description) in runs.SETTINGS.items():
         define = getattr(flags, f"DEFINE_{kind}")
         define(name, default, description, flag_values=values)
@@ -176,8 +184,15 @@ def _define_export(values):
 def _train(values):
     """Trains a Glow, or resumes its training."""
     settings = {}
+    if values.config and values.preset:
+        raise ValueError(
+            "Expected --config or --preset, not both. Received: --config="
+            f"{values.config}, --preset={values.preset}"
+        )
     if values.config:
         settings = runs.read_settings(values.config)
+    if values.preset:
+        settings = dict(presets.get(values.preset).settings)
     for name in runs.SETTINGS:
         if values[name].present or name not in settings:
             settings[name] = values[name].value

@@ -78,7 +78,7 @@ def train(out, **settings):
     """
     for name in settings:
         checks.choice("settings", name, SETTINGS)
-    settings = {**_defaults(), **settings}
+    settings = training.complete(settings)
     counts = ("batch_size", "init_batches", "epochs")
     checks.positive_integer(**{name: settings[name] for name in counts})
     recipe.check(**training.recipe_settings(settings))
@@ -268,10 +268,6 @@ def load_model(path):
     return keras.models.load_model(path)
 
 
-def _defaults():
-    return {name: setting.default for name, setting in SETTINGS.items()}
-
-
 def _path(run, name):
     return os.path.join(run, name)
 
@@ -354,7 +350,7 @@ def _check_folder(out, config):
     """Raises `ValueError` unless the folder is new or holds this run."""
     path = _path(out, "config.json")
     if os.path.exists(path):
-        old = {**_defaults(), **read_settings(path)}
+        old = training.complete(read_settings(path))
         new = config["settings"]
         limits = {*_LIMITS}
         # Another number of epochs is another cosine.

@@ -78,6 +78,12 @@ SETTINGS = {
 }
 
 
+def complete(settings):
+    """The settings, and the defaults of those that are left out."""
+    defaults = {name: setting.default for name, setting in SETTINGS.items()}
+    return {**defaults, **settings}
+
+
 def describe_data(settings):
     """The `DatasetInfo` of the data.
 
@@ -120,6 +126,13 @@ def default_num_levels(image_shape):
 
 def make_model(settings, info):
     """A `GlowModel` of images as `info` describes them."""
+    return models.GlowModel(
+        info.image_shape, bins=info.bins, **model_settings(settings)
+    )
+
+
+def model_settings(settings):
+    """Those of the settings that are the model's, whatever the images."""
     names = (
         "num_levels",
         "num_steps",
@@ -130,11 +143,7 @@ def make_model(settings, info):
         "network",
         "seed",
     )
-    return models.GlowModel(
-        info.image_shape,
-        bins=info.bins,
-        **{name: settings[name] for name in names},
-    )
+    return {name: settings[name] for name in names}
 
 
 def make_optimizer(settings, info):
