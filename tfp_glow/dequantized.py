@@ -171,6 +171,26 @@ class Dequantized(tfd.Distribution):
             images = tf.cast(images, self.distribution.dtype)
         return (images + noise) / self.bins - 0.5
 
+    def draw(self, images, seed, first_row=None):
+        """Continuous values of integer images, with noise that is drawn.
+
+        Args:
+            images: integer `Tensor` `[..., *event_shape]`.
+            seed, first_row: as of `log_prob`.
+
+        Returns:
+            The values, as `dequantize` gives them, and the logarithm of the
+            noise's density, of the batch's shape, or `[]` if it is uniform.
+        """
+        return self._draw(
+            images, self._noise_bijector(images), _seed(seed), first_row
+        )
+
+    def _draw(self, images, bijector, seed, first_row):
+        uniform = self._uniform(tf.shape(images), seed, first_row)
+        noise, log_density = self._noise(bijector, uniform)
+        return self.dequantize(images, noise), log_density
+
     def noise(self, images, uniform):
         """The dequantisation noise that uniform noise becomes, by images.
 
@@ -269,26 +289,23 @@ class Dequantized(tfd.Distribution):
                 "Invalid dtype received by `Dequantized.log_prob`. Expected "
                 f"integers in [0, {self.bins}). Received: {value.dtype.name}"
             )
-        if isinstance(seed, int):
-            # TFP makes other numbers of an `int` seed at every call.
-            seed = (0, seed)
-        seed = samplers.sanitize_seed(seed, salt="dequantize")
+        seed = _seed(seed)
         bijector = self._noise_bijector(value)
 
         def log_weight(seed):
-            uniform = self._uniform(tf.shape(value), seed, first_row)
-            noise, log_density = self._noise(bijector, uniform)
-            values = self.dequantize(value, noise)
+            values, log_density = self._draw(value, bijector, seed, first_row)
             return self.distribution.log_prob(values, **kwargs) - log_density
 
         if self.num_noise_samples == 1:
             bound = log_weight(seed)
         else:
             bound = self._log_mean_exp(log_weight, seed)
-        event_size = tf.cast(
-            tf.reduce_prod(self.event_shape_tensor()), bound.dtype
-        )
-        return bound - event_size * math.log(self.bins)
+        return bound + self.log_cell(bound.dtype)
+
+    def log_cell(self, dtype):
+        """The logarithm of the volume of a cell, `-D ln bins`, a scalar."""
+        event_size = tf.reduce_prod(self.event_shape_tensor())
+        return -tf.cast(event_size, dtype) * math.log(self.bins)
 
     def _uniform(self, shape, seed, first_row):
         """Uniform noise, of the rows of a larger batch from one on if given."""
@@ -322,3 +339,10 @@ class Dequantized(tfd.Distribution):
 
     def _default_event_space_bijector(self):
         return None
+
+
+def _seed(seed):
+    if isinstance(seed, int):
+        # TFP makes other numbers of an `int` seed at every call.
+        seed = (0, seed)
+    return samplers.sanitize_seed(seed, salt="dequantize")

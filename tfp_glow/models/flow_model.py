@@ -257,10 +257,14 @@ class FlowModel(keras.Model):
                 noise["seed"] = tf.cast(self._seed_generator.next(), tf.int32)
             noise["first_row"] = replicas.first_row(num_rows)
         return replicas.of_rows(
-            lambda: self._distribution_log_prob(x, conditioning, **noise),
+            lambda: self._batch_log_prob(x, conditioning, **noise),
             num_rows,
             self._log_prob_dtype,
         )
+
+    def _batch_log_prob(self, x, conditioning, **noise):
+        """What `call` returns; a subclass may add losses of the batch."""
+        return self._distribution_log_prob(x, conditioning, **noise)
 
     def compute_output_spec(self, x, conditioning=None, training=False):
         batch_size = keras.tree.flatten(x)[0].shape[0]

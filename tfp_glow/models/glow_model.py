@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfp_glow import checks
 from tfp_glow import dequantized
+from tfp_glow import dequantizer as dequantizer_
 from tfp_glow import distributions
 from tfp_glow import networks
 from tfp_glow.bijectors import precision
@@ -57,6 +58,8 @@ class GlowModel(flow_model.FlowModel):
         conditioning_size=None,
         conditioned="all",
         classifier_weight=0.0,
+        dequantizer="uniform",
+        num_noise_samples=1,
         learn_split_priors=True,
         learn_top_prior=True,
         gradient="invert",
@@ -74,11 +77,15 @@ class GlowModel(flow_model.FlowModel):
                 learn_split_priors, learn_top_prior, gradient: see `Glow`.
             num_classes: `int`, or `None`. If given, the conditioning of the
                 model's methods is labels, integers `[N]` below it.
-            classifier_weight: non-negative `float`, weight in the loss of a
-                linear classifier of what enters the top prior, averaged over
-                its pixels, in nats divided by the loss's `ln 2` and number of
-                dimensions; the paper's is 0.01. Then `conditioned="priors"`,
-                or what is classified would know its class.
+            classifier_weight: non-negative `float`, the paper's is 0.01. If
+                not 0, a linear classifier of what enters the top prior,
+                averaged over its pixels, is trained too: the loss is in bits
+                per dimension and this times the classifier's cross-entropy in
+                bits. It needs `conditioned="priors"`, or what is classified
+                would know its class.
+            dequantizer: `"uniform"`, or `"learned"`, a `Dequantizer` of 4 steps
+                and width 32.
+            num_noise_samples: positive `int`, see `Dequantized`.
             network_dtype: `str`, see `Glow`; by default Keras' own policy, as
                 `keras.config.set_dtype_policy` sets it.
             **kwargs: arguments of `keras.Model`.
@@ -86,9 +93,16 @@ class GlowModel(flow_model.FlowModel):
         Raises:
             ValueError: if an argument is not as described.
         """
+        checks.choice("dequantizer", dequantizer, ("uniform", "learned"))
         _check_classes(
             num_classes, conditioning_size, classifier_weight, conditioned
         )
+        if classifier_weight and num_noise_samples != 1:
+            raise ValueError(
+                "Invalid value received for argument `num_noise_samples`. "
+                "Expected 1 with a classifier. Received: num_noise_samples="
+                f"{num_noise_samples}"
+            )
         flow_config = dict(
             image_shape=tuple(image_shape),
             num_levels=num_levels,
@@ -117,7 +131,15 @@ class GlowModel(flow_model.FlowModel):
         )
         shape = flow.bijector.conditioning_shape
         super().__init__(
-            dequantized.Dequantized(flow, bins, validate_args=True),
+            dequantized.Dequantized(
+                flow,
+                bins,
+                dequantizer=_make_dequantizer(
+                    dequantizer, tuple(image_shape), bins, seed, flow_config
+                ),
+                num_noise_samples=num_noise_samples,
+                validate_args=True,
+            ),
             conditioning_fn=None if shape is None else _bijector_kwargs,
             conditioning_shape=shape,
             num_classes=num_classes,
@@ -129,7 +151,21 @@ class GlowModel(flow_model.FlowModel):
             bins=bins,
             num_classes=num_classes,
             classifier_weight=classifier_weight,
+            dequantizer=dequantizer,
+            num_noise_samples=num_noise_samples,
         )
+        self._classifier_weight = classifier_weight
+        if classifier_weight:
+            self._classifier = keras.layers.Dense(
+                num_classes,
+                kernel_initializer="zeros",
+                dtype="float32",
+                name="classifier",
+            )
+            self._classifier.build((None, self.glow.latent_shapes[-1][-1]))
+            self._accuracy_tracker = keras.metrics.SparseCategoricalAccuracy(
+                name="accuracy"
+            )
         self._compiled_encode = self._compiled(_encode)
         self._compiled_decode = self._compiled(_decode)
         self._compiled_generate = self._compiled(_generate)
@@ -188,6 +224,89 @@ class GlowModel(flow_model.FlowModel):
     def bins(self):
         """Number of grey levels."""
         return self.distribution.bins
+
+    def _batch_log_prob(self, x, conditioning, **noise):
+        if not self._classifier_weight:
+            return super()._batch_log_prob(x, conditioning, **noise)
+        # As `Dequantized.log_prob`, whose values the classifier needs too.
+        values, log_density = self.distribution.draw(x, **noise)
+        vectors = self._batches.conditioning_vectors(conditioning)
+        log_prob = self.distribution.distribution.log_prob(
+            values, **_bijector_kwargs(vectors)
+        )
+        logits = self._logits(values, vectors)
+        nats = keras.losses.sparse_categorical_crossentropy(
+            conditioning, logits, from_logits=True
+        )
+        bits = tf.reduce_sum(nats) / math.log(2.0)
+        num_rows = tf.cast(tf.shape(nats)[0], bits.dtype)
+        self.add_loss(
+            self._classifier_weight * tf.math.divide_no_nan(bits, num_rows)
+        )
+        self._accuracy_tracker.update_state(conditioning, logits)
+        log_cell = self.distribution.log_cell(log_prob.dtype)
+        return log_prob - log_density + log_cell
+
+    def _logits(self, values, vectors):
+        # The flow has just been evaluated on the same tensors, which TFP keeps.
+        latents = self.glow.inverse(values, conditioning=vectors)
+        features = self.glow.top_features(latents, vectors)
+        return self._classifier(tf.reduce_mean(features, axis=[1, 2]))
+
+    def class_logits(self, images):
+        """What the auxiliary classifier says of images.
+
+        Args:
+            images: integers, `[N, H, W, C]`.
+
+        Returns:
+            float32 `Tensor` `[N, num_classes]`, unnormalised log-probabilities,
+            at the centres of grey levels.
+
+        Raises:
+            ValueError: if the model was made without `classifier_weight`.
+        """
+        if not self._classifier_weight:
+            raise ValueError(
+                "Expected a model with a classifier, of `classifier_weight` "
+                "above 0. Received: one without"
+            )
+        self._batches.check(images, np.zeros(len(images), int))
+        values = self.distribution.dequantize(tf.convert_to_tensor(images))
+        # Features do not depend on the class, since only priors know it.
+        zeros = tf.zeros([len(images), self._config["num_classes"]])
+        return self._logits(values, zeros)
+
+    def class_log_probs(self, images, seed=None):
+        """Log-probabilities of images given every class.
+
+        With the prior of the classes added, the largest of a row is the class
+        by Bayes' rule.
+
+        Args:
+            images: integers, `[N, H, W, C]`.
+            seed: as of `log_prob`; the noise is the same for every class.
+
+        Returns:
+            float32 `Tensor` `[N, num_classes]`, in nats.
+
+        Raises:
+            ValueError: if the model was made without `num_classes`.
+        """
+        num_classes = self._config["num_classes"]
+        if num_classes is None:
+            raise ValueError(
+                "Expected a model of classes, made with `num_classes`. "
+                "Received: one without"
+            )
+        labels = np.zeros(len(images), np.int32)
+        return tf.stack(
+            [
+                self.log_prob(images, labels + label, seed=seed)
+                for label in range(num_classes)
+            ],
+            axis=-1,
+        )
 
     def encode(self, images, conditioning=None):
         """Latent vectors of images, taken at the centres of grey levels.
@@ -336,6 +455,19 @@ class GlowModel(flow_model.FlowModel):
             "encode": exported(_encode, images, "latents"),
             "decode": exported(_decode, latents, "images"),
         }
+
+
+def _make_dequantizer(name, image_shape, bins, seed, flow_config):
+    if name == "uniform":
+        return None
+    return dequantizer_.Dequantizer.trainable(
+        image_shape,
+        bins=bins,
+        seed=seed,
+        network_dtype=flow_config["network_dtype"],
+        gradient=flow_config["gradient"],
+        validate_args=True,
+    )
 
 
 def _bijector_kwargs(conditioning):
