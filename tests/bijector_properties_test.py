@@ -118,6 +118,30 @@ def _(dtype):
     )
 
 
+@register("conv_full", [3, 2, 4], 1)
+def _(dtype):
+    return tfg.FullInvertible1x1Conv.trainable(4, seed=0, dtype=dtype)
+
+
+@register("conv_full_batched", [4], 1)
+def _(dtype):
+    return tfg.FullInvertible1x1Conv.trainable(
+        4, seed=0, dtype=dtype, batch_shape=[2]
+    )
+
+
+@register("conv_householder", [3, 2, 4], 3)
+def _(dtype):
+    return tfg.HouseholderInvertible1x1Conv.trainable(4, seed=0, dtype=dtype)
+
+
+@register("conv_householder_batched", [4], 3)
+def _(dtype):
+    return tfg.HouseholderInvertible1x1Conv.trainable(
+        4, seed=0, dtype=dtype, batch_shape=[2]
+    )
+
+
 for scale in scales.SCALES:
     register_coupling(f"{scale}_of_vectors", [4], UNPADDED, scale=scale)
 
@@ -347,6 +371,8 @@ for_one_of_each_kind = pytest.mark.parametrize(
         "act_norm_batched",
         "conv_learned",
         "conv_shuffle",
+        "conv_full",
+        "conv_householder",
         "coupling_of_images",
         "coupling_bounded_exp_of_vectors",
         "coupling_additive_of_vectors",

@@ -10,7 +10,11 @@ from tfp_glow import recipe as recipe
 from tfp_glow.bijectors import ActNorm as ActNorm
 from tfp_glow.bijectors import AffineCoupling as AffineCoupling
 from tfp_glow.bijectors import Coupling as Coupling
+from tfp_glow.bijectors import FullInvertible1x1Conv as FullInvertible1x1Conv
 from tfp_glow.bijectors import Glow as Glow
+from tfp_glow.bijectors import (
+    HouseholderInvertible1x1Conv as HouseholderInvertible1x1Conv,
+)
 from tfp_glow.bijectors import Invertible1x1Conv as Invertible1x1Conv
 from tfp_glow.bijectors import MixtureCoupling as MixtureCoupling
 from tfp_glow.bijectors import MixtureOfLogistics as MixtureOfLogistics

@@ -5,7 +5,9 @@
 from tfp_glow.bijectors.actnorm import ActNorm
 from tfp_glow.bijectors.affine_coupling import AffineCoupling
 from tfp_glow.bijectors.coupling import Coupling
+from tfp_glow.bijectors.full_1x1_conv import FullInvertible1x1Conv
 from tfp_glow.bijectors.glow import Glow
+from tfp_glow.bijectors.householder_1x1_conv import HouseholderInvertible1x1Conv
 from tfp_glow.bijectors.invertible_1x1_conv import Invertible1x1Conv
 from tfp_glow.bijectors.mixture_coupling import MixtureCoupling
 from tfp_glow.bijectors.mixture_of_logistics import MixtureOfLogistics
@@ -17,7 +19,9 @@ __all__ = [
     "ActNorm",
     "AffineCoupling",
     "Coupling",
+    "FullInvertible1x1Conv",
     "Glow",
+    "HouseholderInvertible1x1Conv",
     "Invertible1x1Conv",
     "MixtureCoupling",
     "MixtureOfLogistics",

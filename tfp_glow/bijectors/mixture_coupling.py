@@ -52,7 +52,7 @@ class MixtureCoupling(coupling.Coupling):
     ```
 
     References:
-        Ho et al., Flow++, 2019, section 3.2 and equation 12.
+        Ho et al., Flow++, 2019, section 3.2.
     """
 
     def __init__(
