@@ -6,7 +6,6 @@ import csv
 import io
 import itertools
 import os
-import pathlib
 import random
 import shutil
 import subprocess
@@ -20,6 +19,7 @@ import numpy as np
 import pytest
 
 import tfp_glow as tfg
+from tests import processes
 from tfp_glow import runs
 
 SETTINGS = {
@@ -290,9 +290,8 @@ class Run:
 
     def __init__(self, folder):
         self.folder = folder
-        self.output = ""
 
-    def start(self):
+    def arguments(self):
         flags = {
             "num_levels": 1,
             "num_steps": 1,
@@ -301,22 +300,30 @@ class Run:
             "epochs": 13,
             "out": self.folder,
         }
-        return subprocess.Popen(
-            [sys.executable, "-m", "tfp_glow", "train", "--flip"]
-            + [f"--{name}={value}" for name, value in flags.items()],
-            env={
-                **os.environ,
-                "PYTHONPATH": str(pathlib.Path(tfg.__file__).parents[1]),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        return [
+            "train",
+            "--flip",
+            *(f"--{name}={value}" for name, value in flags.items()),
+        ]
+
+    def start(self):
+        return processes.Process(
+            processes.command, *self.arguments(), log=f"{self.folder}.log"
         )
 
     def finish(self):
-        process = self.start()
-        self.output, errors = process.communicate(timeout=600)
-        assert process.returncode == 0, errors
+        with self.start() as process:
+            process.finish()
+
+    def finish_by_an_interpreter_of_its_own(self):
+        return subprocess.run(
+            [sys.executable, "-m", "tfp_glow", *self.arguments()],
+            env={**os.environ, "PYTHONPATH": str(processes.ROOT)},
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+            timeout=processes.TIMEOUT,
+        ).stdout
 
     def kill(self, event, delay):
         """Kills it some seconds after a number has risen.
@@ -333,7 +340,7 @@ class Run:
         """
         process = self.start()
         before = event()
-        while process.poll() is None:
+        while process.is_running():
             now = event()
             if now > before:
                 break
@@ -345,9 +352,8 @@ class Run:
             time.monotonic() < end and self.time_of_checkpoint() == checkpoint
         ):
             time.sleep(0.001)
-        is_running = process.poll() is None
+        is_running = process.is_running()
         process.kill()
-        process.communicate()
         return is_running
 
     def count_rows(self):
@@ -367,6 +373,7 @@ class Run:
 
 def test_a_run_killed_ten_times_ends_as_one_never_interrupted(tmp_path):
     expected, run = Run(tmp_path / "expected"), Run(tmp_path / "run")
+    processes.Process(os.getpid, log=tmp_path / "log").finish()  # The server.
     began = time.monotonic()
     expected.finish()
     duration = time.monotonic() - began
@@ -388,9 +395,9 @@ def test_a_run_killed_ten_times_ends_as_one_never_interrupted(tmp_path):
     for event, longest in moments:
         assert run.kill(event, longest * duration * generator.random())
     assert 1 <= run.count_rows() - 1 < 13
-    run.finish()
+    output = run.finish_by_an_interpreter_of_its_own()
 
-    assert run.output.startswith(f"Resuming {run.folder} after")
+    assert output.startswith(f"Resuming {run.folder} after")
     assert_equal_runs(run.folder, expected.folder)
     for name in ("samples.png", "reconstructions.png"):
         assert (run.folder / name).read_bytes() == (

@@ -9,9 +9,7 @@ in functions here, `..._program`, that processes of their own call.
 import contextlib
 import json
 import os
-import pathlib
 import socket
-import subprocess
 import sys
 import time
 
@@ -22,6 +20,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfp_glow as tfg
+from tests import processes
 from tfp_glow import callbacks
 from tfp_glow import cli
 from tfp_glow import replicas
@@ -35,7 +34,6 @@ BATCH_SIZE = 22
 # Of the last batch the second of two replicas gets nothing, or 1 of 3.
 NUM_IMAGES = 2 * BATCH_SIZE + 1
 NUM_VECTORS = 2 * BATCH_SIZE + 3
-TIMEOUT = 300.0
 SETTINGS = {
     "num_levels": 1,
     "num_steps": 1,
@@ -206,51 +204,10 @@ def worker_program(folder):
 # Processes.
 
 
-class Process:
-    """A Python process without GPUs, which ends with the block at the latest.
-
-    What it prints is in `log`.
-    """
-
-    def __init__(self, arguments, log, **environment):
-        self.log = log
-        with open(log, "w") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, *arguments],
-                env={
-                    **os.environ,
-                    "CUDA_VISIBLE_DEVICES": "-1",
-                    "PYTHONPATH": str(pathlib.Path(__file__).parents[1]),
-                    **environment,
-                },
-                stdout=file,
-                stderr=subprocess.STDOUT,
-            )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.kill()
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-
-    def finish(self, expected_status=0):
-        status = self.process.wait(TIMEOUT)
-        printed = self.log.read_text()
-        assert status == expected_status, printed
-        return printed
-
-
-def program(function, folder):
-    """The arguments of a process that calls a function of this module."""
-    return [
-        "-c",
-        "import pathlib, tests.strategies_test as t; "
-        f"t.{function.__name__}(pathlib.Path({str(folder)!r}))",
-    ]
+def start(*call, log, **environment):
+    """A process without GPUs."""
+    environment["CUDA_VISIBLE_DEVICES"] = "-1"
+    return processes.Process(*call, log=log, environment=environment)
 
 
 def free_addresses(count):
@@ -269,15 +226,15 @@ def tf_config(index=0, addresses=("a:1", "b:1"), kind="worker"):
 
 
 @contextlib.contextmanager
-def workers(arguments, folder):
+def workers(*call, folder):
     """Two processes that are the workers of a cluster on this machine."""
     addresses = free_addresses(2)
     with contextlib.ExitStack() as stack:
         yield [
             stack.enter_context(
-                Process(
-                    arguments,
-                    folder / f"log_of_worker_{index}",
+                start(
+                    *call,
+                    log=folder / f"log_of_worker_{index}",
                     TF_CONFIG=json.dumps(tf_config(index, addresses)),
                 )
             )
@@ -294,12 +251,12 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     digits()  # Prepares them, once for all processes.
     with (
-        Process(program(one_machine_program, folder), folder / "log") as one,
-        workers(program(worker_program, folder), folder) as (chief, other),
+        start(one_machine_program, folder, log=folder / "log") as one,
+        workers(worker_program, folder, folder=folder) as (chief, other),
     ):
-        end = time.monotonic() + TIMEOUT
+        end = time.monotonic() + processes.TIMEOUT
         while not (folder / "run_of_worker_0/last.keras").exists():
-            assert chief.process.poll() is None, chief.log.read_text()
+            assert chief.is_running(), chief.log.read_text()
             assert time.monotonic() < end
             time.sleep(0.01)
         other.kill()
@@ -375,8 +332,8 @@ def test_the_chief_alone_writes_files(trained):
 def test_workers_resume_when_one_of_them_was_killed(trained, tmp_path):
     run = trained / "run_of_worker_0"
     checkpoint = keras.models.load_model(run / "last.keras")
-    arguments = ["-m", "tfp_glow", *command(run, "multi_worker")]
-    with workers(arguments, tmp_path) as (chief, other):
+    call = [processes.command, *command(run, "multi_worker")]
+    with workers(*call, folder=tmp_path) as (chief, other):
         assert "Resuming" in chief.finish()
         other.finish()
     assert sorted(os.listdir(run)) == sorted(os.listdir(trained / "run"))
