@@ -4,7 +4,6 @@
 
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
@@ -12,7 +11,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-import tfp_glow as tfg
+from tests import processes
 from tfp_glow import cli
 from tfp_glow import runs
 
@@ -319,44 +318,54 @@ def test_what_cannot_be_done_is_told_in_one_line(
 def test_training_and_its_results_from_a_shell(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, [80, 4, 4])
     np.savez(tmp_path / "images.npz", images=images)
-    python = f"'{sys.executable}' -m tfp_glow"
     process = subprocess.run(
         f"""
-        {python} train --dataset=images.npz --out=run --num_steps=1 \
-            --num_filters=4 --epochs=1 --batch_size=32 --bins=8 &&
-        {python} evaluate --run=run --num_draws=1 --num_samples=10 &&
-        {python} sample --run=run --num=4 --temperature=0.5 --seed=1 \
-            --out=mine.png &&
-        {python} reconstruct --run=run --num=3 &&
-        {python} export --run=run
+        '{sys.executable}' -m tfp_glow train --dataset=images.npz --out=run \
+            --num_steps=1 --num_filters=4 --epochs=1 --batch_size=32 --bins=8
         """,
         shell=True,
         cwd=tmp_path,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(pathlib.Path(tfg.__file__).parents[1]),
-        },
+        env={**os.environ, "PYTHONPATH": str(processes.ROOT)},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=processes.TIMEOUT,
     )
     assert process.returncode == 0, process.stderr
     assert "Traceback" not in process.stderr
     lines = process.stdout.splitlines()
     assert lines[0].startswith("epoch    1  step      2")
-    assert lines[1] == (
+    assert lines[1:] == [
         "Wrote config.json, curve.png, last.keras, metrics.csv, model.keras, "
         "reconstructions.png, samples.png, tensorboard to run"
-    )
-    assert "images.npz, test: 8 images of 4x4x1, 8 grey levels" in lines
-    assert lines[-3] == "Wrote 4 samples to mine.png"
-    assert lines[-2].startswith("Wrote run/reconstructions.png; largest")
-    assert lines[-1] == "Wrote run/saved_model; tf.saved_model.load reads it"
+    ]
+
+    def do(command, *flags):
+        call = (processes.command, command, "--run=run", *flags)
+        log = tmp_path / f"{command}.log"
+        with processes.Process(*call, log=log, folder=tmp_path) as process:
+            printed = process.finish()
+        assert "Traceback" not in printed
+        return printed.splitlines()
+
+    table = do("evaluate", "--num_draws=1", "--num_samples=10")
+    flags = ("--num=4", "--temperature=0.5", "--seed=1", "--out=mine.png")
+    last = [
+        lines[-1]
+        for lines in (
+            do("sample", *flags),
+            do("reconstruct", "--num=3"),
+            do("export"),
+        )
+    ]
+    assert "images.npz, test: 8 images of 4x4x1, 8 grey levels" in table
+    assert last[0] == "Wrote 4 samples to mine.png"
+    assert last[1].startswith("Wrote run/reconstructions.png; largest")
+    assert last[2] == "Wrote run/saved_model; tf.saved_model.load reads it"
 
     run = tmp_path / "run"
     results = json.loads((run / "evaluation.json").read_text())
     assert 2 < results["bits_per_dim"] < 8
-    (uniform,) = (line for line in lines if line.startswith("uniform"))
+    (uniform,) = (line for line in table if line.startswith("uniform"))
     assert uniform.split()[1] == "3.000"
     assert matplotlib.image.imread(tmp_path / "mine.png").shape[1] >= 512
     assert matplotlib.image.imread(run / "reconstructions.png").ndim == 3

@@ -3,9 +3,6 @@
 """Tests of `tfp_glow.bijectors.repeated` and `pull_back`."""
 
 import itertools
-import pathlib
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -15,6 +12,7 @@ import tensorflow_probability as tfp
 
 import tfp_glow as tfg
 from tests import helpers
+from tests import processes
 from tfp_glow.bijectors import repeated as repeated_lib
 
 tfb = tfp.bijectors
@@ -446,51 +444,39 @@ def test_keras_fits_it():
     assert history[-1] < history[0]
 
 
-# Two devices must be asked for before TensorFlow starts.
-_TWO_REPLICAS = """
-import numpy as np
-import tensorflow as tf
-from tests import helpers, repeated_test
+def two_replicas():
+    """For a process of its own: devices are chosen before TensorFlow starts."""
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(
+        cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+    )
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    for mode in GRADIENTS:
+        with strategy.scope():
+            repeated, shape = vectors(tf.float64, gradient=mode)
+        x = helpers.normal([6, *shape], 5)
 
-(cpu,) = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(
-    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
-)
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-for mode in repeated_test.GRADIENTS:
-    with strategy.scope():
-        repeated, shape = repeated_test.vectors(tf.float64, gradient=mode)
-    x = helpers.normal([6, *shape], 5)
+        def gradient(x, repeated=repeated):
+            with tf.GradientTape() as tape:
+                loss = tf.reduce_sum(repeated.forward(x) ** 2)
+            return tape.gradient(loss, repeated.trainable_variables)
 
-    def gradient(x):
-        with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(repeated.forward(x) ** 2)
-        return tape.gradient(loss, repeated.trainable_variables)
-
-    @tf.function
-    def of_replicas():
-        def replica():
+        def replica(x=x, gradient=gradient):
             i = tf.distribute.get_replica_context().replica_id_in_sync_group
             return gradient(tf.reshape(x, [2, 3, 4])[i])
 
-        return strategy.reduce("sum", strategy.run(replica), axis=None)
+        of_replicas = strategy.reduce(
+            "sum", tf.function(strategy.run)(replica), axis=None
+        )
+        for a, b in zip(of_replicas, gradient(x), strict=True):
+            assert np.max(np.abs(a)) > 1e-3
+            np.testing.assert_allclose(a, b, atol=1e-10)
+    print("equal")
 
-    for a, b in zip(of_replicas(), gradient(x), strict=True):
-        assert np.max(np.abs(a)) > 1e-3
-        np.testing.assert_allclose(a, b, atol=1e-10)
-print("equal")
-"""
 
-
-def test_two_replicas_give_the_gradient_of_the_whole_batch():
-    process = subprocess.run(
-        [sys.executable, "-c", _TWO_REPLICAS],
-        cwd=pathlib.Path(__file__).parents[1],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert process.stdout == "equal\n", process.stderr
+def test_two_replicas_give_the_gradient_of_the_whole_batch(tmp_path):
+    with processes.Process(two_replicas, log=tmp_path / "log") as process:
+        assert process.finish().endswith("equal\n")
 
 
 @pytest.mark.parametrize("gradient", GRADIENTS)
