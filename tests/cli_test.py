@@ -11,6 +11,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+import tfp_glow as tfg
 from tests import processes
 from tfp_glow import cli
 from tfp_glow import runs
@@ -202,14 +203,14 @@ def test_a_config_gives_the_defaults_and_flags_override_it(calls, tmp_path):
 
 
 def test_a_preset_gives_the_defaults_and_flags_override_it(calls, tmp_path):
-    argv = ["--preset=celebahq256", "--num_steps=2", "--noadditive"]
+    argv = ["--preset=celebahq256", "--num_steps=2", "--coupling=affine"]
     assert cli.main(["train", f"--out={tmp_path}", *argv]) == 0
     ((_, _, settings),) = calls
     assert settings == {
         **{name: setting.default for name, setting in runs.SETTINGS.items()},
         **tfg.presets.get("celebahq256").settings,
         "num_steps": 2,
-        "additive": False,
+        "coupling": "affine",
     }
     assert settings["num_levels"] == 6
 

@@ -26,7 +26,7 @@ def paper_weights(preset):
     for level in range(num_levels):
         num_channels *= 4
         seen = num_channels // 2
-        changed = seen if settings["additive"] else num_channels
+        changed = seen if settings["coupling"] == "additive" else num_channels
         # A kernel sees one more channel, which marks the edge; every output
         # has a shift and a scale.
         network = 9 * (seen + 1) * width + 2 * width
@@ -89,7 +89,11 @@ def distinct_programs():
     for name in UNCONDITIONAL:
         settings = presets.get(name).settings
         is_learned = "permutation" not in settings
-        key = settings["num_levels"], settings["additive"], is_learned
+        key = (
+            settings["num_levels"],
+            settings["coupling"] == "additive",
+            is_learned,
+        )
         found.setdefault(key, name)
     return list(found.values())
 

@@ -118,7 +118,7 @@ def _fields(size, bits=8, published=None, coupling="affine", **settings):
                 image_size=size,
                 bins=2**bits,
                 num_filters=512,
-                additive=coupling == "additive",
+                coupling=coupling,
                 init_batches=1,
                 optimizer="adamax",
                 learning_rate=1e-3,

@@ -28,7 +28,9 @@ SETTINGS = {
     "num_steps": Setting("integer", 8, "steps of a level, K in the paper"),
     "num_filters": Setting("integer", 64, "width of the couplings' networks"),
     "permutation": Setting(
-        "string", "learned", "learned (1x1 convolution), reverse or shuffle"
+        "string",
+        "learned",
+        "learned, full or householder (1x1 convolutions), reverse, shuffle",
     ),
     "coupling": Setting(
         "string", "affine", "affine, additive, spline or mixture couplings"

@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 from tfp_glow import networks
 from tfp_glow.bijectors import affine_coupling
 from tfp_glow.bijectors import channel_map
+from tfp_glow.bijectors import channel_matrix
 from tfp_glow.bijectors import invertible_1x1_conv
 from tfp_glow.bijectors import repeated
 
@@ -105,7 +106,7 @@ def _prepare(p, templates, num_pixels):
         "channel_map": {
             "kernel": kernel,
             "shift": no_shift,
-            "inverse_kernel": invertible_1x1_conv.inverse_or_nan(kernel),
+            "inverse_kernel": channel_matrix.inverse_or_nan(kernel),
             "inverse_shift": no_shift,
             "log_det": log_det * tf.cast(num_pixels, log_det.dtype),
         },

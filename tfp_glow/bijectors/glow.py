@@ -13,7 +13,6 @@ from tfp_glow import networks
 from tfp_glow import shapes
 from tfp_glow.bijectors import glow_levels
 from tfp_glow.bijectors import glow_steps
-from tfp_glow.bijectors import invertible_1x1_conv
 from tfp_glow.bijectors import one_evaluation
 from tfp_glow.bijectors import scales
 from tfp_glow.bijectors import squeeze
@@ -109,8 +108,10 @@ class Glow(one_evaluation.OneEvaluation):
             num_filters: positive `int`, width of the couplings' networks.
             seed: `int` or `None`; the same seed gives the same variables.
             dtype: floating dtype.
-            permutation: `"learned"` (1x1 convolution), `"reverse"` or
-                `"shuffle"`.
+            permutation: what mixes the channels: `"learned"`, a 1x1
+                convolution as `Invertible1x1Conv` keeps it; `"full"` or
+                `"householder"`, as the classes so named do; or, fixed,
+                `"reverse"` or `"shuffle"`.
             coupling: `"affine"`, `"additive"`, `"spline"` or `"mixture"`; see
                 `AffineCoupling`, `SplineCoupling` and `MixtureCoupling`.
             scale: name of the scale function of affine couplings.
@@ -154,7 +155,7 @@ class Glow(one_evaluation.OneEvaluation):
         )
         image_shape = glow_levels.checked_image_shape(image_shape, num_levels)
         checks.choice(
-            "permutation", permutation, invertible_1x1_conv.PERMUTATIONS
+            "permutation", permutation, tuple(glow_steps.PERMUTATIONS)
         )
         checks.choice("coupling", coupling, tuple(glow_steps.COUPLINGS))
         checks.choice("scale", scale, tuple(scales.SCALES))

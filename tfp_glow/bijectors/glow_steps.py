@@ -13,6 +13,9 @@ from tfp_glow import shapes
 from tfp_glow.bijectors import actnorm
 from tfp_glow.bijectors import affine_coupling
 from tfp_glow.bijectors import channel_map
+from tfp_glow.bijectors import channel_matrix
+from tfp_glow.bijectors import full_1x1_conv
+from tfp_glow.bijectors import householder_1x1_conv
 from tfp_glow.bijectors import invertible_1x1_conv
 from tfp_glow.bijectors import mixture_coupling
 from tfp_glow.bijectors import repeated
@@ -28,6 +31,19 @@ COUPLINGS = {
     ),
     "spline": spline_coupling.SplineCoupling,
     "mixture": mixture_coupling.MixtureCoupling,
+}
+
+
+# Factories of what mixes the channels.
+PERMUTATIONS = {
+    **{
+        name: functools.partial(
+            invertible_1x1_conv.Invertible1x1Conv.trainable, permutation=name
+        )
+        for name in invertible_1x1_conv.PERMUTATIONS
+    },
+    "full": full_1x1_conv.FullInvertible1x1Conv.trainable,
+    "householder": householder_1x1_conv.HouseholderInvertible1x1Conv.trainable,
 }
 
 
@@ -84,14 +100,9 @@ def make_steps(
     norm = actnorm.ActNorm.trainable(
         num_channels, dtype=dtype, batch_shape=[num_steps]
     )
-    conv = invertible_1x1_conv.Invertible1x1Conv.trainable(
-        num_channels,
-        seed=conv_seed,
-        dtype=dtype,
-        permutation=permutation,
-        batch_shape=[num_steps],
+    conv = PERMUTATIONS[permutation](
+        num_channels, seed=conv_seed, dtype=dtype, batch_shape=[num_steps]
     )
-    factors = ("permutation", "lower", "upper", "sign", "log_diagonal")
     with tf.name_scope("network"):
         weights = template.stacked_variables(num_seen, num_steps)
     return repeated.Repeated(
@@ -104,19 +115,23 @@ def make_steps(
         {
             "act_norm": {"shift": norm.shift, "log_scale": norm.log_scale},
             "invertible_1x1_conv": {
-                name: conv.parameters[name]
-                for name in factors
-                if conv.parameters[name] is not None
+                name: value
+                for name, value in conv.parameters.items()
+                if isinstance(value, tf.Variable)
             },
             "network": weights,
         },
         prepare_fn=functools.partial(
             _prepare,
             template=template,
+            make_conv=type(conv),
             num_pixels=math.prod(spatial_shape),
         ),
         initialize_fn=functools.partial(
-            _initialize, template=template, event_ndims=event_ndims
+            _initialize,
+            template=template,
+            make_conv=type(conv),
+            event_ndims=event_ndims,
         ),
         event_ndims=event_ndims,
         dtype=dtype,
@@ -124,23 +139,24 @@ def make_steps(
     )
 
 
-def _prepare(p, template, num_pixels):
+def _prepare(p, template, make_conv, num_pixels):
     """What steps compute with, from their parameters `[K, ...]`."""
     # A flow that is computed in float64 keeps its networks as they were made.
     weights = tf.nest.map_structure(
         lambda w: tf.cast(w, template.variable_dtype), p["network"]
     )
     return {
-        "channel_map": _channel_maps(p, num_pixels),
+        "channel_map": _channel_maps(p, make_conv, num_pixels),
         "network": networks.computed(template, template.fold(weights)),
     }
 
 
-def _channel_maps(p, num_pixels):
+def _channel_maps(p, make_conv, num_pixels):
     norm = actnorm.ActNorm(**p["act_norm"])
-    conv = invertible_1x1_conv.Invertible1x1Conv(
-        **p["invertible_1x1_conv"], dtype=norm.dtype
-    )
+    parameters = dict(p["invertible_1x1_conv"])
+    if make_conv is invertible_1x1_conv.Invertible1x1Conv:
+        parameters["dtype"] = norm.dtype  # A permutation alone has none.
+    conv = make_conv(**parameters)
     scale = tf.expand_dims(tf.exp(norm.log_scale), axis=-2)
     matrix = conv.matrix() * scale
     kernel = tf.linalg.matrix_transpose(matrix)
@@ -150,7 +166,7 @@ def _channel_maps(p, num_pixels):
     return {
         "kernel": kernel,
         "shift": tf.linalg.matvec(matrix, norm.shift),
-        "inverse_kernel": invertible_1x1_conv.inverse_or_nan(kernel),
+        "inverse_kernel": channel_matrix.inverse_or_nan(kernel),
         # The norm comes last on the way back, so its own shift is exact here.
         "inverse_shift": -norm.shift,
         "log_det": log_det * tf.cast(num_pixels, log_det.dtype),
@@ -170,11 +186,11 @@ def _make_step(p, conditioning=None, *, template, make_coupling, event_ndims):
     )
 
 
-def _initialize(p, x, template, event_ndims):
+def _initialize(p, x, template, make_conv, event_ndims):
     """One step's parameters, set from its own input."""
     p = {**p, "act_norm": actnorm.normalizing_parameters(x)}
     one = tf.nest.map_structure(lambda value: value[tf.newaxis], p)
-    maps = _channel_maps(one, num_pixels=1)
+    maps = _channel_maps(one, make_conv, num_pixels=1)
     first = tf.nest.map_structure(lambda value: value[0], maps)
     seen, _ = tf.split(
         channel_map.ChannelMap(**first, event_ndims=1).forward(x),

@@ -52,5 +52,5 @@ def initialize_inverse(bijector, y, **kwargs):
             y = initialize_inverse(part, y, **kwargs.get(part.name, {}))
         return y
     if isinstance(bijector, Glow):
-        return bijector.initialize(y)
+        return bijector.initialize(y, **kwargs)
     return bijector.inverse(y, **kwargs)

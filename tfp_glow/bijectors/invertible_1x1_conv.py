@@ -11,8 +11,6 @@ from tensorflow_probability.python.internal import tensor_util
 from tfp_glow import checks
 from tfp_glow.bijectors import channel_matrix
 
-inverse_or_nan = channel_matrix.inverse_or_nan
-
 PERMUTATIONS = ("learned", "reverse", "shuffle")
 
 
