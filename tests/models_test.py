@@ -1095,3 +1095,19 @@ def test_a_dequantised_distribution_of_ones_own_is_fitted():
     # Uniform data of 4 levels need 2 bits, a Gaussian at best 0.25 more.
     gaussian = 0.5 * math.log2(2 * math.pi * math.e / 12)
     np.testing.assert_allclose(losses[-1], 2 + gaussian, atol=0.05)
+
+
+def test_a_glow_of_a_layer_of_ones_own_is_saved_with_it(tmp_path):
+    layer = keras.Sequential(
+        [keras.layers.Conv2D(4, 3, padding="same", activation="relu")]
+    )
+    model = tfg.GlowModel(
+        [4, 4, 1], num_levels=1, num_steps=2, bins=8, network=layer, seed=0
+    )
+    helpers.perturb(model.glow)
+    images = np.random.default_rng(0).integers(0, 8, [3, 4, 4, 1])
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(
+        again.log_prob(images), model.log_prob(images), rtol=1e-6
+    )

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of `tfp_glow.networks`."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -70,6 +72,29 @@ def constructors():
         "prior_network": (
             networks.PriorNetwork(3, kernel_size=3, input_bound=7.0),
             IMAGES,
+        ),
+        "conditioning_linear": (networks.ConditioningLinear(3), VECTORS),
+        "gated_residual": (networks.GatedResidual(4, num_blocks=1), IMAGES),
+        "gated_residual_of_vectors": (
+            networks.GatedResidual(4, kernel_size=None),
+            VECTORS,
+        ),
+        "gated_residual_with_attention": (
+            networks.GatedResidual(4, num_blocks=1, num_heads=2),
+            IMAGES,
+        ),
+        "layer_network": (
+            networks.LayerNetwork(3, keras.layers.Dense(5), IMAGES[1:3]),
+            IMAGES,
+        ),
+        "layer_network_of_vectors": (
+            networks.LayerNetwork(
+                3,
+                keras.Sequential([keras.layers.Dense(5, "relu")]),
+                (),
+                output_bound=None,
+            ),
+            VECTORS,
         ),
     }
 
@@ -304,3 +329,67 @@ def test_a_size_that_is_not_a_positive_integer_raises(argument):
         ValueError, match=f"`{argument}`. Expected a positive integer"
     ):
         networks.CouplingNetwork(**arguments)
+
+
+def stateful(layer):
+    return networks.LayerNetwork(2, layer, IMAGES[1:3])
+
+
+@pytest.mark.parametrize(
+    "layer", [keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+)
+def test_a_layer_with_state_is_no_network(layer):
+    with pytest.raises(ValueError, match="without state"):
+        stateful(layer).build((None, *IMAGES[1:]))
+
+
+def test_a_layer_that_changes_the_size_is_no_network():
+    with pytest.raises(ValueError, match=r"Expected outputs of shape"):
+        stateful(keras.layers.MaxPooling2D()).build((None, *IMAGES[1:]))
+
+
+def test_what_is_no_layer_is_no_network():
+    with pytest.raises(TypeError, match="Received: function"):
+        stateful(lambda x: x)
+
+
+def test_a_network_of_a_layer_is_zero_at_first_and_bounded():
+    x = helpers.normal(IMAGES, dtype=tf.float32)
+    network = networks.LayerNetwork(
+        2, keras.layers.Conv2D(3, 1), IMAGES[1:3], output_bound=0.5
+    )
+    assert not np.any(network(x))
+    network.last.kernel.assign(100.0 * tf.ones_like(network.last.kernel))
+    assert 0.4 < np.max(np.abs(network(x))) <= 0.5
+
+
+def test_stacked_steps_of_a_layer_start_differently_and_by_their_seed():
+    def kernels(seed):
+        network = networks.LayerNetwork(
+            2, keras.layers.Dense(3), IMAGES[1:3], seed=seed
+        )
+        return network.stacked_variables(2, num_steps=2)["layer"][0].numpy()
+
+    first, second = kernels(0)
+    assert np.all(first != second)
+    np.testing.assert_array_equal(kernels(0), [first, second])
+    assert np.all(kernels(1) != kernels(0))
+
+
+def test_a_network_of_a_layer_leaves_the_state_of_random_alone():
+    layer = keras.layers.Dense(3)
+    random.seed(3)
+    expected = random.random()
+    random.seed(3)
+    networks.LayerNetwork(2, layer, IMAGES[1:3], seed=0).stacked_variables(
+        2, num_steps=2
+    )
+    assert random.random() == expected
+
+
+@pytest.mark.parametrize(
+    "kwargs", [dict(num_heads=3), dict(num_heads=2, kernel_size=None)]
+)
+def test_heads_that_do_not_divide_are_an_error(kwargs):
+    with pytest.raises(ValueError, match="num_heads"):
+        networks.GatedResidual(4, **kwargs)

@@ -120,7 +120,8 @@ def conditioning_of_levels(glow, conditioning, batch_shape):
     conditioning = tf.cast(conditioning, glow.dtype)
     event_ndims = len(shape)
     checks.event(glow, conditioning.shape[-event_ndims:], tf.TensorShape(shape))
-    if conditioning.shape.rank != event_ndims + 1 or len(batch_shape) != 1:
+    num_batch_dims = ps.rank_from_shape(batch_shape)
+    if (conditioning.shape.rank, num_batch_dims) != (event_ndims + 1, 1):
         conditioning = tf.broadcast_to(
             conditioning, ps.concat([batch_shape, shape], axis=0)
         )

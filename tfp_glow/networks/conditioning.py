@@ -59,6 +59,10 @@ class ConditioningLinear(keras.layers.Layer):
         kernel = tf.cast(self.kernel, self.compute_dtype)
         return of_conditioning(kernel, conditioning, event_ndims=3)
 
+    def compute_output_shape(self, input_shape):
+        num_events, *pixels, _ = input_shape
+        return (num_events, *(pixels or (1, 1)), self.units)
+
     def get_config(self):
         return {**super().get_config(), "units": self.units}
 
