@@ -410,6 +410,25 @@ def test_gradients_reach_the_weights_of_flow_and_noise(num_noise_samples):
         np.testing.assert_allclose(gradient, (above - below) / 2e-6, rtol=1e-6)
 
 
+def test_xla_compiles_the_gradient_of_batches_of_any_size():
+    scale = tf.Variable(0.15, dtype=tf.float64)
+    logistic = tfd.Sample(tfd.Logistic(tf.zeros([], tf.float64), scale), [2])
+    images = tfg.Dequantized(
+        logistic, 4, dequantizer=power_of_image, num_noise_samples=2
+    )
+
+    @tf.function(
+        jit_compile=True, input_signature=[tf.TensorSpec([None, 2], tf.int32)]
+    )
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(images.log_prob(x, seed=0))
+        return tape.gradient(total, scale)
+
+    x = IMAGES_OF_TWO.reshape([16, 2]).astype(np.int32)
+    assert np.isfinite(gradient(x)) and np.isfinite(gradient(x[:3]))
+
+
 def test_draws_of_a_seed_repeat_eagerly_and_traced():
     images = two_pixels(dequantizer=power_of_image, num_noise_samples=3)
     x = tf.constant(IMAGES_OF_TWO)

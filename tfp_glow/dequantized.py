@@ -39,9 +39,11 @@ class Dequantized(tfd.Distribution):
     there on of a larger batch. In float32 the noise resolves a grey level
     about `2**24 / bins` times.
 
-    The draws are walked by a loop, so that without gradients they need the
-    memory of one, and so that keyword arguments, as of a conditional
-    distribution, belong to the rows of `x` whatever `M` is.
+    The distribution is evaluated `M` times on the rows of `x`, rather than
+    once on `M` times as many, so that keyword arguments, as of a conditional
+    distribution, belong to these rows, and so that eager evaluation takes the
+    memory of one draw. A graph grows with `M`; for a large one, the logarithm
+    of the mean of `exp(log_prob(x, seed=s))` over seeds is the same bound.
 
     | | shape |
     |---|---|
@@ -299,7 +301,11 @@ class Dequantized(tfd.Distribution):
         if self.num_noise_samples == 1:
             bound = log_weight(seed)
         else:
-            bound = self._log_mean_exp(log_weight, seed)
+            # No loop of TensorFlow, whose gradient XLA does not compile where
+            # the size of a batch is not known.
+            seeds = samplers.split_seed(seed, n=self.num_noise_samples)
+            bound = tf.reduce_logsumexp([log_weight(s) for s in seeds], axis=0)
+            bound -= math.log(self.num_noise_samples)
         return bound + self.log_cell(bound.dtype)
 
     def log_cell(self, dtype):
@@ -315,17 +321,6 @@ class Dequantized(tfd.Distribution):
             shape, dtype=self.distribution.dtype, seed=seed
         )
         return noise if first_row is None else noise[first_row:]
-
-    def _log_mean_exp(self, log_weight, seed):
-        seeds = samplers.split_seed(seed, n=self.num_noise_samples)
-        log_weights = tf.map_fn(
-            log_weight,
-            tf.stack(seeds),
-            parallel_iterations=1,
-            fn_output_signature=self.distribution.dtype,
-        )
-        total = tf.reduce_logsumexp(log_weights, axis=0)
-        return total - math.log(self.num_noise_samples)
 
     def _sample_control_dependencies(self, value, **kwargs):
         if not self.validate_args:
