@@ -1,0 +1,188 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""How many seeds of the default training diverge.
+
+`python benchmarks/seeds.py` trains the default model by the default recipe, as
+`train` does without flags, for some seeds on the digits and the photographs,
+and prints a table. A training has diverged if its loss is not finite, or in any
+10 steps above that of its first 10. Each finished training is kept in the file
+of results, and is not repeated by the next call.
+"""
+
+import collections
+import json
+import os
+
+import keras
+import numpy as np
+from absl import app
+from absl import flags
+from absl import logging
+
+import tfp_glow as tfg
+from tfp_glow import files
+from tfp_glow import training
+
+Task = collections.namedtuple("Task", ["dataset", "num_steps", "batch_size"])
+
+TASKS = (Task("digits", 1000, 64), Task("photos", 300, 16))
+# Steps over which a loss is averaged before it is judged.
+_WINDOW = 10
+
+_SEEDS = flags.DEFINE_integer("seeds", 20, "trainings on each data set")
+_LEARNING_RATE = flags.DEFINE_float(
+    "learning_rate",
+    training.SETTINGS["learning_rate"].default,
+    "another one than the default, to see it fail",
+)
+_WARMUP_STEPS = flags.DEFINE_integer(
+    "warmup_steps",
+    training.SETTINGS["warmup_steps"].default,
+    "another number than the default, to see it fail",
+)
+_RESULTS = flags.DEFINE_string(
+    "seeds_results", "runs/seeds.json", "file of finished trainings"
+)
+
+
+class Trainer:
+    """Trains one model after another of the same program.
+
+    The program is traced once; another seed's weights are put into its
+    variables.
+    """
+
+    def __init__(self, task, **settings):
+        self.task = task
+        self.settings = training.complete(
+            {
+                "dataset": task.dataset,
+                "batch_size": task.batch_size,
+                **settings,
+            }
+        )
+        self.info = training.describe_data(self.settings)
+        training.fill_in(self.settings, self.info)
+        self.images = np.stack(
+            list(
+                tfg.datasets.load(
+                    task.dataset, "train", shuffle=False
+                ).as_numpy_iterator()
+            )
+        )
+        self.model = self._fresh_model(0)
+        self.model.compile(training.make_optimizer(self.settings, self.info))
+
+    def losses(self, seed):
+        """The loss of every step, up to the first that is not finite."""
+        keras.utils.set_random_seed(seed)
+        for own, fresh in zip(
+            self.model.variables, self._fresh_model(seed).variables, strict=True
+        ):
+            own.assign(fresh)
+        for variable in self.model.optimizer.variables:
+            variable.assign(np.zeros(variable.shape, variable.dtype))
+        record = _Record()
+        try:
+            self.model.fit(
+                self._batches(seed),
+                batch_size=self.task.batch_size,
+                shuffle=False,
+                init_batches=self.settings["init_batches"],
+                callbacks=[record],
+                verbose=0,
+            )
+        except FloatingPointError as error:
+            print(error, flush=True)
+            record.means.append(np.nan)
+        # Keras tells the mean of all steps so far.
+        sums = np.arange(1, len(record.means) + 1) * np.array(record.means)
+        return np.diff(sums, prepend=0.0)
+
+    def _fresh_model(self, seed):
+        return training.make_model({**self.settings, "seed": seed}, self.info)
+
+    def _batches(self, seed):
+        generator = np.random.default_rng(seed)
+        num_images = self.task.num_steps * self.task.batch_size
+        epochs = -(-num_images // len(self.images))
+        order = [generator.permutation(len(self.images)) for _ in range(epochs)]
+        return self.images[np.concatenate(order)[:num_images]]
+
+
+class _Record(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.means = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.means.append(float(logs["loss"]))
+
+
+def summary(losses):
+    """What is kept of the losses of a training."""
+    parts = np.split(losses, range(_WINDOW, len(losses), _WINDOW))
+    start, *later = [float(np.mean(part)) for part in parts]
+    later = later or [np.nan]
+    highest = float(np.max(later))
+    return {
+        "start": start,
+        "highest": highest,
+        "end": later[-1],
+        # Of what is not finite no comparison is true.
+        "diverged": not highest <= start,
+    }
+
+
+def table(results):
+    """A line for every data set, of the summaries of its seeds."""
+    lines = [
+        f"{'':8}{'steps':>6}{'batch':>6}{'seeds':>6}{'diverged':>9}"
+        f"{'bits/dim at start':>19}{'highest after':>15}{'at end':>15}"
+    ]
+    for task, rows in results.items():
+        diverged = sum(row["diverged"] for row in rows)
+        ranges = [
+            f"{min(row[key] for row in rows):.2f} to "
+            f"{max(row[key] for row in rows):.2f}"
+            for key in ("start", "highest", "end")
+        ]
+        lines.append(
+            f"{task.dataset:8}{task.num_steps:6}{task.batch_size:6}"
+            f"{len(rows):6}{diverged:9}{ranges[0]:>19}{ranges[1]:>15}"
+            f"{ranges[2]:>15}"
+        )
+    return "\n".join(lines)
+
+
+def main(_):
+    logging.set_verbosity(logging.WARNING)
+    path = _RESULTS.value
+    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+    kept = {}
+    if os.path.exists(path):
+        with open(path) as file:
+            kept = json.load(file)
+    recipe = {
+        "learning_rate": _LEARNING_RATE.value,
+        "warmup_steps": _WARMUP_STEPS.value,
+    }
+    results = {}
+    for task in TASKS:
+        trainer, results[task] = None, []
+        for seed in range(_SEEDS.value):
+            key = json.dumps({**task._asdict(), **recipe, "seed": seed})
+            if key not in kept:
+                trainer = trainer or Trainer(task, **recipe)
+                kept[key] = summary(trainer.losses(seed))
+                with (
+                    files.replacing(path) as temporary,
+                    open(temporary, "w") as file,
+                ):
+                    json.dump(kept, file, indent=2)
+                print(f"{key}: {kept[key]}", flush=True)
+            results[task].append(kept[key])
+    print(table(results))
+
+
+if __name__ == "__main__":
+    app.run(main)
