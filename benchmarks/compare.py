@@ -83,10 +83,7 @@ class Run:
 
 @functools.cache
 def fingerprint(case):
-    """Eight digits that change with the code that a case measures.
-
-    Comments and docstrings do not matter.
-    """
+    """Eight digits that change with the code that a case measures."""
     module = compare_case.MODULES[case]
     here = pathlib.Path(__file__).parent
     sources = [
@@ -94,8 +91,18 @@ def fingerprint(case):
         here / "compare_cases" / f"{module}.py",
     ]
     if module in ("ours", "floor"):
-        sources += sorted((here.parent / "tfp_glow").glob("*.py"))
-        sources += sorted((here.parent / "tfp_glow" / "bijectors").glob("*.py"))
+        package = here.parent / "tfp_glow"
+        sources += sorted(package.glob("*.py"))
+        for folder in ("bijectors", "models", "networks"):
+            sources += sorted((package / folder).glob("*.py"))
+    return digest(sources)
+
+
+def digest(sources):
+    """Eight digits that change with Python files, in a given order.
+
+    Comments and docstrings do not matter.
+    """
     digest = hashlib.sha256()
     for source in sources:
         tree = ast.parse(source.read_text(encoding="utf-8"))

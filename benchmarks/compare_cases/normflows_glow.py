@@ -23,7 +23,12 @@ class Model:
         torch.manual_seed(0)
         self._sizes = sizes
         self._images = self._tensor(images)
-        self._flow = _flow(sizes)
+        self._flow = make_flow(
+            images.shape[1:],
+            sizes.num_levels,
+            sizes.num_steps,
+            sizes.num_filters,
+        )
         self._optimizer = torch.optim.Adam(self._flow.parameters(), 1e-3)
 
     @property
@@ -54,22 +59,36 @@ class Model:
         return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
 
 
-def _flow(sizes):
-    """As `examples/glow.ipynb` of normflows, less the classes."""
-    num_levels, size = sizes.num_levels, sizes.image_size
+def make_flow(image_shape, num_levels, num_steps, num_filters):
+    """As `examples/glow_colab.ipynb` of normflows, less the classes.
+
+    Args:
+        image_shape: `(H, W, C)`; its events are `(C, H, W)`.
+        num_levels: `int`, L in the paper.
+        num_steps: `int`, K in the paper.
+        num_filters: `int`, width of the networks.
+
+    Returns:
+        `MultiscaleFlow`.
+    """
+    height, width, num_channels = image_shape
     bases, merges, flows = [], [], []
     for i in range(num_levels):
-        channels = 3 * 2 ** (num_levels + 1 - i)
+        channels = num_channels * 2 ** (num_levels + 1 - i)
         blocks = [
             nf.flows.GlowBlock(
-                channels, sizes.num_filters, split_mode="channel", scale=True
+                channels, num_filters, split_mode="channel", scale=True
             )
-            for _ in range(sizes.num_steps)
+            for _ in range(num_steps)
         ]
         flows.append([*blocks, nf.flows.Squeeze()])
         if i > 0:
             merges.append(nf.flows.Merge())
             channels //= 2
-        side = size // 2 ** (num_levels - i)
-        bases.append(nf.distributions.DiagGaussian((channels, side, side)))
+        factor = 2 ** (num_levels - i)
+        bases.append(
+            nf.distributions.DiagGaussian(
+                (channels, height // factor, width // factor)
+            )
+        )
     return nf.MultiscaleFlow(bases, flows, merges, class_cond=False)

@@ -3,6 +3,7 @@
 """The Glow of TensorFlow Probability, with its own default networks."""
 
 import functools
+import math
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -25,18 +26,13 @@ class Model:
         del case
         tf_keras.utils.set_random_seed(0)
         self._images = tf.constant(images)
-        glow = tfb.Glow(
+        flow = make_flow(
             images.shape[1:],
-            num_glow_blocks=sizes.num_levels,
-            num_steps_per_block=sizes.num_steps,
-            coupling_bijector_fn=functools.partial(
-                tfb.GlowDefaultNetwork, num_hidden=sizes.num_filters
-            ),
-            exit_bijector_fn=tfb.GlowDefaultExitNetwork,
+            sizes.num_levels,
+            sizes.num_steps,
+            sizes.num_filters,
             seed=0,
         )
-        normal = tfd.Sample(tfd.Normal(0.0, 1.0), [sizes.event_size])
-        flow = tfd.TransformedDistribution(normal, glow)
         optimizer = tf_keras.optimizers.Adam(1e-3)
         variables = flow.trainable_variables
         optimizer.build(variables)
@@ -70,3 +66,30 @@ class Model:
 
     def sample(self):
         return self._sample().numpy()
+
+
+def make_flow(image_shape, num_levels, num_steps, num_filters, seed):
+    """As the docstring of `tfb.Glow`, of another size.
+
+    Args:
+        image_shape: `(H, W, C)`.
+        num_levels: `int`, L in the paper.
+        num_steps: `int`, K in the paper.
+        num_filters: `int`, width of the networks.
+        seed: `int`, of the 1x1 convolutions; the networks take tf_keras' seed.
+
+    Returns:
+        `tfd.TransformedDistribution`.
+    """
+    glow = tfb.Glow(
+        image_shape,
+        num_glow_blocks=num_levels,
+        num_steps_per_block=num_steps,
+        coupling_bijector_fn=functools.partial(
+            tfb.GlowDefaultNetwork, num_hidden=num_filters
+        ),
+        exit_bijector_fn=tfb.GlowDefaultExitNetwork,
+        seed=seed,
+    )
+    normal = tfd.Sample(tfd.Normal(0.0, 1.0), [math.prod(image_shape)])
+    return tfd.TransformedDistribution(normal, glow)
