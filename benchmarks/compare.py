@@ -9,11 +9,9 @@ finished process is kept in the file of results and is not repeated by the next
 call, unless the code that it measured has changed.
 """
 
-import ast
 import dataclasses
 import datetime
 import functools
-import hashlib
 import json
 import os
 import pathlib
@@ -28,6 +26,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from benchmarks import compare_case
 from benchmarks import compare_chart
 from benchmarks import compare_environment
+from benchmarks import compare_process
 from benchmarks import compare_report
 from tfp_glow import checks
 from tfp_glow import files
@@ -53,7 +52,6 @@ _DRAW_ONLY = flags.DEFINE_bool(
 _BATCH_SIZE = 16
 _HEADLINE_STEPS = 32  # Where everything is measured, not training alone.
 _FLOOR_STEPS, _FLOOR_BATCH_SIZE = 16, 64  # Where networks are most of the time.
-_WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef)
 _MOST_STEPS = {"unrolled": 32, "tfb_glow": 32}  # Deeper takes minutes to start.
 _CHECK_SIZES = compare_case.Sizes(
     num_steps=2, batch_size=4, num_filters=8, image_size=8, num_levels=2
@@ -95,22 +93,7 @@ def fingerprint(case):
         sources += sorted(package.glob("*.py"))
         for folder in ("bijectors", "models", "networks"):
             sources += sorted((package / folder).glob("*.py"))
-    return digest(sources)
-
-
-def digest(sources):
-    """Eight digits that change with Python files, in a given order.
-
-    Comments and docstrings do not matter.
-    """
-    digest = hashlib.sha256()
-    for source in sources:
-        tree = ast.parse(source.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, _WITH_DOCSTRING) and ast.get_docstring(node):
-                node.body = node.body[1:]
-        digest.update(ast.dump(tree).encode())
-    return digest.hexdigest()[:8]
+    return compare_process.digest(sources)
 
 
 def plan(cases, depths, rounds, **sizes):
@@ -171,27 +154,15 @@ def run_process(run):
         RuntimeError: if it fails, with the last lines that it wrote.
     """
     script = pathlib.Path(__file__).with_name("compare_case.py")
-    process = subprocess.run(
+    return compare_process.output_of(
         [
             compare_environment.python_of(run.case),
             str(script),
             f"--case={run.case}",
             f"--measure={','.join(run.measures)}",
             *(f"--{k}={v}" for k, v in dataclasses.asdict(run.sizes).items()),
-        ],
-        # On the processor, and without TensorFlow's news of the machine.
-        env={
-            **os.environ,
-            "CUDA_VISIBLE_DEVICES": "",
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        },
-        capture_output=True,
-        text=True,
+        ]
     )
-    if process.returncode != 0:
-        last = "\n".join(process.stderr.splitlines()[-8:])
-        raise RuntimeError(f"exit status {process.returncode}\n{last}")
-    return json.loads(process.stdout.splitlines()[-1])
 
 
 def run_all(runs, path):

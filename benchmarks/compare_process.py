@@ -1,0 +1,50 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Measuring in other processes: what they print, and what code they run."""
+
+import ast
+import hashlib
+import json
+import os
+import subprocess
+
+_WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef)
+
+
+def output_of(command):
+    """The JSON in the last line that a command prints.
+
+    It runs on the processor, and without TensorFlow's news of the machine.
+
+    Raises:
+        RuntimeError: if it fails, with the last lines that it wrote.
+    """
+    process = subprocess.run(
+        command,
+        env={
+            **os.environ,
+            "CUDA_VISIBLE_DEVICES": "",
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        },
+        capture_output=True,
+        text=True,
+    )
+    if process.returncode != 0:
+        last = "\n".join(process.stderr.splitlines()[-8:])
+        raise RuntimeError(f"exit status {process.returncode}\n{last}")
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+def digest(sources):
+    """Eight digits that change with Python files, in a given order.
+
+    Comments and docstrings do not matter.
+    """
+    hashed = hashlib.sha256()
+    for source in sources:
+        tree = ast.parse(source.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, _WITH_DOCSTRING) and ast.get_docstring(node):
+                node.body = node.body[1:]
+        hashed.update(ast.dump(tree).encode())
+    return hashed.hexdigest()[:8]

@@ -1,0 +1,99 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""How low this project's Glow gets in the time of a coffee, beside others.
+
+`python benchmarks/density.py` trains this project's Glow, `tfb.Glow` and
+normflows with the same width and depth, for the same time, on digits and on
+photographs, with three seeds, and fits a Gaussian of full covariance. It prints
+tables of bits/dim on test and of the targets, and draws curves of validation.
+It takes about three hours on two processors. Every finished training is kept in
+the folder of results and is not repeated by the next call, unless the code that
+it trained has changed; so it can be made in pieces:
+
+```
+python benchmarks/density.py --datasets=digits --seeds=0
+python benchmarks/density.py --draw_only
+```
+
+Each peer is trained as its documentation says, where it says anything; see
+`density_cases`. The learning rate is the better of two on validation, in pilots
+with a seed of their own. See `density_case.py` for what counts as time.
+"""
+
+import pathlib
+import subprocess
+import sys
+
+from absl import app
+from absl import flags
+from absl import logging
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from benchmarks import density_chart
+from benchmarks import density_plan
+from benchmarks import density_report
+
+_DATASETS = flags.DEFINE_list("datasets", ["digits", "photos"], "to train on")
+_CASES = flags.DEFINE_list("cases", list(density_plan.CASES), "what to train")
+_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "trainings of each kind")
+_MINUTES = flags.DEFINE_float(
+    "minutes", None, "of a training (digits 3, photos 6)", lower_bound=0.0
+)
+_PILOT_MINUTES = flags.DEFINE_float(
+    "pilot_minutes",
+    None,
+    "of a pilot (digits 1, photos 2); 0 to take the first learning rate",
+    lower_bound=0.0,
+)
+_LEARNING_RATES = flags.DEFINE_list(
+    "learning_rates", ["1e-3", "2e-3"], "of which pilots choose"
+)
+_NUM_STEPS = flags.DEFINE_integer("num_steps", 8, "depth, K in the paper")
+_NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width")
+_BATCH_SIZE = flags.DEFINE_integer(
+    "batch_size", None, "for all (by default normflows has its example's 128)"
+)
+_RESULTS = flags.DEFINE_string(
+    "results", "runs/density", "folder of finished trainings"
+)
+_CHART = flags.DEFINE_string("chart", "docs/density.png", "picture to write")
+_DRAW_ONLY = flags.DEFINE_bool(
+    "draw_only", False, "print and draw the folder of results as it is"
+)
+_ANY_CODE = flags.DEFINE_bool(
+    "any_code", False, "take results of other code for finished too"
+)
+
+
+def main(_):
+    logging.set_verbosity(logging.WARNING)
+    do = density_plan.trainer(_RESULTS.value, _DRAW_ONLY.value, _ANY_CODE.value)
+    results, failed = {}, []
+    try:
+        for dataset in _DATASETS.value:
+            finished, failed_there = density_plan.make(
+                dataset,
+                do,
+                cases=_CASES.value,
+                seeds=[int(text) for text in _SEEDS.value],
+                learning_rates=[float(text) for text in _LEARNING_RATES.value],
+                minutes=_MINUTES.value,
+                pilot_minutes=_PILOT_MINUTES.value,
+                batch_size=_BATCH_SIZE.value,
+                num_steps=_NUM_STEPS.value,
+                num_filters=_NUM_FILTERS.value,
+            )
+            results.update(finished)
+            failed += failed_there
+    except ValueError as error:
+        sys.exit(str(error))
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"Cannot install a peer, which --cases can leave out: {error}")
+    density_report.show(results, _CHART.value, density_chart.save)
+    if failed:
+        sys.exit("Failed: " + "; ".join(run.name for run in failed))
+
+
+if __name__ == "__main__":
+    app.run(main)

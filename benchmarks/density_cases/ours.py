@@ -1,0 +1,90 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""This project's Glow, trained by the recipe of `python -m tfp_glow train`."""
+
+import math
+
+import keras
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+import tfp_glow as tfg
+from benchmarks import density_case
+from tfp_glow import training
+
+VERSIONS = {
+    "tfp_glow": tfg.__version__,
+    "keras": keras.__version__,
+    "tensorflow": tf.__version__,
+    "tensorflow_probability": tfp.__version__,
+}
+MOST_STEPS = math.inf
+# Arguments of `GlowModel`: of the paper's configuration none.
+ARGUMENTS = {
+    "ours": {},
+    "ours_best": dict(gradient="store"),
+    **{
+        name: dict(permutation=permutation, additive=coupling == "additive")
+        for name, (permutation, coupling) in density_case.ABLATIONS.items()
+    },
+}
+
+
+class Model:
+    """`GlowModel`, fitted step by step, with the recipe's averaged weights."""
+
+    def __init__(self, run, image_shape, bins):
+        keras.utils.set_random_seed(run.seed)
+        self._model = tfg.GlowModel(
+            image_shape,
+            num_levels=run.num_levels,
+            num_steps=run.num_steps,
+            num_filters=run.num_filters,
+            bins=bins,
+            seed=run.seed,
+            **ARGUMENTS[run.case],
+        )
+        self._model.compile(make_optimizer(run))
+
+    @property
+    def num_weights(self):
+        """Number of trained values."""
+        return self._model.count_params()
+
+    def initialize(self, images):
+        self._model.initialize(images)
+
+    def train_step(self, images):
+        """Raises `FloatingPointError` if the loss is not finite."""
+        try:
+            self._model.train_on_batch(images)
+        except tf.errors.InvalidArgumentError as error:
+            raise FloatingPointError(error.message) from error
+
+    def weights(self):
+        """Copies of the trained arrays."""
+        return [v.numpy() for v in self._model.trainable_variables]
+
+    def averages(self):
+        """A list of what else `assign` could be given: the average."""
+        with self._model.averaged_weights():
+            return [self.weights()]
+
+    def assign(self, weights):
+        for variable, value in zip(self._model.trainable_variables, weights):
+            variable.assign(value)
+
+    def log_prob(self, images, seed):
+        """The bound on the integers' log-probability in nats, `[N]`."""
+        return self._model.log_prob(images, seed=seed).numpy()
+
+    def sample(self, num, seed):
+        """Values that are not quantised, `[num, H, W, C]`."""
+        return self._model.sample_values(num, seed=seed).numpy()
+
+
+def make_optimizer(run):
+    """The optimizer of `training`, with the learning rate of a run."""
+    settings = {name: s.default for name, s in training.SETTINGS.items()}
+    settings["learning_rate"] = run.learning_rate
+    return training.make_optimizer(settings)

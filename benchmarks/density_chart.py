@@ -1,0 +1,120 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The charts of `density.py` and `ablations.py`: curves of validation."""
+
+import matplotlib.figure
+
+from benchmarks import density_case
+from benchmarks import density_report
+from tfp_glow import files
+
+_STYLES = {
+    "ours": dict(color="tab:blue"),
+    "ours_best": dict(color="tab:green"),
+    "tfb_glow": dict(color="tab:red"),
+    "normflows": dict(color="tab:gray"),
+    **{
+        name: dict(
+            color={
+                "reverse": "tab:orange",
+                "shuffle": "tab:purple",
+                "learned": "tab:blue",
+            }[permutation]
+        )
+        for name, (permutation, _) in density_case.ABLATIONS.items()
+    },
+}
+# Bits/dim shown above the lowest: the first steps are far higher.
+_RANGE = 1.6
+
+
+def save(path, results):
+    """Draws validation against seconds and against steps, a row a data set.
+
+    Args:
+        path: `str`, ending in .png.
+        results: dictionary of runs that are no pilots to their results.
+    """
+    datasets = list(dict.fromkeys(run.dataset for run in results))
+    figure = matplotlib.figure.Figure(
+        figsize=(10, 3.6 * len(datasets)), layout="constrained"
+    )
+    all_axes = figure.subplots(len(datasets), 2, sharey="row", squeeze=False)
+    for axes_of_row, dataset in zip(all_axes, datasets):
+        part = {r: v for r, v in results.items() if r.dataset == dataset}
+        for axes, column in zip(axes_of_row, ("seconds", "steps")):
+            _draw(axes, part, column)
+            axes.set_title(dataset, fontsize=10)
+        axes_of_row[0].set_ylabel("validation, bits/dim")
+    _finish(figure, all_axes, path)
+
+
+def save_ablations(path, results):
+    """Draws validation against steps: additive couplings, affine couplings.
+
+    Args:
+        path: `str`, ending in .png.
+        results: dictionary of runs of `density_case.ABLATIONS` to results.
+    """
+    figure = matplotlib.figure.Figure(figsize=(10, 3.8), layout="constrained")
+    all_axes = figure.subplots(1, 2, sharey=True, squeeze=False)
+    for axes, coupling in zip(all_axes[0], ("additive", "affine")):
+        part = {
+            run: result
+            for run, result in results.items()
+            if density_case.ABLATIONS[run.case][1] == coupling
+        }
+        _draw(axes, part, "steps")
+        axes.set_title(f"{coupling} couplings", fontsize=10)
+    all_axes[0, 0].set_ylabel("validation, bits/dim")
+    _finish(figure, all_axes, path)
+
+
+def _draw(axes, results, column):
+    """Draws a line for each training; a level for the Gaussian."""
+    index = ("seconds", "steps").index(column)
+    labels, lowest = set(), []
+    for run, result in results.items():
+        points = [
+            (point[index], point[2])
+            for point in result["curve"]
+            if point[2] is not None
+        ]
+        if not points:
+            continue
+        label = density_report.LABELS[run.case]
+        # A legend takes no label that starts so.
+        shown = f"_{label}" if label in labels else label
+        labels.add(label)
+        lowest.append(min(bits for _, bits in points))
+        if run.case == "gaussian":
+            axes.axhline(lowest[-1], color="black", ls=":", label=shown)
+        else:
+            style = _STYLES[run.case]
+            axes.plot(*zip(*points), label=shown, lw=1.2, alpha=0.8, **style)
+    if lowest:
+        axes.set_ylim(min(lowest) - 0.1, min(lowest) + _RANGE)
+    axes.set_xlabel("seconds of training" if index == 0 else "steps")
+    if index == 1:
+        axes.set_xscale("log")
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _finish(figure, all_axes, path):
+    by_label = {}
+    for axes in all_axes.flat:
+        for handle, label in zip(*axes.get_legend_handles_labels()):
+            for coupling in ("additive", "affine"):
+                label = label.removesuffix(f", {coupling}")
+            by_label.setdefault(label, handle)
+    figure.legend(
+        by_label.values(),
+        by_label.keys(),
+        loc="outside lower center",
+        ncols=len(by_label) or 1,
+        frameon=False,
+        fontsize=9,
+    )
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)

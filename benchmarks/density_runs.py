@@ -1,0 +1,178 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Runs trainings in processes of their own, and keeps what they found.
+
+A folder of results holds a file for each finished `density_case.Run`, and one
+for the images of each data set.
+"""
+
+import dataclasses
+import datetime
+import functools
+import json
+import os
+import pathlib
+
+import numpy as np
+
+import tfp_glow as tfg
+from benchmarks import compare_environment
+from benchmarks import compare_process
+from benchmarks import density_case
+from tfp_glow import files
+from tfp_glow import training
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Arguments of `tfg.datasets.load`, and minutes of training a run."""
+
+    name: str
+    image_size: int | None
+    minutes: float
+    pilot_minutes: float
+
+    @property
+    def info(self):
+        """The `tfg.datasets.DatasetInfo`."""
+        return tfg.datasets.info(self.name, image_size=self.image_size)
+
+    @property
+    def num_levels(self):
+        """Levels of every flow, as `train` chooses them."""
+        return training.default_num_levels(self.info.image_shape)
+
+
+DATASETS = {
+    "digits": Data("digits", None, minutes=3.0, pilot_minutes=1.0),
+    "photos": Data("photos", 32, minutes=6.0, pilot_minutes=2.0),
+    "photos16": Data("photos", 16, minutes=3.0, pilot_minutes=0.0),
+}
+
+
+@functools.cache
+def fingerprint(case):
+    """Eight digits that change with the code that trains a case."""
+    module = density_case.MODULES[case]
+    here = pathlib.Path(__file__).parent
+    sources = [
+        here / "density_case.py",
+        here / "density_cases" / f"{module}.py",
+    ]
+    peer = here / "compare_cases" / f"{module}.py"
+    if module == "ours":
+        package = here.parent / "tfp_glow"
+        sources += [package / "distributions.py", package / "training.py"]
+        for folder in ("bijectors", "models", "networks"):
+            sources += sorted((package / folder).glob("*.py"))
+    elif peer.exists():
+        sources.append(peer)
+    return compare_process.digest(sources)
+
+
+def load(folder, runs, any_code=False):
+    """What a folder holds of some runs.
+
+    Args:
+        folder: `str`, which need not exist.
+        runs: list of `density_case.Run`s.
+        any_code: `bool`, whether results of other code count also.
+
+    Returns:
+        Dictionary of runs to dictionaries, as `density_case.measure` returns.
+    """
+    results = {}
+    for run in runs:
+        path = _path(folder, run)
+        if os.path.exists(path):
+            with open(path) as file:
+                result = json.load(file)
+            if any_code or result["code"] == fingerprint(run.case):
+                results[run] = result
+    return results
+
+
+def run_all(runs, folder, any_code=False):
+    """Trains what a folder does not hold yet, and adds it there.
+
+    Args:
+        runs: list of `density_case.Run`s.
+        folder: `str`, which need not exist.
+        any_code: `bool`, whether results of other code need not be repeated.
+
+    Returns:
+        List of the runs that failed; they will be tried by the next call.
+    """
+    os.makedirs(folder, exist_ok=True)
+    finished = load(folder, runs, any_code)
+    todo = [run for run in runs if run not in finished]
+    failed = []
+    for i, run in enumerate(todo):
+        print(f"{i + 1} of {len(todo)}: {run.name}", flush=True)
+        try:
+            result = run_process(run, data_path(folder, run.dataset))
+        except (RuntimeError, OSError) as error:
+            print(f"  failed: {error}", flush=True)
+            failed.append(run)
+            continue
+        record = {
+            **dataclasses.asdict(run),
+            "code": fingerprint(run.case),
+            "time": datetime.datetime.now().isoformat(timespec="seconds"),
+            **result,
+        }
+        with (
+            files.replacing(_path(folder, run)) as temporary,
+            open(temporary, "w") as file,
+        ):
+            json.dump(record, file)
+    return failed
+
+
+def run_process(run, data):
+    """What `density_case.py` prints for a run, in a process of its own.
+
+    Args:
+        run: `density_case.Run`.
+        data: `str`, see `data_path`.
+
+    Raises:
+        RuntimeError: if it fails, with the last lines that it wrote.
+    """
+    script = pathlib.Path(__file__).with_name("density_case.py")
+    fields = json.dumps(dataclasses.asdict(run))
+    return compare_process.output_of(
+        [
+            compare_environment.python_of(run.case),
+            str(script),
+            f"--run={fields}",
+            f"--data={data}",
+        ]
+    )
+
+
+def data_path(folder, dataset):
+    """The .npz file of a data set's splits, made if need be."""
+    data = DATASETS[dataset]
+    path = os.path.join(folder, f"{dataset}.npz")
+    if not os.path.exists(path):
+        splits = {
+            split: np.stack(
+                list(
+                    tfg.datasets.load(
+                        data.name,
+                        split,
+                        image_size=data.image_size,
+                        shuffle=False,
+                    ).as_numpy_iterator()
+                )
+            )
+            for split in ("train", "validation", "test")
+        }
+        with files.replacing(path) as temporary:
+            np.savez(temporary, bins=data.info.bins, **splits)
+    return path
+
+
+def _path(folder, run):
+    return os.path.join(folder, f"{run.name}.json")
