@@ -220,7 +220,7 @@ def dequantize(images, bins, seed):
         seed: `int`, or sequence of them.
     """
     noise = np.random.default_rng(seed).random(images.shape, np.float32)
-    return (images + noise) / np.float32(bins)
+    return (images.astype(np.float32) + noise) / np.float32(bins)
 
 
 def _batches(images, batch_size, generator):

@@ -208,7 +208,7 @@ def _at_equal_time(dataset, ours, peer, theirs):
     if below == math.inf:
         return _line(name, f"{LABELS[peer]} is not finite", True)
     if math.isnan(error):
-        return _line(name, f"{below:.3f}, one seed has no error", None)
+        return _line(name, f"{below:.3f}, error not known", None)
     return _line(name, f"{below:.3f} of {2 * error:.3f}", below > 2 * error)
 
 

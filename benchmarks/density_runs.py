@@ -62,12 +62,18 @@ def fingerprint(case):
     peer = here / "compare_cases" / f"{module}.py"
     if module == "ours":
         package = here.parent / "tfp_glow"
-        sources += [package / "distributions.py", package / "training.py"]
+        sources += sorted(set(package.glob("*.py")) - _apart(package))
         for folder in ("bijectors", "models", "networks"):
             sources += sorted((package / folder).glob("*.py"))
     elif peer.exists():
         sources.append(peer)
     return compare_process.digest(sources)
+
+
+def _apart(package):
+    """The package's modules that have no part in a training here."""
+    names = ("__main__", "cli", "evaluation", "plots", "runs", "version")
+    return {package / f"{name}.py" for name in names}
 
 
 def load(folder, runs, any_code=False):
