@@ -72,7 +72,16 @@ def fingerprint(case):
 
 def _apart(package):
     """The package's modules that have no part in a training here."""
-    names = ("__main__", "cli", "evaluation", "plots", "runs", "version")
+    names = (
+        "__main__",
+        "callbacks",
+        "cli",
+        "evaluation",
+        "plots",
+        "presets",
+        "runs",
+        "version",
+    )
     return {package / f"{name}.py" for name in names}
 
 

@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 import tfp_glow as tfg
 from benchmarks import density_case
+from tfp_glow import recipe
 from tfp_glow import training
 
 VERSIONS = {
@@ -19,12 +20,12 @@ VERSIONS = {
     "tensorflow_probability": tfp.__version__,
 }
 MOST_STEPS = math.inf
-# Arguments of `GlowModel`: of the paper's configuration none.
+# Arguments of `GlowModel`: none of the paper's configuration.
 ARGUMENTS = {
     "ours": {},
     "ours_best": dict(gradient="store"),
     **{
-        name: dict(permutation=permutation, additive=coupling == "additive")
+        name: dict(permutation=permutation, coupling=coupling)
         for name, (permutation, coupling) in density_case.ABLATIONS.items()
     },
 }
@@ -85,6 +86,5 @@ class Model:
 
 def make_optimizer(run):
     """The optimizer of `training`, with the learning rate of a run."""
-    settings = {name: s.default for name, s in training.SETTINGS.items()}
-    settings["learning_rate"] = run.learning_rate
-    return training.make_optimizer(settings)
+    settings = training.complete({"learning_rate": run.learning_rate})
+    return recipe.make_optimizer(**training.recipe_settings(settings))
