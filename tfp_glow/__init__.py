@@ -7,6 +7,7 @@ from tfp_glow import datasets as datasets
 from tfp_glow import layers as layers
 from tfp_glow import presets as presets
 from tfp_glow import recipe as recipe
+from tfp_glow import toy as toy
 from tfp_glow.bijectors import ActNorm as ActNorm
 from tfp_glow.bijectors import AffineCoupling as AffineCoupling
 from tfp_glow.bijectors import Coupling as Coupling
@@ -27,4 +28,5 @@ from tfp_glow.distributions import bits_per_dim as bits_per_dim
 from tfp_glow.distributions import glow_distribution as glow_distribution
 from tfp_glow.models import FlowModel as FlowModel
 from tfp_glow.models import GlowModel as GlowModel
+from tfp_glow.vectors import vector_flow as vector_flow
 from tfp_glow.version import __version__ as __version__
