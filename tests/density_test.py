@@ -7,7 +7,7 @@ import json
 import math
 import os
 import pathlib
-import subprocess
+import runpy
 import sys
 
 import matplotlib.image
@@ -22,6 +22,7 @@ from benchmarks import density_plan
 from benchmarks import density_report
 from benchmarks import density_runs
 from benchmarks.density_cases import ours
+from tests import processes
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _RUN = density_case.Run(
@@ -243,7 +244,7 @@ def test_pilots_choose_the_rate_of_those_cases_that_finished_them():
 
 
 @pytest.fixture
-def processes(monkeypatch):
+def trainings(monkeypatch):
     """Replaces the processes; the runs asked for are appended to the list."""
     runs = []
 
@@ -275,37 +276,37 @@ def _make(folder, draw_only=False, any_code=False, **arguments):
     )
 
 
-def test_pieces_are_put_together_and_nothing_is_repeated(processes, tmp_path):
+def test_pieces_are_put_together_and_nothing_is_repeated(trainings, tmp_path):
     folder = tmp_path / "new" / "results"
     results, failed = _make(folder)
     assert not failed
-    assert [run.is_pilot for run in processes] == [True] * 4 + [False] * 2
+    assert [run.is_pilot for run in trainings] == [True] * 4 + [False] * 2
     assert {run.learning_rate for run in results} == {2e-3}
     results, _ = _make(folder, seeds=[0, 1])
-    assert [run.seed for run in processes[6:]] == [1, 1]
+    assert [run.seed for run in trainings[6:]] == [1, 1]
     assert len(results) == 4
     _make(folder, cases=["ours", "tfb_glow", "ours_best"])
-    assert [run.case for run in processes[8:]] == ["ours_best"] * 3
+    assert [run.case for run in trainings[8:]] == ["ours_best"] * 3
     drawn, _ = _make(folder, draw_only=True, seeds=[0, 1, 2])
     assert drawn == results
-    assert len(processes) == 11
+    assert len(trainings) == 11
 
 
 def test_results_of_other_code_are_repeated_unless_any_will_do(
-    processes, tmp_path, monkeypatch
+    trainings, tmp_path, monkeypatch
 ):
     _make(tmp_path, pilot_minutes=0.0)
-    assert {run.learning_rate for run in processes} == {1e-3}
+    assert {run.learning_rate for run in trainings} == {1e-3}
     monkeypatch.setattr(density_runs, "fingerprint", lambda case: "another")
     assert _make(tmp_path, pilot_minutes=0.0, draw_only=True) == ({}, [])
     results, _ = _make(tmp_path, pilot_minutes=0.0, any_code=True)
-    assert len(results) == len(processes) == 2
+    assert len(results) == len(trainings) == 2
     _make(tmp_path, pilot_minutes=0.0)
-    assert len(processes) == 4
+    assert len(trainings) == 4
 
 
 def test_failures_are_returned_and_the_rest_goes_on(
-    processes, tmp_path, capsys
+    trainings, tmp_path, capsys
 ):
     cases = ["normflows", "ours"]
     results, failed = _make(tmp_path, pilot_minutes=0.0, cases=cases)
@@ -314,11 +315,11 @@ def test_failures_are_returned_and_the_rest_goes_on(
     assert "out of paper" in capsys.readouterr().out
     assert len(list(tmp_path.glob("*.json"))) == 1
     _make(tmp_path, pilot_minutes=0.0, cases=cases)
-    assert [run.case for run in processes] == ["normflows", "ours", "normflows"]
+    assert [run.case for run in trainings] == ["normflows", "ours", "normflows"]
 
 
 def test_interruption_leaves_no_part_of_a_file(
-    processes, tmp_path, monkeypatch
+    trainings, tmp_path, monkeypatch
 ):
     def interrupted(record, file):
         file.write('{"half": ')
@@ -497,17 +498,14 @@ def test_the_gaussian_is_fitted_in_a_step_and_a_pilot_is_not_tested():
     assert not {"test", "samples"} & set(density_case.measure(pilot, data))
 
 
-@pytest.mark.parametrize("script", ["density", "ablations"])
+def run_script(*arguments):
+    """Does what `python benchmarks/SCRIPT.py` does."""
+    sys.argv = [str(_ROOT / "benchmarks" / arguments[0]), *arguments[1:]]
+    runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+@pytest.mark.parametrize("script", ["density.py", "ablations.py"])
 def test_scripts_draw_what_is_finished(script, tmp_path):
-    process = subprocess.run(
-        [
-            sys.executable,
-            str(_ROOT / "benchmarks" / f"{script}.py"),
-            "--draw_only",
-            f"--results={tmp_path}",
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr
-    assert "No results" in process.stdout
+    call = (run_script, script, "--draw_only", f"--results={tmp_path}")
+    with processes.Process(*call, log=tmp_path / "log") as process:
+        assert "No results" in process.finish()

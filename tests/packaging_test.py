@@ -43,7 +43,7 @@ _MAX_BYTES = 1_000_000
 # Run in environments of their own, with what is not pinned here.
 _ELSEWHERE = ("normflows_glow.py", "run_xla.py")
 # These read the repository that the sandbox's links lead to.
-_LOCAL_TESTS = ("benchmarks_test.py", "packaging_test.py")
+_LOCAL_TESTS = ("benchmarks_test.py", "density_test.py", "packaging_test.py")
 
 _BUILD_HEAD = """\
 # Copyright 2026 The tfp_glow Authors.
