@@ -284,6 +284,10 @@ def test_an_interruption_is_said_to_leave_whole_files(
         (["train", "--out={}/run", "--config={}/broken.json"], "broken.json"),
         (["train", "--out={}/run", "--preset=cifar"], "mean 'cifar10'"),
         (
+            ["train", "--out={}/run", "--preset=cifar10_conditional"],
+            "a preset without classes",
+        ),
+        (
             ["train", "--out={}/run", "--preset=cifar10", "--config={}/x"],
             "not both",
         ),

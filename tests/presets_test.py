@@ -14,9 +14,6 @@ import tfp_glow as tfg
 from tfp_glow import presets
 from tfp_glow import training
 
-# Those of classes wait for models of classes.
-UNCONDITIONAL = [n for n in presets.names() if not n.endswith("_conditional")]
-
 
 def paper_weights(preset):
     """Number of weights of the paper's code, from its layers."""
@@ -41,7 +38,12 @@ def paper_weights(preset):
             num_channels = seen
     # At the top a convolution of nothing but the edge.
     outputs = 2 * num_channels
-    return count + 9 * (outputs + 1) * outputs + 2 * outputs
+    count += 9 * (outputs + 1) * outputs + 2 * outputs
+    if preset.classes:
+        num_classes = preset.classes["num_classes"]
+        count += num_classes * outputs + 2 * outputs
+        count += num_channels * num_classes + 2 * num_classes
+    return count
 
 
 def more_weights_here(preset):
@@ -55,7 +57,12 @@ def more_weights_here(preset):
         more += settings["num_steps"] * sum(c**2 + c for c in channels)
     outputs = 2 * channels[-1]
     pixels = math.prod(preset.image_shape[:2]) // 4**num_levels
-    return more + pixels * outputs - 9 * (outputs + 1) * outputs - 2 * outputs
+    more += pixels * outputs - 9 * (outputs + 1) * outputs - 2 * outputs
+    if preset.classes:
+        # Of priors below the top also, but neither shifts nor scales.
+        num_classes = preset.classes["num_classes"]
+        more += num_classes * sum(channels[:-1]) - 2 * outputs - num_classes
+    return more
 
 
 def count(variables):
@@ -71,7 +78,7 @@ def graph(monkeypatch):
         yield graph
 
 
-@pytest.mark.parametrize("name", UNCONDITIONAL)
+@pytest.mark.parametrize("name", presets.names())
 def test_a_preset_has_the_weights_of_the_papers_model(name, graph):
     preset = presets.get(name)
     weights = count(preset.model().trainable_variables)
@@ -86,13 +93,14 @@ def test_the_papers_model_of_cifar10_has_45_million_weights():
 def distinct_programs():
     """Names of presets that differ in more than sizes."""
     found = {}
-    for name in UNCONDITIONAL:
+    for name in presets.names():
         settings = presets.get(name).settings
         is_learned = "permutation" not in settings
         key = (
             settings["num_levels"],
-            settings["coupling"] == "additive",
+            settings["coupling"],
             is_learned,
+            bool(presets.get(name).classes),
         )
         found.setdefault(key, name)
     return list(found.values())
@@ -105,7 +113,8 @@ def test_a_presets_training_step_is_traced(name, graph):
     model = preset.model()
     model.compile(preset.optimizer())
     images = tf.zeros([2, *preset.image_shape], tf.uint8)
-    assert model.train_step(images)["bits_per_dim"].graph is graph
+    data = ((images, tf.zeros([2], tf.int32)),) if preset.classes else images
+    assert model.train_step(data)["bits_per_dim"].graph is graph
     # Two momenta and an average of every weight, and the step.
     weights = count(model.trainable_variables)
     assert count(model.optimizer.variables) == 3 * weights + 1
@@ -131,9 +140,7 @@ def test_a_preset_with_overrides_is_trained():
 def test_the_settings_are_those_of_a_run(name):
     preset = presets.get(name)
     assert preset.name == name
-    settings = dict(preset.settings)
-    if name.endswith("_conditional"):
-        assert settings.pop("num_classes") in (10, 1000)
+    settings = preset.settings
     assert settings.keys() <= training.SETTINGS.keys()
     head, _, config = settings["dataset"].partition("/")
     configs = tfds.builder_cls(head).builder_configs

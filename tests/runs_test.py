@@ -283,6 +283,19 @@ def test_a_run_of_a_version_without_a_setting_resumes(
     assert [int(row["step"]) for row in metrics(run)] == [4, 8, 12]
 
 
+@pytest.mark.parametrize(
+    ("additive", "coupling"), [(True, "additive"), (False, "affine")]
+)
+def test_settings_of_a_version_before_couplings_are_read(
+    tmp_path, additive, coupling
+):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"settings": {"additive": additive}}))
+    settings = training.complete(runs.read_settings(path))
+    assert settings["coupling"] == coupling
+    assert "additive" not in settings
+
+
 def test_other_epochs_are_no_part_of_a_cosine(tmp_path, settings, no_pictures):
     settings = {**settings, "decay": "cosine"}
     for _ in range(2):

@@ -192,7 +192,14 @@ def _train(values):
     if values.config:
         settings = runs.read_settings(values.config)
     if values.preset:
-        settings = dict(presets.get(values.preset).settings)
+        preset = presets.get(values.preset)
+        if preset.classes:
+            raise ValueError(
+                "Expected a preset without classes, which `train` does not "
+                f"know. Received: --preset={values.preset}; "
+                "`tfg.presets.get(...).model()` makes its model"
+            )
+        settings = dict(preset.settings)
     for name in runs.SETTINGS:
         if values[name].present or name not in settings:
             settings[name] = values[name].value

@@ -250,12 +250,16 @@ def read_settings(path):
     """
     with open(path) as file:
         try:
-            return dict(json.load(file)["settings"])
+            settings = dict(json.load(file)["settings"])
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"Expected the config.json of a run. Received: {path}, which "
                 "holds something else"
             ) from error
+    # Of versions before there was a choice of couplings.
+    if settings.pop("additive", False):
+        settings["coupling"] = "additive"
+    return settings
 
 
 def load_model(path):
