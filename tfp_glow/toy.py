@@ -69,7 +69,7 @@ class _Smooth(tfd.MixtureSameFamily):
     """
 
     def _entropy(self):
-        axis = np.linspace(-5.0, 5.0, 401)
+        axis = np.linspace(-5.0, 5.0, 201)
         grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape([-1, 2])
         log_prob = self.log_prob(tf.constant(grid, self.dtype))
         cell = (axis[1] - axis[0]) ** 2
