@@ -6,6 +6,9 @@
 density, and one on a table of scikit-learn's, for some seeds, prints what they
 reach on data that they have not seen, and draws the densities. Each finished
 training is kept in the folder of results, and is not repeated by the next call.
+
+The best that a flow can reach is the density's entropy; beside the table stands
+what a normal distribution of full covariance reaches, which a flow may beat.
 """
 
 import json

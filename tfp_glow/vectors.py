@@ -41,8 +41,7 @@ def vector_flow(
         num_steps: positive `int`, K.
         num_filters: positive `int`, width of the couplings' networks.
         coupling: `"spline"`, `"mixture"`, `"affine"` or `"additive"`. Splines
-            fit densities with edges or several modes best, and are samples of
-            theirs finite whatever the weights.
+            fit densities with edges or several modes best.
         network: `"paper"`, without convolutions; `"gated"`; or a Keras layer;
             see `Glow`.
         conditioning_size: `int`, size of the vectors on which the flow is
