@@ -160,7 +160,15 @@ class SampleGrid(keras.callbacks.Callback):
     changing.
     """
 
-    def __init__(self, log_dir, num=25, temperature=0.7, every=1, seed=0):
+    def __init__(
+        self,
+        log_dir,
+        num=25,
+        temperature=0.7,
+        every=1,
+        seed=0,
+        conditioning=None,
+    ):
         """Makes the callback.
 
         Args:
@@ -169,6 +177,7 @@ class SampleGrid(keras.callbacks.Callback):
             temperature: see `GlowModel.sample`.
             every: `int`, epochs between grids.
             seed: `int`.
+            conditioning: see `GlowModel.sample`.
         """
         super().__init__()
         self.log_dir = log_dir
@@ -176,6 +185,7 @@ class SampleGrid(keras.callbacks.Callback):
         self.temperature = temperature
         self.every = every
         self.seed = seed
+        self.conditioning = conditioning
 
     def on_train_begin(self, logs=None):
         self._writer = tf.summary.create_file_writer(self.log_dir)
@@ -184,7 +194,10 @@ class SampleGrid(keras.callbacks.Callback):
         if epoch % self.every:
             return
         images = self.model.sample(
-            self.num, temperature=self.temperature, seed=self.seed
+            self.num,
+            temperature=self.temperature,
+            conditioning=self.conditioning,
+            seed=self.seed,
         )
         grid = plots.image_grid(images, self.model.bins)
         with self._writer.as_default():

@@ -131,6 +131,13 @@ def _define_evaluate(values):
         lower_bound=1,
         flag_values=values,
     )
+    flags.DEFINE_integer(
+        "num_noise_samples",
+        None,
+        "noise samples in a draw, which tighten the bound (the run's own)",
+        lower_bound=1,
+        flag_values=values,
+    )
 
 
 def _define_split(values):
@@ -163,6 +170,13 @@ def _define_sample(values):
         flag_values=values,
     )
     flags.DEFINE_integer("seed", 0, "seed of the noise", flag_values=values)
+    flags.DEFINE_integer(
+        "label",
+        None,
+        "class of all images of a conditional run (one after another)",
+        lower_bound=0,
+        flag_values=values,
+    )
 
 
 def _define_reconstruct(values):
@@ -211,14 +225,23 @@ def _train(values):
 def _evaluate(values):
     """Prints bits per dimension of a split, beside three baselines."""
     runs.evaluate(
-        values.run, values.split, values.num_draws, values.num_samples
+        values.run,
+        values.split,
+        values.num_draws,
+        values.num_samples,
+        values.num_noise_samples,
     )
 
 
 def _sample(values):
     """Draws new images as a picture."""
     path = runs.sample(
-        values.run, values.num, values.temperature, values.seed, values.out
+        values.run,
+        values.num,
+        values.temperature,
+        values.seed,
+        values.out,
+        values.label,
     )
     print(f"Wrote {values.num} samples to {path}")
 

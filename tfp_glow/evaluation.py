@@ -5,15 +5,26 @@
 import math
 
 import numpy as np
+import tensorflow as tf
 
 from tfp_glow import baselines
 from tfp_glow import checks
 from tfp_glow import distributions
+from tfp_glow import training
 
 _SAMPLES_AT_A_TIME = 125
 
 
-def evaluate(model, images, training_images, num_draws=4, num_samples=1000):
+def evaluate(
+    model,
+    images,
+    training_images,
+    num_draws=4,
+    num_samples=1000,
+    num_noise_samples=None,
+    labels=None,
+    training_labels=None,
+):
     """Measures a model on images that it has not seen, beside baselines.
 
     Args:
@@ -23,24 +34,37 @@ def evaluate(model, images, training_images, num_draws=4, num_samples=1000):
         num_draws: `int`, draws of the dequantisation noise, over which the
             log-probability is averaged; the result remains a bound.
         num_samples: `int`, samples at temperature 1 to check.
+        num_noise_samples: `int`, of the noise in one draw of the bound, which
+            more of them tighten, see `Dequantized`; the model's by default.
+        labels, training_labels: integer arrays `[N]` if the model is of
+            classes.
 
     Returns:
         Dictionary of plain values:
 
         - `num_images`, `image_shape`, `bins`,
         - `bits_per_dim` (an upper bound) and its `standard_error` over images,
+          given the labels if there are any,
+        - `num_noise_samples` of that bound,
         - `baselines`: name to `bits_per_dim` and `standard_error`; a baseline
           that the images are too large for is left out,
         - `reconstruction_error`: largest |x - decode(encode(x))|, in grey
           levels,
         - `samples`: `num`, `temperature`, `share_not_finite` of the values
           and `largest_excursion` of the finite ones, where 1 is the edge of
-          the range of grey levels and 2 is twice as far from its middle.
+          the range of grey levels and 2 is twice as far from its middle,
+        - `accuracy`, of a model of classes: the share of the images whose class
+          is found, `bayes_rule` by the model's bound for every class, from one
+          draw of the noise, and how frequent classes are in training;
+          `classifier` by the model's classifier, if it has one.
     """
-    checks.positive_integer(num_draws=num_draws, num_samples=num_samples)
+    check_counts(num_draws, num_samples, num_noise_samples)
+    examples = [images] if labels is None else [images, labels]
+    log_prob = model.log_prob
+    if num_noise_samples is not None:
+        log_prob = _log_prob(model, num_noise_samples)
     draws = [
-        _in_batches(model.log_prob, images, seed=seed)
-        for seed in range(num_draws)
+        _in_batches(log_prob, *examples, seed=seed) for seed in range(num_draws)
     ]
     bits = distributions.bits_per_dim(np.mean(draws, axis=0), model.event_size)
     rows = {}
@@ -51,15 +75,28 @@ def evaluate(model, images, training_images, num_draws=4, num_samples=1000):
             continue
         baseline = make(training_images, model.bins)
         rows[name] = _mean_and_error(baselines.bits_per_dim(baseline, images))
-    return {
+    results = {
         "num_images": len(images),
         "image_shape": list(model.image_shape),
         "bins": model.bins,
         **_mean_and_error(bits),
+        "num_noise_samples": (
+            num_noise_samples or model.distribution.num_noise_samples
+        ),
         "baselines": rows,
-        "reconstruction_error": _reconstruction_error(model, images),
+        "reconstruction_error": _reconstruction_error(model, *examples),
         "samples": _check_samples(model, num_samples),
     }
+    if labels is not None:
+        results["accuracy"] = _accuracy(model, images, labels, training_labels)
+    return results
+
+
+def check_counts(num_draws, num_samples, num_noise_samples):
+    """Raises unless these arguments of `evaluate` are positive integers."""
+    checks.positive_integer(num_draws=num_draws, num_samples=num_samples)
+    if num_noise_samples is not None:
+        checks.positive_integer(num_noise_samples=num_noise_samples)
 
 
 def table(results):
@@ -88,9 +125,18 @@ def table(results):
         f"{samples['num']} samples, temperature 1: "
         f"{100 * samples['share_not_finite']:.3g} % of values not finite, "
         f"largest {samples['largest_excursion']:.3g} times the range",
+        *_class_lines(**results.get("accuracy", {})),
         "",
     ]
     return "\n".join(lines)
+
+
+def _class_lines(bayes_rule=None, classifier=None):
+    if bayes_rule is not None:
+        yield f"classes by Bayes' rule:    {100 * bayes_rule:.1f} % right"
+        if classifier is not None:
+            yield f"classes by the classifier: {100 * classifier:.1f} % right"
+        yield "Glow's bits/dim are given the class, which no baseline knows"
 
 
 def _mean_and_error(values):
@@ -102,25 +148,66 @@ def _mean_and_error(values):
     }
 
 
-def _in_batches(function, images, batch_size=128, **kwargs):
+def _in_batches(function, *arrays, batch_size=128, **kwargs):
     return np.concatenate(
         [
-            np.asarray(function(images[i : i + batch_size], **kwargs))
-            for i in range(0, len(images), batch_size)
+            np.asarray(
+                function(*(a[i : i + batch_size] for a in arrays), **kwargs)
+            )
+            for i in range(0, len(arrays[0]), batch_size)
         ]
     )
 
 
-def _reconstruction_error(model, images):
-    decoded = _in_batches(lambda x: model.decode(model.encode(x)), images)
+def _log_prob(model, num_noise_samples):
+    """The model's `log_prob`, of another number of samples of the noise."""
+    distribution = model.distribution.copy(num_noise_samples=num_noise_samples)
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def compiled(x, seed, **kwargs):
+        return distribution.log_prob(x, seed=seed, **kwargs)
+
+    def log_prob(x, labels=None, *, seed):
+        kwargs = {}
+        if labels is not None:
+            vectors = tf.one_hot(labels, model.num_classes)
+            kwargs["bijector_kwargs"] = {"conditioning": vectors}
+        return compiled(
+            tf.convert_to_tensor(x), tf.constant((0, seed)), **kwargs
+        )
+
+    return log_prob
+
+
+def _accuracy(model, images, labels, training_labels):
+    # One more of each, so that no class is impossible.
+    counts = 1 + np.bincount(training_labels, minlength=model.num_classes)
+    scores = _in_batches(model.class_log_probs, images, seed=0)
+    found = {"bayes_rule": scores + np.log(counts)}
+    if model.has_classifier:
+        found["classifier"] = _in_batches(model.class_logits, images)
+    return {
+        name: float(np.mean(np.argmax(values, axis=-1) == labels))
+        for name, values in found.items()
+    }
+
+
+def _reconstruction_error(model, images, *labels):
+    decoded = _in_batches(
+        lambda x, *c: model.decode(model.encode(x, *c), *c), images, *labels
+    )
     return float(np.max(np.abs(decoded - images)))
 
 
 def _check_samples(model, num):
-    batches = [
-        model.sample_values(min(_SAMPLES_AT_A_TIME, num - i), seed=i).numpy()
-        for i in range(0, num, _SAMPLES_AT_A_TIME)
-    ]
+    labels = training.labels_in_turn(num, model.num_classes)
+    batches = []
+    for i in range(0, num, _SAMPLES_AT_A_TIME):
+        end = min(i + _SAMPLES_AT_A_TIME, num)
+        given = None if labels is None else labels[i:end]
+        batches.append(
+            model.sample_values(end - i, conditioning=given, seed=i).numpy()
+        )
     values = np.concatenate(batches)
     finite = np.isfinite(values)
     return {

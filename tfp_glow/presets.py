@@ -54,15 +54,15 @@ class Preset:
             name of TFDS.
         published_bits_per_dim: `float`, on images that were not trained on, or
             `None` if no number was published.
-        classes: arguments of `GlowModel` for classes, of which `train` knows
-            none; empty if the images are modelled without.
+        num_classes: `int`, of those data; `None` if the images are modelled
+            without.
     """
 
     name: str
     image_shape: tuple
     settings: Mapping
     published_bits_per_dim: float | None
-    classes: Mapping
+    num_classes: int | None
 
     def model(self, **overrides):
         """The model, not trained: a `GlowModel`.
@@ -74,7 +74,8 @@ class Preset:
         arguments = training.model_settings(settings)
         arguments["bins"] = settings["bins"]
         arguments["image_shape"] = self.image_shape
-        return models.GlowModel(**{**arguments, **self.classes, **overrides})
+        arguments["num_classes"] = self.num_classes
+        return models.GlowModel(**{**arguments, **overrides})
 
     def optimizer(self, **overrides):
         """The optimizer, a Keras one.
@@ -120,16 +121,13 @@ def _fields(
     num_classes=None,
     **settings,
 ):
-    classes = {}
     if num_classes is not None:
-        classes = dict(
-            num_classes=num_classes,
-            conditioned="priors",
-            classifier_weight=0.01,
+        settings.update(
+            conditional=True, conditioned="priors", classifier_weight=0.01
         )
     return dict(
-        classes=types.MappingProxyType(classes),
         image_shape=(size, size, 3),
+        num_classes=num_classes,
         published_bits_per_dim=published,
         settings=types.MappingProxyType(
             dict(
@@ -261,8 +259,7 @@ def cifar10_conditional():
     """CIFAR-10 given its classes, 5 bits, additive: no bits/dim published.
 
     The classes move the priors: the one at the top alone there, those of all
-    levels here. A classifier is trained too, with the weight 0.01. For
-    `preset.model()`, since `train` knows no classes.
+    levels here. A classifier is trained too, with the weight 0.01.
     """
     return _cifar10(bits=5, coupling="additive", num_classes=10)
 

@@ -39,6 +39,7 @@ SETTINGS = training.SETTINGS
 # What may differ when a run is resumed.
 _LIMITS = ("epochs", "max_minutes", "patience", "strategy")
 _MONITOR = "val_bits_per_dim"
+_GRID = 25  # Samples after an epoch, for TensorBoard.
 _PACKAGES = (
     "tfp_glow",
     "tensorflow",
@@ -127,7 +128,9 @@ def _train(out, settings, strategy):
             steps_per_epoch=training.steps_per_epoch(settings, info),
             init_batches=settings["init_batches"],
             verbose=0,
-            callbacks=_make_callbacks(out, settings, history, is_chief),
+            callbacks=_make_callbacks(
+                out, settings, history, is_chief, model.num_classes
+            ),
         )
     if is_chief:
         draw(out)
@@ -146,7 +149,9 @@ def draw(run):
     reconstruct(run, split="validation")
 
 
-def evaluate(run, split="test", num_draws=4, num_samples=1000):
+def evaluate(
+    run, split="test", num_draws=4, num_samples=1000, num_noise_samples=None
+):
     """Measures a run's best model on a split, beside three baselines.
 
     Prints a table and writes `evaluation.json`.
@@ -154,22 +159,27 @@ def evaluate(run, split="test", num_draws=4, num_samples=1000):
     Args:
         run: `str`, folder of the run.
         split: `"test"`, `"validation"` or `"train"`.
-        num_draws, num_samples: see `evaluation.evaluate`.
+        num_draws, num_samples, num_noise_samples: see `evaluation.evaluate`.
 
     Returns:
         Dictionary of the results, as in the file.
     """
-    checks.positive_integer(num_draws=num_draws, num_samples=num_samples)
+    evaluation.check_counts(num_draws, num_samples, num_noise_samples)
     settings, model = _open(run)
+    images, labels = _examples(settings, split)
+    training_images, training_labels = _examples(settings, "train")
     results = {
         "dataset": settings["dataset"],
         "split": split,
         **evaluation.evaluate(
             model,
-            _images(settings, split),
-            _images(settings, "train"),
+            images,
+            training_images,
             num_draws,
             num_samples,
+            num_noise_samples,
+            labels,
+            training_labels,
         ),
     }
     print(evaluation.table(results), flush=True)
@@ -177,7 +187,7 @@ def evaluate(run, split="test", num_draws=4, num_samples=1000):
     return results
 
 
-def sample(run, num=64, temperature=0.7, seed=0, out=None):
+def sample(run, num=64, temperature=0.7, seed=0, out=None, label=None):
     """Draws images from a run's best model, as a picture.
 
     Args:
@@ -186,12 +196,24 @@ def sample(run, num=64, temperature=0.7, seed=0, out=None):
         temperature: see `GlowModel.sample`.
         seed: `int`.
         out: `str`, a .png; `samples.png` in the folder by default.
+        label: `int`, the class of all images of a conditional run, or `None`
+            for one class after another, round and round.
 
     Returns:
         `str`, the path of the picture.
+
+    Raises:
+        ValueError: before any work, if `label` is no class of the run.
     """
+    checks.positive_integer(num=num)
     _, model = _open(run)
-    images = model.sample(num, temperature=temperature, seed=seed)
+    labels = training.labels_in_turn(num, model.num_classes)
+    if label is not None:
+        _check_label(label, model.num_classes)
+        labels = np.full(num, label)
+    images = model.sample(
+        num, temperature=temperature, conditioning=labels, seed=seed
+    )
     path = out or _path(run, "samples.png")
     plots.save_image_grid(path, images, model.bins)
     return path
@@ -211,8 +233,8 @@ def reconstruct(run, split="test", num=16, out=None):
     """
     checks.positive_integer(num=num)
     settings, model = _open(run)
-    images = _images(settings, split, num)
-    decoded = model.decode(model.encode(images)).numpy()
+    images, labels = _examples(settings, split, num)
+    decoded = model.decode(model.encode(images, labels), labels).numpy()
     path = out or _path(run, "reconstructions.png")
     plots.save_image_grid(
         path, np.concatenate([images, decoded]), model.bins, columns=len(images)
@@ -276,20 +298,38 @@ def _path(run, name):
     return os.path.join(run, name)
 
 
-def _images(settings, split, num=None):
-    """The images of a split as one array, in a fixed order."""
+def _examples(settings, split, num=None):
+    """Images of a split, in a fixed order, and labels or `None`, as arrays."""
     dataset = datasets.load(
         settings["dataset"],
         split,
         bins=settings["bins"],
         image_size=settings["image_size"],
+        as_supervised=settings["conditional"],
         shuffle=False,
     )
     dataset = dataset if num is None else dataset.take(num)
-    return np.stack(list(dataset.as_numpy_iterator()))
+    examples = list(dataset.as_numpy_iterator())
+    if not settings["conditional"]:
+        return np.stack(examples), None
+    images, labels = zip(*examples)
+    return np.stack(images), np.stack(labels)
 
 
-def _make_callbacks(out, settings, history, is_chief):
+def _check_label(label, num_classes):
+    if num_classes is None or label not in range(num_classes):
+        expected = (
+            "None, since the run is not conditional"
+            if num_classes is None
+            else f"an integer in [0, {num_classes})"
+        )
+        raise ValueError(
+            "Invalid value received for argument `label`. Expected "
+            f"{expected}. Received: label={label}"
+        )
+
+
+def _make_callbacks(out, settings, history, is_chief, num_classes):
     seconds = _seconds(history)
     best = min(_validations(history), default=None)
     tensorboard = _path(out, "tensorboard")
@@ -317,7 +357,11 @@ def _make_callbacks(out, settings, history, is_chief):
                     save_best_only=True,
                     initial_value_threshold=best,
                 ),
-                callbacks.SampleGrid(_path(tensorboard, "samples")),
+                callbacks.SampleGrid(
+                    _path(tensorboard, "samples"),
+                    num=_GRID,
+                    conditioning=training.labels_in_turn(_GRID, num_classes),
+                ),
             ]
         ),
         # After all other files, since an epoch is done when this is written.
@@ -422,7 +466,8 @@ def _open(run):
             f"Expected --run to be the folder of a run. Received: {run}, which "
             "has no config.json"
         )
-    return read_settings(path), load_model(_path(run, "model.keras"))
+    settings = training.complete(read_settings(path))
+    return settings, load_model(_path(run, "model.keras"))
 
 
 def _seconds(history):

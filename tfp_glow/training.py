@@ -5,6 +5,8 @@
 import collections
 import math
 
+import numpy as np
+
 from tfp_glow import datasets
 from tfp_glow import models
 from tfp_glow import recipe
@@ -42,6 +44,24 @@ SETTINGS = {
     ),
     "network": Setting(
         "string", "paper", "the couplings' network: paper, gated or attention"
+    ),
+    "conditional": Setting(
+        "boolean", False, "model images given their classes, the data's labels"
+    ),
+    "conditioned": Setting(
+        "string", "all", "what knows the class: all, or the priors alone"
+    ),
+    "classifier_weight": Setting(
+        "float",
+        0.0,
+        "weight of a classifier that is trained beside, where the priors alone "
+        "know the class (0: none; the paper's is 0.01)",
+    ),
+    "dequantizer": Setting(
+        "string", "uniform", "noise inside a grey level: uniform or learned"
+    ),
+    "num_noise_samples": Setting(
+        "integer", 1, "draws of that noise in the bound that is trained"
     ),
     "batch_size": Setting("integer", 64, "images in a step"),
     "init_batches": Setting("integer", 4, "batches that initialise ActNorm"),
@@ -90,7 +110,8 @@ def describe_data(settings):
     """The `DatasetInfo` of the data.
 
     Raises:
-        ValueError: if there are no such data, or a split is missing.
+        ValueError: if there are no such data, or a split is missing, or the
+            labels of a conditional run.
     """
     info = datasets.info(
         settings["dataset"],
@@ -103,6 +124,12 @@ def describe_data(settings):
                 f"Expected images in the splits train, validation and test of "
                 f"{settings['dataset']!r}. Received: {info.num_examples}"
             )
+    if settings["conditional"] and info.num_classes is None:
+        raise ValueError(
+            "Invalid value received for setting `conditional`. Expected False "
+            f"for {info.name!r}, which has no labels. Received: "
+            f"conditional={settings['conditional']}"
+        )
     return info
 
 
@@ -129,7 +156,10 @@ def default_num_levels(image_shape):
 def make_model(settings, info):
     """A `GlowModel` of images as `info` describes them."""
     return models.GlowModel(
-        info.image_shape, bins=info.bins, **model_settings(settings)
+        info.image_shape,
+        bins=info.bins,
+        num_classes=info.num_classes if settings["conditional"] else None,
+        **model_settings(settings),
     )
 
 
@@ -143,6 +173,10 @@ def model_settings(settings):
         "coupling",
         "scale",
         "network",
+        "conditioned",
+        "classifier_weight",
+        "dequantizer",
+        "num_noise_samples",
         "seed",
     )
     return {name: settings[name] for name in names}
@@ -171,7 +205,7 @@ def recipe_settings(settings):
 
 
 def load(settings, split, initial_epoch=None):
-    """The batches of a split, see `datasets.load`."""
+    """The batches of a split, see `datasets.load`; a conditional run's of pairs."""
     return datasets.load(
         settings["dataset"],
         split,
@@ -180,8 +214,14 @@ def load(settings, split, initial_epoch=None):
         image_size=settings["image_size"],
         seed=settings["seed"],
         initial_epoch=initial_epoch,
+        as_supervised=settings["conditional"],
         flip=settings["flip"] and split == "train",
     )
+
+
+def labels_in_turn(num, num_classes):
+    """Labels 0, 1, 2, ... round and round, `[num]`; `None` without classes."""
+    return None if num_classes is None else np.arange(num) % num_classes
 
 
 def steps_per_epoch(settings, info):

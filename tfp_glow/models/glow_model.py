@@ -225,6 +225,16 @@ class GlowModel(flow_model.FlowModel):
         """Number of grey levels."""
         return self.distribution.bins
 
+    @property
+    def num_classes(self):
+        """Number of classes, or `None` if the conditioning is no labels."""
+        return self._config["num_classes"]
+
+    @property
+    def has_classifier(self):
+        """Whether `class_logits` is there, of a `classifier_weight` above 0."""
+        return bool(self._classifier_weight)
+
     def _batch_log_prob(self, x, conditioning, **noise):
         if not self._classifier_weight:
             return super()._batch_log_prob(x, conditioning, **noise)
