@@ -326,6 +326,18 @@ def test_grids_are_written_as_often_as_asked(glow, tmp_path):
     np.testing.assert_array_equal(grids[0][1], expected)
 
 
+def test_the_images_of_a_grid_are_given_their_conditioning(tmp_path):
+    asked = []
+
+    def sample(n, *, conditioning, **kwargs):
+        asked.append(conditioning)
+        return np.zeros([n, 4, 4, 1])
+
+    model = types.SimpleNamespace(sample=sample, bins=17)
+    sampled_grids(model, tmp_path, steps=[1], num=3, conditioning=[0, 1, 0])
+    assert asked == [[0, 1, 0]]
+
+
 def test_the_temperature_of_a_grid_is_that_asked_for(glow, tmp_path):
     ((_, grid),) = sampled_grids(
         glow, tmp_path, [1], num=4, temperature=0.0, seed=1

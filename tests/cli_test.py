@@ -28,12 +28,14 @@ FLAGS = {
         "split": "test",
         "num_draws": 4,
         "num_samples": 1000,
+        "num_noise_samples": None,
     },
     "sample": {
         "run": None,
         "num": 64,
         "temperature": 0.7,
         "seed": 0,
+        "label": None,
         "out": None,
     },
     "reconstruct": {"run": None, "num": 16, "split": "test", "out": None},
@@ -129,7 +131,10 @@ def test_commands_do_not_share_their_flags(calls, tmp_path):
         (["evaluate", "--run=x", "--split=all"], "--split=all"),
         (["evaluate", "--run=x", "--num_draws=0"], "--num_draws=0"),
         (["sample", "--run=x", "--temperature=-1"], "--temperature=-1"),
+        (["evaluate", "--run=x", "--num_noise_samples=0"], "samples=0"),
         (["sample", "--run=x", "--num=0"], "--num=0"),
+        (["sample", "--run=x", "--label=-1"], "--label=-1"),
+        (["sample", "--run=x", "--label=three"], "--label=three"),
         (["sample", "--run=x", "--num"], "num"),
         (["reconstruct", "--run=x", "--temperature=1"], "temperature"),
     ],
@@ -160,8 +165,14 @@ def test_the_defaults_are_handed_on(calls, command, tmp_path):
         assert kwargs == defaults
     else:
         order = {
-            "evaluate": ["run", "split", "num_draws", "num_samples"],
-            "sample": ["run", "num", "temperature", "seed", "out"],
+            "evaluate": [
+                "run",
+                "split",
+                "num_draws",
+                "num_samples",
+                "num_noise_samples",
+            ],
+            "sample": ["run", "num", "temperature", "seed", "out", "label"],
             "reconstruct": ["run", "split", "num", "out"],
             "export": ["run", "out"],
         }[command]
@@ -173,6 +184,8 @@ def test_the_defaults_are_handed_on(calls, command, tmp_path):
 def test_flags_set_the_settings(calls, tmp_path):
     argv = ["--epochs", "3", "--learning_rate=5e-4", "--flip", "--bins=32"]
     argv += ["--max_minutes=1.5", "--scale=exp", "--coupling=affine"]
+    argv += ["--conditional", "--conditioned=priors", "--dequantizer=learned"]
+    argv += ["--classifier_weight=0.5", "--num_noise_samples=2"]
     assert cli.main(["train", f"--out={tmp_path}", *argv]) == 0
     expected = {
         "epochs": 3,
@@ -182,6 +195,11 @@ def test_flags_set_the_settings(calls, tmp_path):
         "max_minutes": 1.5,
         "scale": "exp",
         "coupling": "affine",
+        "conditional": True,
+        "conditioned": "priors",
+        "dequantizer": "learned",
+        "classifier_weight": 0.5,
+        "num_noise_samples": 2,
     }
     ((_, _, settings),) = calls
     assert expected.items() <= settings.items()
@@ -213,6 +231,15 @@ def test_a_preset_gives_the_defaults_and_flags_override_it(calls, tmp_path):
         "coupling": "affine",
     }
     assert settings["num_levels"] == 6
+
+
+def test_a_preset_of_classes_trains_with_labels(calls, tmp_path):
+    argv = ["--preset=cifar10_conditional", f"--out={tmp_path}"]
+    assert cli.main(["train", *argv]) == 0
+    ((_, _, settings),) = calls
+    assert settings["conditional"] is True
+    assert settings["conditioned"] == "priors"
+    assert settings["classifier_weight"] == 0.01
 
 
 def test_results_are_told(calls, capsys, tmp_path):
@@ -283,10 +310,6 @@ def test_an_interruption_is_said_to_leave_whole_files(
         (["train", "--out={}/run", "--config={}/other.json"], "other.json"),
         (["train", "--out={}/run", "--config={}/broken.json"], "broken.json"),
         (["train", "--out={}/run", "--preset=cifar"], "mean 'cifar10'"),
-        (
-            ["train", "--out={}/run", "--preset=cifar10_conditional"],
-            "a preset without classes",
-        ),
         (
             ["train", "--out={}/run", "--preset=cifar10", "--config={}/x"],
             "not both",

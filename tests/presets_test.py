@@ -39,8 +39,8 @@ def paper_weights(preset):
     # At the top a convolution of nothing but the edge.
     outputs = 2 * num_channels
     count += 9 * (outputs + 1) * outputs + 2 * outputs
-    if preset.classes:
-        num_classes = preset.classes["num_classes"]
+    if preset.num_classes:
+        num_classes = preset.num_classes
         count += num_classes * outputs + 2 * outputs
         count += num_channels * num_classes + 2 * num_classes
     return count
@@ -58,9 +58,9 @@ def more_weights_here(preset):
     outputs = 2 * channels[-1]
     pixels = math.prod(preset.image_shape[:2]) // 4**num_levels
     more += pixels * outputs - 9 * (outputs + 1) * outputs - 2 * outputs
-    if preset.classes:
+    if preset.num_classes:
         # Of priors below the top also, but neither shifts nor scales.
-        num_classes = preset.classes["num_classes"]
+        num_classes = preset.num_classes
         more += num_classes * sum(channels[:-1]) - 2 * outputs - num_classes
     return more
 
@@ -100,7 +100,7 @@ def distinct_programs():
             settings["num_levels"],
             settings["coupling"],
             is_learned,
-            bool(presets.get(name).classes),
+            bool(presets.get(name).num_classes),
         )
         found.setdefault(key, name)
     return list(found.values())
@@ -113,7 +113,9 @@ def test_a_presets_training_step_is_traced(name, graph):
     model = preset.model()
     model.compile(preset.optimizer())
     images = tf.zeros([2, *preset.image_shape], tf.uint8)
-    data = ((images, tf.zeros([2], tf.int32)),) if preset.classes else images
+    data = (
+        ((images, tf.zeros([2], tf.int32)),) if preset.num_classes else images
+    )
     assert model.train_step(data)["bits_per_dim"].graph is graph
     # Two momenta and an average of every weight, and the step.
     weights = count(model.trainable_variables)
@@ -133,6 +135,14 @@ def test_a_preset_with_overrides_is_trained():
     assert bits[1] != bits[0]
 
 
+def test_the_conditional_presets_have_the_classes_of_their_data():
+    num_classes = {n: presets.get(n).num_classes for n in presets.names()}
+    assert {name: num for name, num in num_classes.items() if num} == {
+        "cifar10_conditional": 10,
+        "imagenet32_conditional": 1000,
+    }
+
+
 # Their settings.
 
 
@@ -145,6 +155,8 @@ def test_the_settings_are_those_of_a_run(name):
     head, _, config = settings["dataset"].partition("/")
     configs = tfds.builder_cls(head).builder_configs
     assert config in configs if config else not configs
+    is_conditional = settings.get("conditional", False)
+    assert is_conditional == (preset.num_classes is not None)
     optimizer = preset.optimizer()
     assert isinstance(optimizer, keras.optimizers.Adamax)
     optimizer.iterations.assign(settings["warmup_steps"])

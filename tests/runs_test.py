@@ -274,13 +274,16 @@ def test_a_run_of_a_version_without_a_setting_resumes(
     run, settings, no_pictures
 ):
     config = json.loads((run / "config.json").read_text())
-    for name in ("optimizer", "decay", "beta_2", "clipnorm"):
+    classes = ("conditional", "conditioned", "classifier_weight")
+    noise = ("dequantizer", "num_noise_samples")
+    for name in ("optimizer", "decay", "beta_2", "clipnorm", *classes, *noise):
         del config["settings"][name]
     (run / "config.json").write_text(json.dumps(config))
     with pytest.raises(ValueError, match="optimizer='adam' there, 'adamax' h"):
         runs.train(str(run), epochs=3, optimizer="adamax", **settings)
     runs.train(str(run), epochs=3, **settings)
     assert [int(row["step"]) for row in metrics(run)] == [4, 8, 12]
+    assert runs.reconstruct(str(run), num=2)[1] < 1e-9
 
 
 @pytest.mark.parametrize(
@@ -378,6 +381,11 @@ def test_a_folder_that_cannot_be_made_is_an_error(
         ({"optimizer": "adams"}, "Did you mean 'adam'"),
         ({"decay": "cosine", "epochs": 1, "warmup_steps": 4}, "`total_steps`"),
         ({"clipnorm": -1.0}, "`clipnorm`"),
+        ({"conditional": True}, r"`conditional`.*images\.npz', which has no l"),
+        ({"conditioned": "prior"}, "Did you mean 'priors'"),
+        ({"classifier_weight": 0.1}, "`classifier_weight`"),
+        ({"dequantizer": "learnt"}, "Did you mean 'learned'"),
+        ({"num_noise_samples": 0}, "`num_noise_samples`"),
     ],
 )
 def test_an_invalid_setting_is_an_error_before_the_folder_is_made(
@@ -548,7 +556,21 @@ def test_evaluation_prints_its_table(run, capsys, monkeypatch):
     assert set(results["baselines"]) == {"per-pixel histogram", "uniform"}
 
 
-@pytest.mark.parametrize("argument", ["num_draws", "num_samples"])
+def test_more_samples_of_the_noise_tighten_the_bound(evaluation):
+    run, results = evaluation
+    tighter = runs.evaluate(
+        str(run), num_draws=1, num_samples=1, num_noise_samples=64
+    )
+    assert results["num_noise_samples"] == 1
+    assert tighter["num_noise_samples"] == 64
+    assert 4 < tighter["bits_per_dim"] < results["bits_per_dim"] - 0.002
+    assert tighter["baselines"] == results["baselines"]
+    assert "Glow (upper bound)" in runs.evaluation.table(tighter)
+
+
+@pytest.mark.parametrize(
+    "argument", ["num_draws", "num_samples", "num_noise_samples"]
+)
 def test_counts_of_an_evaluation_are_checked(finished, argument):
     with pytest.raises(ValueError, match=f"`{argument}`"):
         runs.evaluate(str(finished), **{argument: 0})
@@ -595,3 +617,127 @@ def test_a_run_without_a_model_is_an_error(run):
     os.remove(run / "model.keras")
     with pytest.raises(ValueError, match=r"model\.keras\. Found no file"):
         runs.sample(str(run))
+
+
+# Runs of classes.
+
+
+@pytest.fixture(scope="module")
+def classes(tmp_path_factory):
+    """Settings, and a folder of a run of 3 classes, to be read only."""
+    labels = np.arange(80) * 7 % 3
+    images = np.random.default_rng(0).integers(0, 100, [80, 4, 4])
+    path = tmp_path_factory.mktemp("classes")
+    data = str(path / "images.npz")
+    # A class is a brightness.
+    images += 70 * labels[:, np.newaxis, np.newaxis]
+    np.savez(data, images=images, labels=labels)
+    settings = {
+        **TINY,
+        "dataset": data,
+        "conditional": True,
+        "conditioned": "priors",
+        "classifier_weight": 0.5,
+    }
+    keras.utils.set_random_seed(0)
+    runs.train(str(path / "run"), epochs=1, **settings)
+    return settings, path / "run"
+
+
+@pytest.fixture
+def run_of_classes(classes, tmp_path):
+    """A copy of the folder, to be changed."""
+    return pathlib.Path(shutil.copytree(classes[1], tmp_path / "run"))
+
+
+def examples(settings, split):
+    dataset = tfg.datasets.load(
+        settings["dataset"], split, bins=32, shuffle=False, as_supervised=True
+    )
+    images, labels = zip(*dataset.as_numpy_iterator())
+    return np.stack(images), np.stack(labels)
+
+
+def test_a_run_of_classes_is_trained_and_resumed(
+    classes, run_of_classes, no_pictures
+):
+    settings, _ = classes
+    assert settings_of(run_of_classes)["conditional"]
+    with pytest.raises(ValueError, match="conditional=True there, False here"):
+        runs.train(str(run_of_classes), **{**settings, "conditional": False})
+    runs.train(str(run_of_classes), epochs=2, **settings)
+    rows = metrics(run_of_classes)
+    assert [int(row["step"]) for row in rows] == [4, 8]
+    assert all(0 <= float(row["val_accuracy"]) <= 1 for row in rows)
+    # The classifier's cross-entropy is a part of the loss alone.
+    assert all(row["loss"] > row["bits_per_dim"] for row in rows)
+    model = keras.models.load_model(run_of_classes / "model.keras")
+    assert model.num_classes == 3
+    assert model.has_classifier
+
+
+def test_what_is_made_of_classes_has_them_in_turn_or_one(classes, tmp_path):
+    _, run = classes
+    model = keras.models.load_model(run / "model.keras")
+    for label, labels in ((None, [0, 1, 2, 0]), (2, [2, 2, 2, 2])):
+        path = runs.sample(
+            str(run), 4, 1.0, 3, out=str(tmp_path / "x.png"), label=label
+        )
+        expected = plots.image_grid(
+            model.sample(4, 1.0, conditioning=labels, seed=3), bins=32
+        )
+        picture = matplotlib.image.imread(path)[..., :3]
+        zoom = len(picture) // len(expected)
+        np.testing.assert_allclose(
+            255 * picture[::zoom, ::zoom], expected, atol=1e-3
+        )
+    _, error = runs.reconstruct(str(run), num=5, out=path)
+    assert error < 1e-9
+
+
+@pytest.mark.parametrize("label", [3, -1, 1.5])
+def test_a_label_that_is_no_class_is_an_error(classes, label):
+    with pytest.raises(ValueError, match=r"`label`.*integer in \[0, 3\)"):
+        runs.sample(str(classes[1]), label=label)
+
+
+def test_a_label_for_a_run_without_classes_is_an_error(finished):
+    with pytest.raises(ValueError, match=r"`label`.*not conditional.*label=0"):
+        runs.sample(str(finished), label=0)
+
+
+def test_an_evaluation_of_classes_is_given_labels(classes, run_of_classes):
+    settings, _ = classes
+    path = run_of_classes / "model.keras"
+    model = keras.models.load_model(path)
+    # Of one epoch it knows next to nothing of the classes.
+    for name, variable in model.named_variables.items():
+        if "conditioning" in name:
+            rows = np.linspace(-1, 1, variable.shape[0])[:, np.newaxis]
+            variable.assign(np.broadcast_to(rows, variable.shape))
+    model.save(path)
+    results = runs.evaluate(
+        str(run_of_classes), split="train", num_draws=2, num_samples=10
+    )
+    images, labels = examples(settings, "train")
+    nats = [model.log_prob(images, labels, seed=i) for i in range(2)]
+    bits = -np.mean(nats) / (16 * np.log(2))
+    assert results["bits_per_dim"] == pytest.approx(bits, rel=1e-5)
+    scores = model.class_log_probs(images, seed=0)
+    # Every class is about a third of the images.
+    by_bayes_rule = np.mean(np.argmax(scores, axis=-1) == labels)
+    by_classifier = np.mean(
+        np.argmax(model.class_logits(images), axis=-1) == labels
+    )
+    assert results["accuracy"] == {
+        "bayes_rule": pytest.approx(by_bayes_rule, abs=1 / 64),
+        "classifier": pytest.approx(by_classifier),
+    }
+    written = json.loads((run_of_classes / "evaluation.json").read_text())
+    assert written == results
+    lines = runs.evaluation.table(results).splitlines()
+    for method, share in (
+        ("Bayes' rule:", results["accuracy"]["bayes_rule"]),
+        ("the classifier:", by_classifier),
+    ):
+        assert f"classes by {method:15} {100 * share:.1f} % right" in lines

@@ -206,14 +206,7 @@ def _train(values):
     if values.config:
         settings = runs.read_settings(values.config)
     if values.preset:
-        preset = presets.get(values.preset)
-        if preset.classes:
-            raise ValueError(
-                "Expected a preset without classes, which `train` does not "
-                f"know. Received: --preset={values.preset}; "
-                "`tfg.presets.get(...).model()` makes its model"
-            )
-        settings = dict(preset.settings)
+        settings = dict(presets.get(values.preset).settings)
     for name in runs.SETTINGS:
         if values[name].present or name not in settings:
             settings[name] = values[name].value
