@@ -161,20 +161,22 @@ def _in_batches(function, *arrays, batch_size=128, **kwargs):
 
 def _log_prob(model, num_noise_samples):
     """The model's `log_prob`, of another number of samples of the noise."""
-    distribution = model.distribution.copy(num_noise_samples=num_noise_samples)
-
-    @tf.function(reduce_retracing=True, autograph=False)
-    def compiled(x, seed, **kwargs):
-        return distribution.log_prob(x, seed=seed, **kwargs)
+    # One program of one draw: many of them would take long to compile.
+    distribution = model.distribution.copy(num_noise_samples=1)
+    one_draw = tf.function(
+        distribution.log_prob, reduce_retracing=True, autograph=False
+    )
 
     def log_prob(x, labels=None, *, seed):
         kwargs = {}
         if labels is not None:
             vectors = tf.one_hot(labels, model.num_classes)
             kwargs["bijector_kwargs"] = {"conditioning": vectors}
-        return compiled(
-            tf.convert_to_tensor(x), tf.constant((0, seed)), **kwargs
-        )
+        draws = [
+            one_draw(x, seed=tf.constant((i, seed)), **kwargs)
+            for i in range(num_noise_samples)
+        ]
+        return tf.reduce_logsumexp(draws, axis=0) - math.log(len(draws))
 
     return log_prob
 
