@@ -205,7 +205,7 @@ def recipe_settings(settings):
 
 
 def load(settings, split, initial_epoch=None):
-    """The batches of a split, see `datasets.load`; a conditional run's of pairs."""
+    """The batches of a split, with labels if conditional: `datasets.load`'s."""
     return datasets.load(
         settings["dataset"],
         split,
