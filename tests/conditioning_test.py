@@ -145,11 +145,35 @@ def test_other_networks_are_conditioned_too(network):
         (dict(conditioned="prior"), "Did you mean 'priors'"),
         (dict(network="gatd"), "Did you mean 'gated'"),
         (dict(coupling="splines"), "Did you mean 'spline'"),
+        (dict(mask="checker"), "Did you mean 'checkerboard'"),
     ],
 )
 def test_bad_arguments_are_errors(kwargs, message):
     with pytest.raises((TypeError, ValueError), match=message):
         tfg.Glow([4, 4, 1], **SIZE, **kwargs)
+
+
+def test_a_checkerboard_changes_both_colours_of_every_step():
+    glow = conditional_glow("vectors", mask="checkerboard", num_levels=1)
+    x, c = helpers.normal([2, 4, 4, 1]), conditioning("vectors", [2])
+    glow.initialize(x, c)
+    np.testing.assert_allclose(
+        glow.inverse_log_det_jacobian(x, event_ndims=3, conditioning=c),
+        helpers.log_det_by_autodiff(
+            lambda copies: glow.inverse(copies, conditioning=c), x
+        ),
+        atol=1e-9,
+    )
+    z = glow.inverse(x, conditioning=c)
+    back = glow.copy().forward(tf.identity(z), conditioning=c)
+    np.testing.assert_allclose(back, x, atol=1e-10)
+    step = glow.steps(0)[0]
+    h = helpers.normal([1, 2, 2, 4])
+    c = c[:1]
+    moved = step.forward(h, conditioning=c) - step.forward(
+        h, conditioning=c + 1.0
+    )
+    assert np.all(np.any(moved != 0.0, axis=-1))
 
 
 def test_missing_and_unexpected_conditioning_are_errors():

@@ -219,7 +219,10 @@ def exported(tmp_path_factory):
 
 
 def call(model, function, args):
-    if function == "sample" and not isinstance(model, tfg.GlowModel):
+    if function == "sample":
+        if isinstance(model, tfg.GlowModel):
+            size, temperature, seed, *conditioning = args
+            return model.sample(size, temperature, *conditioning, seed=seed)
         size, seed, *conditioning = args
         return model.sample(size, *conditioning, seed=seed)
     return getattr(model, function)(*args)

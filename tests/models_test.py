@@ -20,6 +20,7 @@ import tensorflow_probability as tfp
 
 import tfp_glow as tfg
 from tests import helpers
+from tfp_glow.models import file_format
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -335,7 +336,7 @@ def test_fit_does_not_shuffle_a_data_set(eager):
 
     def call(inputs, training=False):
         seen.extend(inputs.numpy()[:, 0, 0, 0].tolist())
-        return tfg.GlowModel.call(eager, inputs, training)
+        return tfg.GlowModel.call(eager, inputs, training=training)
 
     eager.call = call
     eager.initialize(grey())
@@ -557,7 +558,7 @@ def test_files_name_their_variables(tmp_path):
     assert config["config"]["num_levels"] == 2
     with h5py.File(tmp_path / "model.weights.h5") as file:
         stored = {name: file["vars"][name][()] for name in file["vars"]}
-    assert stored.pop("format_version") == 1
+    assert stored.pop("format_version") == file_format.VERSION
     assert set(stored) == set(model.named_variables)
     assert {
         "initialized",

@@ -3,14 +3,15 @@
 """Dequantizer: noise within grey levels that learns from the image."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_glow import checks
 from tfp_glow import networks
 from tfp_glow import shapes
-from tfp_glow.bijectors import conditional_steps
 from tfp_glow.bijectors import glow_levels
+from tfp_glow.bijectors import glow_steps
 from tfp_glow.bijectors import one_evaluation
 from tfp_glow.bijectors import repeated
 from tfp_glow.bijectors import squeeze
@@ -59,7 +60,7 @@ class Dequantizer(tf.Module):
 
         Args:
             flow: `tfb.Bijector`, from noise to noise, whose methods take the
-                keyword argument `features`, with the leading dimensions of
+                keyword argument `conditioning`, features with the leading dimensions of
                 noise made one.
             features: callable from batches of images to features, a Keras
                 layer or not.
@@ -132,15 +133,21 @@ class Dequantizer(tf.Module):
                 num_filters, seed=seed, dtype=network_dtype, name="features"
             )
             features.build((None, *inner_shape))
-            flow = conditional_steps.make_steps(
+            flow = glow_steps.make_steps(
                 inner_shape,
-                num_features=num_filters,
                 num_steps=num_steps,
                 num_filters=num_filters,
-                seed=seed,
+                seed=np.random.SeedSequence(seed),
                 dtype=dtype,
+                permutation="learned",
+                coupling="affine",
+                scale="bounded_exp",  # 1 at first: the steps are rotations.
                 mask="channel" if factor > 1 else "checkerboard",
-                network=dict(dtype=network_dtype),
+                network="paper",
+                network_arguments=dict(
+                    dtype=network_dtype, conditioning_size=num_filters
+                ),
+            ).copy(
                 gradient=gradient,
                 validate_args=validate_args,
                 name="dequantizer",
@@ -197,7 +204,7 @@ class Dequantizer(tf.Module):
             [
                 tfb.NormalCDF(),
                 tfb.Invert(self._squeeze),
-                _Given(self.flow, {"features": features}),
+                _Given(self.flow, {"conditioning": features}),
                 self._squeeze,
                 tfb.Invert(tfb.NormalCDF()),
             ],

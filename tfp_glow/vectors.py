@@ -92,6 +92,7 @@ def vector_flow(
             permutation="learned",
             coupling=coupling,
             scale="sigmoid",
+            mask="channel",
             network=network,
             network_arguments=dict(
                 edge_padding=False,

@@ -84,6 +84,7 @@ class Glow(one_evaluation.OneEvaluation):
         permutation="learned",
         coupling="affine",
         scale="sigmoid",
+        mask="channel",
         network="paper",
         edge_padding=True,
         input_bound=networks.INPUT_BOUND,
@@ -115,6 +116,8 @@ class Glow(one_evaluation.OneEvaluation):
             coupling: `"affine"`, `"additive"`, `"spline"` or `"mixture"`; see
                 `AffineCoupling`, `SplineCoupling` and `MixtureCoupling`.
             scale: name of the scale function of affine couplings.
+            mask: `"channel"`, or `"checkerboard"` for steps of two couplings,
+                which change one colour of a checkerboard's cells each.
             network: the couplings' network: `"paper"`; `"gated"`, a gated
                 residual one; `"attention"`, the same with self-attention
                 between all pixels, for small images; or a Keras layer of your
@@ -159,6 +162,7 @@ class Glow(one_evaluation.OneEvaluation):
         )
         checks.choice("coupling", coupling, tuple(glow_steps.COUPLINGS))
         checks.choice("scale", scale, tuple(scales.SCALES))
+        checks.choice("mask", mask, tuple(glow_steps.NETWORKS))
         checks.choice("conditioned", conditioned, ("all", "priors"))
         networks.check_network(network)
         conditioning_shape = glow_levels.checked_conditioning_shape(
@@ -179,6 +183,7 @@ class Glow(one_evaluation.OneEvaluation):
                     permutation=permutation,
                     coupling=coupling,
                     scale=scale,
+                    mask=mask,
                     conditioning_sizes=glow_levels.conditioning_sizes(
                         conditioning_shape, num_levels
                     ),

@@ -47,6 +47,14 @@ PERMUTATIONS = {
 }
 
 
+# The networks of a step by name, which files hold, and the half that each changes.
+_CHANGES = {"network": "second", "network_first": "first"}
+NETWORKS = {
+    "channel": ("network",),
+    "checkerboard": ("network", "network_first"),
+}
+
+
 def make_steps(
     event_shape,
     num_steps,
@@ -56,10 +64,13 @@ def make_steps(
     permutation,
     coupling,
     scale,
+    mask,
     network,
     network_arguments,
 ):
     """Makes K steps with fresh variables, coupling(conv1x1(actnorm(x))) each.
+
+    With a checkerboard a step has two couplings, one for each colour.
 
     The activation norm and the 1x1 convolution are one affine map of the
     channels; it, its inverse and its log-det are computed for all steps
@@ -67,8 +78,8 @@ def make_steps(
 
     Args:
         event_shape: `(H, W, C)` inside the level, or `(D,)` of vectors.
-        num_steps, num_filters, dtype, permutation, coupling, scale, network:
-            as in `Glow`.
+        num_steps, num_filters, dtype, permutation, coupling, scale, mask,
+            network: as in `Glow`.
         seed: `numpy.random.SeedSequence`.
         network_arguments: dictionary of further arguments of the couplings'
             networks, `dtype` among them. With a `conditioning_size` the steps
@@ -83,32 +94,39 @@ def make_steps(
     make_coupling = functools.partial(
         COUPLINGS[coupling],
         **({"scale": scale} if coupling == "affine" else {}),
+        mask=mask,
         event_ndims=event_ndims,
     )
     num_seen, num_outputs = make_coupling(tf.identity).network_channels(
         event_shape
     )
-    conv_seed, network_seed = seed.generate_state(2).tolist()
-    template = networks.make_network(
-        network,
-        num_outputs=num_outputs,
-        num_filters=num_filters,
-        spatial_shape=spatial_shape,
-        seed=network_seed,
-        **network_arguments,
-    )
+    names = NETWORKS[mask]
+    conv_seed, *network_seeds = seed.generate_state(1 + len(names)).tolist()
+    templates = {
+        name: networks.make_network(
+            network,
+            num_outputs=num_outputs,
+            num_filters=num_filters,
+            spatial_shape=spatial_shape,
+            seed=network_seed,
+            **network_arguments,
+        )
+        for name, network_seed in zip(names, network_seeds)
+    }
     norm = actnorm.ActNorm.trainable(
         num_channels, dtype=dtype, batch_shape=[num_steps]
     )
     conv = PERMUTATIONS[permutation](
         num_channels, seed=conv_seed, dtype=dtype, batch_shape=[num_steps]
     )
-    with tf.name_scope("network"):
-        weights = template.stacked_variables(num_seen, num_steps)
+    weights = {}
+    for name, template in templates.items():
+        with tf.name_scope(name):
+            weights[name] = template.stacked_variables(num_seen, num_steps)
     return repeated.Repeated(
         functools.partial(
             _make_step,
-            template=template,
+            templates=templates,
             make_coupling=make_coupling,
             event_ndims=event_ndims,
         ),
@@ -119,18 +137,19 @@ def make_steps(
                 for name, value in conv.parameters.items()
                 if isinstance(value, tf.Variable)
             },
-            "network": weights,
+            **weights,
         },
         prepare_fn=functools.partial(
             _prepare,
-            template=template,
+            templates=templates,
             make_conv=type(conv),
             num_pixels=math.prod(spatial_shape),
         ),
         initialize_fn=functools.partial(
             _initialize,
-            template=template,
+            templates=templates,
             make_conv=type(conv),
+            make_coupling=make_coupling,
             event_ndims=event_ndims,
         ),
         event_ndims=event_ndims,
@@ -139,16 +158,17 @@ def make_steps(
     )
 
 
-def _prepare(p, template, make_conv, num_pixels):
+def _prepare(p, templates, make_conv, num_pixels):
     """What steps compute with, from their parameters `[K, ...]`."""
-    # A flow that is computed in float64 keeps its networks as they were made.
-    weights = tf.nest.map_structure(
-        lambda w: tf.cast(w, template.variable_dtype), p["network"]
-    )
-    return {
-        "channel_map": _channel_maps(p, make_conv, num_pixels),
-        "network": networks.computed(template, template.fold(weights)),
-    }
+    prepared = {"channel_map": _channel_maps(p, make_conv, num_pixels)}
+    for name, template in templates.items():
+        # A flow computed in float64 keeps its networks as they were made.
+        weights = tf.nest.map_structure(
+            lambda w, dtype=template.variable_dtype: tf.cast(w, dtype), p[name]
+        )
+        folded = template.fold(weights)
+        prepared[name] = networks.computed(template, folded)
+    return prepared
 
 
 def _channel_maps(p, make_conv, num_pixels):
@@ -173,29 +193,32 @@ def _channel_maps(p, make_conv, num_pixels):
     }
 
 
-def _make_step(p, conditioning=None, *, template, make_coupling, event_ndims):
-    network = functools.partial(
-        template.apply, p["network"], conditioning=conditioning
-    )
-    return tfb.Chain(
-        [
-            make_coupling(network),
-            channel_map.ChannelMap(**p["channel_map"], event_ndims=event_ndims),
-        ],
-        name="step",
-    )
+def _make_step(p, conditioning=None, *, templates, make_coupling, event_ndims):
+    couplings = [
+        make_coupling(
+            functools.partial(
+                template.apply, p[name], conditioning=conditioning
+            ),
+            change=_CHANGES[name],
+        )
+        for name, template in templates.items()
+    ]
+    mixed = channel_map.ChannelMap(**p["channel_map"], event_ndims=event_ndims)
+    return tfb.Chain([*reversed(couplings), mixed], name="step")
 
 
-def _initialize(p, x, template, make_conv, event_ndims):
+def _initialize(p, x, templates, make_conv, make_coupling, event_ndims):
     """One step's parameters, set from its own input."""
     p = {**p, "act_norm": actnorm.normalizing_parameters(x)}
     one = tf.nest.map_structure(lambda value: value[tf.newaxis], p)
     maps = _channel_maps(one, make_conv, num_pixels=1)
     first = tf.nest.map_structure(lambda value: value[0], maps)
-    seen, _ = tf.split(
-        channel_map.ChannelMap(**first, event_ndims=1).forward(x),
-        [x.shape[-1] // 2, x.shape[-1] - x.shape[-1] // 2],
-        axis=-1,
-    )
-    seen = shapes.flatten_batch(seen, event_ndims)
-    return {**p, "network": template.initialized(p["network"], seen)}
+    mixed = channel_map.ChannelMap(**first, event_ndims=1).forward(x)
+    for name, template in templates.items():
+        # No network says anything yet, so that none changes the next one's
+        # input by more than a factor.
+        coupling = make_coupling(tf.identity, change=_CHANGES[name])
+        seen, _ = coupling.split(mixed)
+        seen = shapes.flatten_batch(seen, event_ndims)
+        p[name] = template.initialized(p[name], seen)
+    return p

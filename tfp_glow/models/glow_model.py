@@ -49,6 +49,7 @@ class GlowModel(flow_model.FlowModel):
         permutation="learned",
         coupling="affine",
         scale="sigmoid",
+        mask="channel",
         network="paper",
         edge_padding=True,
         input_bound=networks.INPUT_BOUND,
@@ -72,7 +73,7 @@ class GlowModel(flow_model.FlowModel):
             num_levels, num_steps, num_filters: see `Glow`.
             bins: `int`, number of grey levels of the images.
             seed: `int` or `None`, for the variables and the training noise.
-            permutation, coupling, scale, network, edge_padding, input_bound,
+            permutation, coupling, scale, mask, network, edge_padding, input_bound,
                 output_bound, conditioning_size, conditioned,
                 learn_split_priors, learn_top_prior, gradient: see `Glow`.
             num_classes: `int`, or `None`. If given, the conditioning of the
@@ -112,6 +113,7 @@ class GlowModel(flow_model.FlowModel):
             permutation=permutation,
             coupling=coupling,
             scale=scale,
+            mask=mask,
             network=network,
             edge_padding=edge_padding,
             input_bound=input_bound,
