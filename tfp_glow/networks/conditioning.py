@@ -8,7 +8,7 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
 class ConditioningLinear(keras.layers.Layer):
-    """A linear map of the conditioning, zero at first, at every pixel.
+    """A linear map of the conditioning at every pixel.
 
     ```none
     y[n, h, w, :] = conditioning[n, :] kernel          of vectors
@@ -27,29 +27,31 @@ class ConditioningLinear(keras.layers.Layer):
         `model.py`, adds such a map of the class to the top prior alone.
     """
 
-    def __init__(self, units, **kwargs):
+    def __init__(self, units, kernel_initializer="zeros", **kwargs):
         """Makes the layer.
 
         Args:
             units: `int`, number of outputs.
+            kernel_initializer: as in `keras.layers.Dense`.
             **kwargs: arguments of `keras.layers.Layer`.
         """
         super().__init__(autocast=False, **kwargs)
         self.units = units
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
 
     def build(self, input_shape):
         self.kernel = self.add_weight(
             shape=(input_shape[-1], self.units),
-            initializer="zeros",
+            initializer=self.kernel_initializer,
             name="kernel",
         )
 
     def stacked_variables(self, num_inputs, num_steps):
         """Dictionary of fresh weights of `num_steps` such layers."""
-        zeros = tf.zeros(
-            [num_steps, num_inputs, self.units], self.variable_dtype
+        kernel = self.kernel_initializer(
+            (num_steps, num_inputs, self.units), dtype=self.variable_dtype
         )
-        return {"kernel": tf.Variable(zeros, name=f"{self.name}/kernel")}
+        return {"kernel": tf.Variable(kernel, name=f"{self.name}/kernel")}
 
     def tensors(self):
         """The layer's own weights, by name."""
@@ -64,7 +66,13 @@ class ConditioningLinear(keras.layers.Layer):
         return (num_events, *(pixels or (1, 1)), self.units)
 
     def get_config(self):
-        return {**super().get_config(), "units": self.units}
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+        }
 
 
 def of_conditioning(kernel, conditioning, event_ndims):

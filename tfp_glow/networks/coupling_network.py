@@ -23,7 +23,7 @@ class CouplingNetwork(keras.layers.Layer):
     bound(x) = limit * tanh(x / limit)
     ```
 
-    The term of the conditioning, if there is any, is zero at first too.
+    At first the output is zero, whatever the network is conditioned on.
 
     The hidden layers' scale and shift are an activation norm that
     `initialize` sets from data. For vectors (`kernel_size=None`) the
@@ -90,7 +90,8 @@ class CouplingNetwork(keras.layers.Layer):
         self.conditioning_size = conditioning_size
         self.seed = seed
         hidden_sizes = (kernel_size, kernel_size and 1)
-        seeds = np.random.default_rng(seed).integers(2**31, size=2).tolist()
+        generator = np.random.default_rng(seed)
+        seeds = generator.integers(2**31, size=2).tolist()
         self.hidden = [
             scaled_linear.ScaledLinear(
                 num_filters,
@@ -116,7 +117,12 @@ class CouplingNetwork(keras.layers.Layer):
         if conditioning_size is not None:
             checks.positive_integer(conditioning_size=conditioning_size)
             self.conditioning = conditioning_.ConditioningLinear(
-                num_filters, dtype=self.dtype_policy, name="conditioning"
+                num_filters,
+                kernel_initializer=keras.initializers.RandomNormal(
+                    stddev=0.05, seed=int(generator.integers(2**31))
+                ),
+                dtype=self.dtype_policy,
+                name="conditioning",
             )
 
     @property
