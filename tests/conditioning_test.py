@@ -279,7 +279,9 @@ def test_a_learned_dequantizer_is_trained_and_saved_with_the_model(tmp_path):
         seed=0,
         dequantizer="learned",
         num_noise_samples=2,
-        **SIZE,
+        num_levels=1,
+        num_steps=1,
+        num_filters=4,
     )
     model.compile(keras.optimizers.Adam(1e-2))
     before = model.get_weights()
