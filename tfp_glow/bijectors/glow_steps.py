@@ -47,7 +47,7 @@ PERMUTATIONS = {
 }
 
 
-# The networks of a step by name, which files hold, and the half that each changes.
+# The networks of a step, by the names that files hold, and what each changes.
 _CHANGES = {"network": "second", "network_first": "first"}
 NETWORKS = {
     "channel": ("network",),
