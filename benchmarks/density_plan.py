@@ -11,7 +11,7 @@ CASES = ("ours", "ours_best", "tfb_glow", "normflows", "gaussian")
 
 _PILOT_SEED = 1000
 _DEFAULT_BATCH_SIZE = 64
-_BATCH_SIZES = {"normflows": 128}
+_BATCH_SIZES = {"ours_best": 32, "normflows": 128}
 
 
 def plan(

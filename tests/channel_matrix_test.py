@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of the 1x1 convolutions of a full matrix and of QR factors."""
+"""Tests of 1x1 convolutions: full matrices, QR factors, what all share."""
 
 import numpy as np
 import pytest
@@ -103,6 +103,21 @@ def test_seed_decides_the_matrix(kind):
     one, same, other = (trainable(kind, seed=s).matrix() for s in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert np.max(np.abs(one - other)) > 0.1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [tfg.FullInvertible1x1Conv, tfg.Invertible1x1Conv],
+    ids=lambda make: make.__name__,
+)
+def test_parameters_of_any_matrix(make):
+    conv = make.trainable(4, seed=0, dtype=tf.float64, batch_shape=[3])
+    matrix = helpers.normal([3, 4, 4], seed=1)
+    found = conv.parameters_of(matrix)
+    assert {name: (v.shape, v.dtype) for name, v in found.items()} == {
+        name: (v.shape, v.dtype) for name, v in parameters(conv).items()
+    }
+    np.testing.assert_allclose(make(**found).matrix(), matrix, atol=1e-12)
 
 
 @of_both_kinds

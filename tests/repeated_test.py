@@ -388,9 +388,13 @@ def test_initialize_walks_the_loop():
             ]
         )
 
-    def initialize_fn(p, x):
+    def initialize_fn(p, x, k):
         mean, variance = tf.nn.moments(tf.nn.softplus(x), axes=[0])
-        return {"shift": -mean, "log_scale": -tf.math.log(variance) / 2}
+        scale = tf.cast(k + 1, x.dtype)
+        return {
+            "shift": -mean,
+            "log_scale": tf.math.log(scale) - tf.math.log(variance) / 2,
+        }
 
     parameters = variables({"shift": [3], "log_scale": [3]}, tf.float64)
     repeated = tfg.Repeated(
@@ -398,10 +402,10 @@ def test_initialize_walks_the_loop():
     )
     h = helpers.normal([200, 3], 2)
     repeated.initialize(h)
-    for step in repeated.steps:
+    for k, step in enumerate(repeated.steps):
         h = step.forward(tf.identity(h))
         np.testing.assert_allclose(np.mean(h, 0), 0.0, atol=1e-10)
-        np.testing.assert_allclose(np.var(h, 0), 1.0, atol=1e-10)
+        np.testing.assert_allclose(np.std(h, 0), k + 1, atol=1e-10)
 
 
 def test_prepare_fn_is_run_once_for_all_steps():
@@ -528,7 +532,7 @@ def test_initialize_sees_what_is_prepared_and_the_conditioning():
         step_fn,
         parameters,
         prepare_fn=lambda p: {**p, "scale": tf.exp(p["log_scale"])},
-        initialize_fn=lambda p, x: {
+        initialize_fn=lambda p, x, k: {
             "shift": -tf.reduce_mean(x, axis=0),
             "log_scale": -tf.math.log(tf.math.reduce_std(x, axis=0)),
         },

@@ -368,6 +368,11 @@ def test_a_folder_that_cannot_be_made_is_an_error(
         ({"learning_rat": 3}, "Did you mean 'learning_rate'"),
         ({"scale": "sigmod"}, "Did you mean 'sigmoid'"),
         ({"permutation": "rverse"}, "Did you mean 'reverse'"),
+        ({"initialization": "whitn"}, "Did you mean 'whiten'"),
+        (
+            {"initialization": "whiten", "permutation": "reverse"},
+            r"permutation='learned' or 'full' with 'whiten'.*'reverse'",
+        ),
         ({"dataset": "digit"}, "Did you mean 'digits'"),
         ({"num_levels": 3}, r"divisible by 2\*\*num_levels=8"),
         ({"image_size": 5}, r"divisible by 2\*\*num_levels=2.*\(5, 5, 1\)"),

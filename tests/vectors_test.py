@@ -77,6 +77,14 @@ def test_initialisation_normalises_what_the_first_step_sees():
     np.testing.assert_allclose(np.sum(np.var(z, axis=0)), 3.0, atol=1e-3)
 
 
+def test_correlated_columns_are_whitened():
+    flow = small_flow(num_steps=1, coupling="additive", initialization="whiten")
+    x = helpers.normal([2000, 3]) @ helpers.normal([3, 3], seed=1)
+    tfg.FlowModel(flow).initialize(x)
+    z = flow.bijector.inverse(x).numpy()
+    np.testing.assert_allclose(np.cov(z.T), np.eye(3), atol=0.05)
+
+
 def test_training_lowers_the_nats_of_eight_gaussians():
     density = tfg.toy.distribution("8gaussians")
     model = tfg.FlowModel(

@@ -144,6 +144,7 @@ class Dequantizer(tf.Module):
                 scale="bounded_exp",  # 1 at first: the steps are rotations.
                 mask="channel" if factor > 1 else "checkerboard",
                 network="paper",
+                initialization="normalize",
                 network_arguments=dict(
                     dtype=network_dtype, conditioning_size=num_filters
                 ),

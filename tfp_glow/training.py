@@ -45,6 +45,12 @@ SETTINGS = {
     "network": Setting(
         "string", "paper", "the couplings' network: paper, gated or attention"
     ),
+    "initialization": Setting(
+        "string",
+        "normalize",
+        "what the first batches set: normalize (activation norms) or whiten "
+        "(1x1 convolutions too)",
+    ),
     "conditional": Setting(
         "boolean", False, "model images given their classes, the data's labels"
     ),
@@ -173,6 +179,7 @@ def model_settings(settings):
         "coupling",
         "scale",
         "network",
+        "initialization",
         "conditioned",
         "classifier_weight",
         "dequantizer",

@@ -21,6 +21,7 @@ def vector_flow(
     coupling="spline",
     network="paper",
     conditioning_size=None,
+    initialization="normalize",
     seed=None,
     dtype=tf.float32,
     gradient="store",
@@ -47,6 +48,8 @@ def vector_flow(
         conditioning_size: `int`, size of the vectors on which the flow is
             conditioned, or `None`. Then its methods need them, `[N, size]` for
             events `[N, D]`: `bijector_kwargs={"conditioning": vectors}`.
+        initialization: `"normalize"`, or `"whiten"` for correlated columns;
+            see `Glow`.
         seed: `int` or `None`; the same seed gives the same variables.
         dtype: floating dtype of variables and events.
         gradient: `"store"`, `"recompute"` or `"invert"`; see `Repeated`. The
@@ -80,6 +83,7 @@ def vector_flow(
             f"least 2, to split in two. Received: event_size={event_size}"
         )
     checks.choice("coupling", coupling, tuple(glow_steps.COUPLINGS))
+    glow_steps.check_initialization(initialization, permutation="learned")
     if conditioning_size is not None:
         checks.positive_integer(conditioning_size=conditioning_size)
     with tf.name_scope("vector_flow"):
@@ -94,6 +98,7 @@ def vector_flow(
             scale="sigmoid",
             mask="channel",
             network=network,
+            initialization=initialization,
             network_arguments=dict(
                 edge_padding=False,
                 conditioning_size=conditioning_size,

@@ -116,6 +116,9 @@ class FullInvertible1x1Conv(channel_matrix.ChannelMatrix):
         """The matrix `W`, shape `[..., C, C]`."""
         return tf.convert_to_tensor(self.kernel)
 
+    def parameters_of(self, matrix):
+        return {"kernel": tf.cast(matrix, self.dtype)}
+
     def _forward_log_det_jacobian(self, x):
         return channel_matrix.log_det_or_nan(self.matrix())
 

@@ -94,6 +94,7 @@ class Glow(one_evaluation.OneEvaluation):
         conditioned="all",
         learn_split_priors=True,
         learn_top_prior=True,
+        initialization="normalize",
         gradient="invert",
         unroll=False,
         levels=None,
@@ -134,6 +135,12 @@ class Glow(one_evaluation.OneEvaluation):
             conditioned: `"all"`, or `"priors"` to leave the couplings alone.
             learn_split_priors, learn_top_prior: `bool`; if false, a standard
                 normal is the prior of what leaves at these levels.
+            initialization: what `initialize` does, and so the first batches of
+                a training: `"normalize"`, the paper's, sets the activation
+                norms; `"whiten"` sets the 1x1 convolutions too, `"learned"` or
+                `"full"` ones, so that the channels that they mix are
+                uncorrelated, and the smooth ones go on to the next level. It
+                is the better start; README, "Density", has the figures.
             gradient: `"store"`, `"recompute"` or `"invert"`; see `Repeated`.
                 The default takes the least memory, and its gradients were
                 measured to be as exact as those of the others. `"store"` is
@@ -164,6 +171,7 @@ class Glow(one_evaluation.OneEvaluation):
         checks.choice("scale", scale, tuple(scales.SCALES))
         checks.choice("mask", mask, tuple(glow_steps.NETWORKS))
         checks.choice("conditioned", conditioned, ("all", "priors"))
+        glow_steps.check_initialization(initialization, permutation)
         networks.check_network(network)
         conditioning_shape = glow_levels.checked_conditioning_shape(
             conditioning_size, image_shape
@@ -190,6 +198,7 @@ class Glow(one_evaluation.OneEvaluation):
                     conditioned=conditioned,
                     learn_split_priors=learn_split_priors,
                     learn_top_prior=learn_top_prior,
+                    initialization=initialization,
                     network=network,
                     network_arguments=dict(
                         edge_padding=edge_padding,
@@ -277,10 +286,13 @@ class Glow(one_evaluation.OneEvaluation):
         return tf.concat([_flatten_event(part) for part in parts], axis=-1)
 
     def initialize(self, image, conditioning=None):
-        """Sets every activation norm from one batch, in one walk.
+        """Sets what data can set from one batch, in one walk.
 
         After it each `ActNorm` and each hidden layer has outputs of mean 0 and
-        variance 1 per channel on this batch.
+        variance 1 per channel on this batch. With `initialization="whiten"` the
+        outputs of each 1x1 convolution are uncorrelated too, and those of the
+        last one of a level in the order of how little they differ between
+        neighbours.
 
         Args:
             image: `Tensor` of shape `[..., H, W, C]`.

@@ -8,6 +8,7 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_glow import checks
 from tfp_glow import networks
 from tfp_glow import shapes
 from tfp_glow.bijectors import actnorm
@@ -20,6 +21,7 @@ from tfp_glow.bijectors import invertible_1x1_conv
 from tfp_glow.bijectors import mixture_coupling
 from tfp_glow.bijectors import repeated
 from tfp_glow.bijectors import spline_coupling
+from tfp_glow.bijectors import whitening
 
 tfb = tfp.bijectors
 
@@ -47,6 +49,13 @@ PERMUTATIONS = {
 }
 
 
+# How the first data set the steps, and which permutations can be set so.
+INITIALIZATIONS = {
+    "normalize": tuple(PERMUTATIONS),
+    "whiten": ("learned", "full"),
+}
+
+
 # The networks of a step, by the names that files hold, and what each changes.
 _CHANGES = {"network": "second", "network_first": "first"}
 NETWORKS = {
@@ -66,6 +75,7 @@ def make_steps(
     scale,
     mask,
     network,
+    initialization,
     network_arguments,
 ):
     """Makes K steps with fresh variables, coupling(conv1x1(actnorm(x))) each.
@@ -79,7 +89,7 @@ def make_steps(
     Args:
         event_shape: `(H, W, C)` inside the level, or `(D,)` of vectors.
         num_steps, num_filters, dtype, permutation, coupling, scale, mask,
-            network: as in `Glow`.
+            network, initialization: as in `Glow`.
         seed: `numpy.random.SeedSequence`.
         network_arguments: dictionary of further arguments of the couplings'
             networks, `dtype` among them. With a `conditioning_size` the steps
@@ -151,11 +161,26 @@ def make_steps(
             make_conv=type(conv),
             make_coupling=make_coupling,
             event_ndims=event_ndims,
+            # The step whose channels are then split.
+            last=num_steps - 1,
+            whiten=initialization == "whiten",
         ),
         event_ndims=event_ndims,
         dtype=dtype,
         name="steps",
     )
+
+
+def check_initialization(initialization, permutation):
+    """Raises `ValueError` if the one is unknown or cannot set the other."""
+    checks.choice("initialization", initialization, tuple(INITIALIZATIONS))
+    permutations = INITIALIZATIONS[initialization]
+    if permutation not in permutations:
+        raise ValueError(
+            "Invalid value received for argument `initialization`. Expected "
+            f"permutation={' or '.join(map(repr, permutations))} with "
+            f"{initialization!r}. Received: permutation={permutation!r}"
+        )
 
 
 def _prepare(p, templates, make_conv, num_pixels):
@@ -172,11 +197,7 @@ def _prepare(p, templates, make_conv, num_pixels):
 
 
 def _channel_maps(p, make_conv, num_pixels):
-    norm = actnorm.ActNorm(**p["act_norm"])
-    parameters = dict(p["invertible_1x1_conv"])
-    if make_conv is invertible_1x1_conv.Invertible1x1Conv:
-        parameters["dtype"] = norm.dtype  # A permutation alone has none.
-    conv = make_conv(**parameters)
+    norm, conv = _norm_and_conv(p, make_conv)
     scale = tf.expand_dims(tf.exp(norm.log_scale), axis=-2)
     matrix = conv.matrix() * scale
     kernel = tf.linalg.matrix_transpose(matrix)
@@ -193,6 +214,14 @@ def _channel_maps(p, make_conv, num_pixels):
     }
 
 
+def _norm_and_conv(p, make_conv):
+    norm = actnorm.ActNorm(**p["act_norm"])
+    parameters = dict(p["invertible_1x1_conv"])
+    if make_conv is invertible_1x1_conv.Invertible1x1Conv:
+        parameters["dtype"] = norm.dtype  # A permutation alone has none.
+    return norm, make_conv(**parameters)
+
+
 def _make_step(p, conditioning=None, *, templates, make_coupling, event_ndims):
     couplings = [
         make_coupling(
@@ -207,9 +236,22 @@ def _make_step(p, conditioning=None, *, templates, make_coupling, event_ndims):
     return tfb.Chain([*reversed(couplings), mixed], name="step")
 
 
-def _initialize(p, x, templates, make_conv, make_coupling, event_ndims):
+def _initialize(
+    p, x, k, templates, make_conv, make_coupling, event_ndims, last, whiten
+):
     """One step's parameters, set from its own input."""
     p = {**p, "act_norm": actnorm.normalizing_parameters(x)}
+    if whiten:
+        norm, conv = _norm_and_conv(p, make_conv)
+        x_normal = norm.forward(x)
+        white = whitening.whitening_matrix(x_normal)
+        matrix = tf.matmul(tf.cast(conv.matrix(), white.dtype), white)
+        if event_ndims == 3:
+            # What a level splits off is then detail, as of a wavelet transform,
+            # and what goes on to the next level a smaller image.
+            smooth = whitening.smooth_first(x_normal)
+            matrix = tf.where(k == last, smooth, matrix)
+        p["invertible_1x1_conv"] = conv.parameters_of(matrix)
     one = tf.nest.map_structure(lambda value: value[tf.newaxis], p)
     maps = _channel_maps(one, make_conv, num_pixels=1)
     first = tf.nest.map_structure(lambda value: value[0], maps)

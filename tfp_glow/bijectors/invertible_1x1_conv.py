@@ -160,26 +160,16 @@ class Invertible1x1Conv(channel_matrix.ChannelMatrix):
                     rows = generator.permuted(rows, axis=-1)
                 rows = variable(rows, "permutation", trainable=False)
                 return cls(rows, dtype=dtype, **kwargs)
-            packed, rows = tf.linalg.lu(
-                channel_matrix.random_rotation(num_channels, seed, batch_shape)
+            factors = _factors(
+                channel_matrix.random_rotation(num_channels, seed, batch_shape),
+                dtype,
             )
-            packed = tf.cast(packed, dtype)
-            diagonal = tf.linalg.diag_part(packed)
-            zeros = tf.zeros_like(diagonal)
-            lower = tf.linalg.band_part(packed, -1, 0)
-            upper = tf.linalg.band_part(packed, 0, -1)
+            fixed = ("permutation", "sign")
             return cls(
-                permutation=variable(
-                    tf.argsort(rows, axis=-1),
-                    "permutation",
-                    trainable=False,
-                ),
-                lower=variable(tf.linalg.set_diag(lower, zeros), "lower"),
-                upper=variable(tf.linalg.set_diag(upper, zeros), "upper"),
-                sign=variable(tf.sign(diagonal), "sign", trainable=False),
-                log_diagonal=variable(
-                    tf.math.log(tf.abs(diagonal)), "log_diagonal"
-                ),
+                **{
+                    name: variable(value, name, trainable=name not in fixed)
+                    for name, value in factors.items()
+                },
                 **kwargs,
             )
 
@@ -236,6 +226,9 @@ class Invertible1x1Conv(channel_matrix.ChannelMatrix):
             batch_dims=self.permutation.shape.rank - 1,
         )
 
+    def parameters_of(self, matrix):
+        return _factors(matrix, self.dtype)
+
     def inverse_matrix(self):
         """The inverse of the very matrix that `matrix` rounds to its dtype."""
         if self.lower is None:
@@ -273,6 +266,23 @@ class Invertible1x1Conv(channel_matrix.ChannelMatrix):
             upper=self.upper,
             log_diagonal=self.log_diagonal,
         )
+
+
+def _factors(matrix, dtype):
+    """The constructor's arguments for matrices `[..., C, C]`."""
+    packed, rows = tf.linalg.lu(matrix)
+    packed = tf.cast(packed, dtype)
+    diagonal = tf.linalg.diag_part(packed)
+    zeros = tf.zeros_like(diagonal)
+    lower = tf.linalg.band_part(packed, -1, 0)
+    upper = tf.linalg.band_part(packed, 0, -1)
+    return dict(
+        permutation=tf.argsort(rows, axis=-1),
+        lower=tf.linalg.set_diag(lower, zeros),
+        upper=tf.linalg.set_diag(upper, zeros),
+        sign=tf.sign(diagonal),
+        log_diagonal=tf.math.log(tf.abs(diagonal)),
+    )
 
 
 def _check_permutation(permutation):

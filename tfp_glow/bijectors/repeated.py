@@ -93,8 +93,8 @@ class Repeated(one_evaluation.OneEvaluation):
                 tensors, to the stacked values of which `step_fn` gets slices;
                 what does not depend on data is computed here for all steps.
             initialize_fn: optional callable from one step's slice of the
-                parameters and the step's input to the slice's new values, for
-                `initialize`.
+                parameters, the step's input and its index, a `Tensor`, to the
+                slice's new values, for `initialize`.
             unroll: `bool`; if true, the graph holds every step, so it and the
                 time to start grow with K. For `gradient="store"`.
             event_ndims: `int`, dimensions of an event of a step; by default
@@ -196,7 +196,7 @@ class Repeated(one_evaluation.OneEvaluation):
 
         def body(k, x, written):
             old = _read(arrays, stacked, k)
-            new = self._initialize_fn(old, x)
+            new = self._initialize_fn(old, x, k)
             written = tf.nest.map_structure(
                 lambda array, value: array.write(k, value), written, new
             )

@@ -63,6 +63,7 @@ class GlowModel(flow_model.FlowModel):
         num_noise_samples=1,
         learn_split_priors=True,
         learn_top_prior=True,
+        initialization="normalize",
         gradient="invert",
         **kwargs,
     ):
@@ -75,7 +76,8 @@ class GlowModel(flow_model.FlowModel):
             seed: `int` or `None`, for the variables and the training noise.
             permutation, coupling, scale, mask, network, edge_padding, input_bound,
                 output_bound, conditioning_size, conditioned,
-                learn_split_priors, learn_top_prior, gradient: see `Glow`.
+                learn_split_priors, learn_top_prior, initialization, gradient:
+                see `Glow`.
             num_classes: `int`, or `None`. If given, the conditioning of the
                 model's methods is labels, integers `[N]` below it.
             classifier_weight: non-negative `float`, the paper's is 0.01. If
@@ -123,6 +125,7 @@ class GlowModel(flow_model.FlowModel):
             conditioned=conditioned,
             learn_split_priors=learn_split_priors,
             learn_top_prior=learn_top_prior,
+            initialization=initialization,
             gradient=gradient,
         )
         flow = distributions.glow_distribution(

@@ -1,0 +1,57 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Matrices that make the channels of data uncorrelated."""
+
+import tensorflow as tf
+
+
+def whitening_matrix(x):
+    """A matrix `Z` for which the channels of `Z x` are uncorrelated.
+
+    ```none
+    Z C Z^T = I,   C the covariance of the channels of x
+    ```
+
+    One more sample whose covariance is `I` is counted in, so that a channel
+    that never varies, or has too few samples, has a finite scale.
+
+    Args:
+        x: floating `Tensor` of shape `[..., C]`.
+
+    Returns:
+        float64 `Tensor` `[C, C]`, symmetric: of all such matrices the one that
+        changes data least, and the identity if there is nothing to do.
+    """
+    rows = tf.reshape(tf.cast(x, tf.float64), [-1, x.shape[-1]])
+    rows -= tf.reduce_mean(rows, axis=0)
+    identity = tf.eye(x.shape[-1], dtype=rows.dtype)
+    sums = tf.matmul(rows, rows, transpose_a=True) + identity
+    covariance = sums / tf.cast(tf.shape(rows)[0] + 1, rows.dtype)
+    variances, axes = tf.linalg.eigh(covariance)
+    return tf.matmul(axes / tf.sqrt(variances), axes, transpose_b=True)
+
+
+def smooth_first(x):
+    """The same, with the channels in the order of how smooth they are.
+
+    The first channel of `Z x` is the one that differs least between pixels
+    that are neighbours, and each next one differs least among what is left.
+    They are the slow features of Wiskott and Sejnowski, Slow feature analysis,
+    2002, with places instead of times.
+
+    Args:
+        x: floating `Tensor` of shape `[..., H, W, C]`.
+
+    Returns:
+        float64 `Tensor` `[C, C]`.
+    """
+    whitening = whitening_matrix(x)
+    y = tf.linalg.matmul(tf.cast(x, tf.float64), whitening, transpose_b=True)
+    down = y[..., 1:, :, :] - y[..., :-1, :, :]
+    right = y[..., 1:, :] - y[..., :-1, :]
+    rows = tf.concat(
+        [tf.reshape(d, [-1, x.shape[-1]]) for d in (down, right)], axis=0
+    )
+    # Eigenvalues rise.
+    _, vectors = tf.linalg.eigh(tf.matmul(rows, rows, transpose_a=True))
+    return tf.matmul(vectors, whitening, transpose_a=True)
