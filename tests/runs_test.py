@@ -388,6 +388,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(
         ({"clipnorm": -1.0}, "`clipnorm`"),
         ({"conditional": True}, r"`conditional`.*images\.npz', which has no l"),
         ({"conditioned": "prior"}, "Did you mean 'priors'"),
+        ({"conditioned": "priors"}, "'all' without `conditional`"),
         ({"classifier_weight": 0.1}, "`classifier_weight`"),
         ({"dequantizer": "learnt"}, "Did you mean 'learned'"),
         ({"num_noise_samples": 0}, "`num_noise_samples`"),
@@ -676,7 +677,10 @@ def test_a_run_of_classes_is_trained_and_resumed(
     settings, _ = classes
     assert settings_of(run_of_classes)["conditional"]
     with pytest.raises(ValueError, match="conditional=True there, False here"):
-        runs.train(str(run_of_classes), **{**settings, "conditional": False})
+        runs.train(
+            str(run_of_classes),
+            **{**settings, "conditional": False, "conditioned": "all"},
+        )
     runs.train(str(run_of_classes), epochs=2, **settings)
     rows = metrics(run_of_classes)
     assert [int(row["step"]) for row in rows] == [4, 8]
@@ -736,6 +740,12 @@ def test_an_evaluation_of_classes_is_given_labels(classes, run_of_classes):
     bits = -np.mean(nats) / (16 * np.log(2))
     assert results["bits_per_dim"] == pytest.approx(bits, rel=1e-5)
     scores = model.class_log_probs(images, seed=0)
+    counts = 1 + np.bincount(labels, minlength=3)
+    joint = scores + np.log(counts / np.sum(counts))
+    marginal = np.logaddexp.reduce(joint, axis=-1) / (-16 * np.log(2))
+    assert results["marginal"]["bits_per_dim"] == pytest.approx(
+        np.mean(marginal), rel=1e-5
+    )
     # Every class is about a third of the images.
     by_bayes_rule = np.mean(np.argmax(scores, axis=-1) == labels)
     by_classifier = np.mean(
@@ -757,3 +767,11 @@ def test_an_evaluation_of_classes_is_given_labels(classes, run_of_classes):
         ("the classifier:", by_classifier),
     ):
         assert f"classes by {method:15} {100 * share:.1f} % right" in lines
+    rows = {line[:26].strip(): line[26:].split() for line in lines}
+    assert rows["Glow (upper bound)"][0] == f"{np.mean(marginal):.3f}"
+    assert rows["given the class"][0] == f"{bits:.3f}"
+    best = min(row["bits_per_dim"] for row in results["baselines"].values())
+    assert rows["below the best baseline:"] == [
+        f"{best - np.mean(marginal):.3f}",
+        "bits/dim",
+    ]

@@ -117,8 +117,14 @@ def describe_data(settings):
 
     Raises:
         ValueError: if there are no such data, or a split is missing, or the
-            labels of a conditional run.
+            labels of a conditional run, or if a run that is not conditional
+            says where the condition is to enter.
     """
+    if settings["conditioned"] == "priors" and not settings["conditional"]:
+        raise ValueError(
+            "Invalid value received for setting `conditioned`. Expected 'all' "
+            "without `conditional`. Received: conditioned='priors'"
+        )
     info = datasets.info(
         settings["dataset"],
         bins=settings["bins"],
