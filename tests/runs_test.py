@@ -556,7 +556,7 @@ def test_evaluation_prints_its_table(run, capsys, monkeypatch):
         str(run), split="validation", num_draws=1, num_samples=1
     )
     out = capsys.readouterr().out
-    assert "full-covariance Gaussian             images too large" in out
+    assert "Gaussian (upper bound)               images too large" in out
     assert "validation: 8 images of 4x4x1, 32 grey levels" in out
     assert f"Glow (upper bound)        {results['bits_per_dim']:10.3f}" in out
     assert set(results["baselines"]) == {"per-pixel histogram", "uniform"}

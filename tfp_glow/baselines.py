@@ -89,7 +89,7 @@ def gaussian(images, bins):
 
 
 BASELINES = {
-    "full-covariance Gaussian": gaussian,
+    "Gaussian (upper bound)": gaussian,
     "per-pixel histogram": histogram,
     "uniform": uniform,
 }
