@@ -36,7 +36,7 @@ _LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-3, "of all")
 _NUM_STEPS = flags.DEFINE_integer("num_steps", 8, "depth, K in the paper")
 _NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width")
 _RESULTS = flags.DEFINE_string(
-    "results", "runs/density", "folder of finished trainings"
+    "results", "benchmarks/results/density", "folder of finished trainings"
 )
 _CHART = flags.DEFINE_string("chart", "docs/ablations.png", "picture to write")
 _DRAW_ONLY = flags.DEFINE_bool(

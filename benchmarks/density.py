@@ -8,7 +8,8 @@ photographs, with three seeds, and fits a Gaussian of full covariance. It prints
 tables of bits/dim on test and of the targets, and draws curves of validation.
 It takes about three hours on two processors. Every finished training is kept in
 the folder of results and is not repeated by the next call, unless the code that
-it trained has changed; so it can be made in pieces:
+it trained has changed; so it can be made in pieces, and what is there is shown
+whichever code it is of:
 
 ```
 python benchmarks/density.py --datasets=digits --seeds=0
@@ -55,7 +56,7 @@ _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size", None, "for all (by default normflows has its example's 128)"
 )
 _RESULTS = flags.DEFINE_string(
-    "results", "runs/density", "folder of finished trainings"
+    "results", "benchmarks/results/density", "folder of finished trainings"
 )
 _CHART = flags.DEFINE_string("chart", "docs/density.png", "picture to write")
 _DRAW_ONLY = flags.DEFINE_bool(

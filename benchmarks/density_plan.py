@@ -140,9 +140,9 @@ def trainer(folder, draw_only, any_code):
     """The argument `do` of `make`, for a folder of results."""
 
     def do(runs):
-        failed = (
-            [] if draw_only else density_runs.run_all(runs, folder, any_code)
-        )
+        if draw_only:
+            return [], density_runs.load(folder, runs, any_code=True)
+        failed = density_runs.run_all(runs, folder, any_code)
         return failed, density_runs.load(folder, runs, any_code)
 
     return do

@@ -41,7 +41,9 @@ _WARMUP_STEPS = flags.DEFINE_integer(
     "another number than the default, to see it fail",
 )
 _RESULTS = flags.DEFINE_string(
-    "seeds_results", "runs/seeds.json", "file of finished trainings"
+    "seeds_results",
+    "benchmarks/results/seeds.json",
+    "file of finished trainings",
 )
 
 
