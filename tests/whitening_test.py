@@ -22,8 +22,8 @@ def test_channels_become_uncorrelated(make):
     matrix = make(x)
     y = x @ np.transpose(matrix)
     np.testing.assert_allclose(covariance(y), np.eye(6), atol=0.01)
-    # One more sample, whose covariance is the identity.
-    counted = (4999 * covariance(x) + np.eye(6)) / 5001
+    # Six more samples, whose covariance is the identity.
+    counted = (4999 * covariance(x) + 6 * np.eye(6)) / 5006
     np.testing.assert_allclose(
         matrix @ counted @ np.transpose(matrix), np.eye(6), atol=1e-9
     )
@@ -35,7 +35,12 @@ def test_channels_without_variation_have_a_finite_scale(make, num_images):
     x = np.ones([num_images, 1, 1, 5], np.float32)
     x[..., 1] = x[..., 2] = np.arange(num_images)[:, None, None]
     norm = np.linalg.norm(make(x), ord=2)
-    assert norm <= 1.001 * np.sqrt(num_images + 1)
+    assert norm <= 1.001 * np.sqrt(num_images / 5 + 1)
+
+
+def test_directions_that_lack_samples_are_not_stretched():
+    matrix = whitening.whitening_matrix(helpers.normal([10, 1, 1, 50]))
+    assert np.linalg.norm(matrix, ord=2) < 1.1
 
 
 def test_smooth_channels_come_first():

@@ -12,8 +12,9 @@ def whitening_matrix(x):
     Z C Z^T = I,   C the covariance of the channels of x
     ```
 
-    One more sample whose covariance is `I` is counted in, so that a channel
-    that never varies, or has too few samples, has a finite scale.
+    As many samples as there are channels are counted in whose covariance is
+    `I`. So no direction is stretched that only lacks samples, and a channel that
+    never varies has a finite scale.
 
     Args:
         x: floating `Tensor` of shape `[..., C]`.
@@ -22,11 +23,12 @@ def whitening_matrix(x):
         float64 `Tensor` `[C, C]`, symmetric: of all such matrices the one that
         changes data least, and the identity if there is nothing to do.
     """
-    rows = tf.reshape(tf.cast(x, tf.float64), [-1, x.shape[-1]])
+    num_channels = x.shape[-1]
+    rows = tf.reshape(tf.cast(x, tf.float64), [-1, num_channels])
     rows -= tf.reduce_mean(rows, axis=0)
-    identity = tf.eye(x.shape[-1], dtype=rows.dtype)
-    sums = tf.matmul(rows, rows, transpose_a=True) + identity
-    covariance = sums / tf.cast(tf.shape(rows)[0] + 1, rows.dtype)
+    sums = tf.matmul(rows, rows, transpose_a=True)
+    sums += num_channels * tf.eye(num_channels, dtype=rows.dtype)
+    covariance = sums / tf.cast(tf.shape(rows)[0] + num_channels, rows.dtype)
     variances, axes = tf.linalg.eigh(covariance)
     return tf.matmul(axes / tf.sqrt(variances), axes, transpose_b=True)
 
