@@ -140,7 +140,8 @@ class Glow(one_evaluation.OneEvaluation):
                 norms; `"whiten"` sets the 1x1 convolutions too, `"learned"` or
                 `"full"` ones, so that the channels that they mix are
                 uncorrelated, and the smooth ones go on to the next level. It
-                is the better start; README, "Density", has the figures.
+                is the better start; README, "A start that knows
+                correlations", has the figures.
             gradient: `"store"`, `"recompute"` or `"invert"`; see `Repeated`.
                 The default takes the least memory, and its gradients were
                 measured to be as exact as those of the others. `"store"` is
