@@ -1,6 +1,11 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What every test runs under: quiet TensorFlow, parsed flags, fixed seeds."""
+"""What every test runs under.
+
+Quiet TensorFlow, parsed flags, fixed seeds, and `tf.data` without autotuning:
+where an iterator is collected, TensorFlow waits for the thread that tunes it, at
+times for a minute, and meanwhile no Python runs.
+"""
 
 import os
 
@@ -9,7 +14,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import pytest
+import tensorflow as tf
 from absl import flags
+
+_ITER = tf.data.Dataset.__iter__
 
 
 def pytest_configure(config):
@@ -18,6 +26,13 @@ def pytest_configure(config):
         flags.FLAGS.mark_as_parsed()
     # A warning that our own code causes is an error.
     config.addinivalue_line("filterwarnings", r"error:::tfp_glow(\.|$)")
+    tf.data.Dataset.__iter__ = _iter_without_autotuning
+
+
+def _iter_without_autotuning(dataset):
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return _ITER(dataset.with_options(options))
 
 
 @pytest.fixture(autouse=True)
