@@ -277,6 +277,22 @@ def test_initialize_whitens_what_every_step_mixes(permutation):
     assert np.max(np.abs(np.cov(z.T) - np.eye(z.shape[-1]))) > 0.2
 
 
+def test_a_whitened_level_hands_its_smooth_channels_on():
+    glow = make_glow(
+        [8, 8, 1], num_levels=1, coupling="additive", initialization="whiten"
+    )
+    # The mean of every square of pixels rises; what differs in it is noise.
+    slope = np.add.outer(np.arange(4.0), np.arange(4.0))
+    slope = np.kron(slope, np.ones([2, 2]))[..., np.newaxis]
+    images = slope + helpers.normal([500, 8, 8, 1])
+    z = glow.split_latents(glow.initialize(images))[0].numpy()
+    roughness = sum(
+        np.sum(np.diff(z, axis=axis) ** 2, axis=(0, 1, 2)) for axis in (1, 2)
+    )
+    assert np.all(np.diff(roughness) > 0.0)
+    assert roughness[0] < 0.5 * roughness[1]
+
+
 def test_whitened_images_are_likelier():
     images = correlated_images()
     nats = {}

@@ -21,7 +21,8 @@ class ChannelMatrix(tfb.Bijector):
 
     A subclass implements `matrix` and `_forward_log_det_jacobian`, the
     log-det of a single pixel, and calls the constructor within its own. If it
-    can be any matrix, it implements `parameters_of`.
+    can be any matrix, its method `parameters_of` returns the constructor's
+    arguments for one, `[..., C, C]`, as a dictionary of tensors.
     """
 
     def __init__(self, num_channels, dtype, validate_args, parameters, name):
@@ -37,17 +38,6 @@ class ChannelMatrix(tfb.Bijector):
 
     def matrix(self):
         """The matrix `W`, shape `[..., C, C]`."""
-        raise NotImplementedError
-
-    def parameters_of(self, matrix):
-        """The constructor's arguments for another matrix.
-
-        Args:
-            matrix: floating `Tensor` `[..., C, C]`.
-
-        Returns:
-            Dictionary of `Tensor`s.
-        """
         raise NotImplementedError
 
     def inverse_matrix(self):
