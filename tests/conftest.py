@@ -18,6 +18,8 @@ import tensorflow as tf
 from absl import flags
 
 _ITER = tf.data.Dataset.__iter__
+# The longest tests, most of them of processes that they start.
+_FIRST = ("resume_test.py", "strategies_test.py", "notebooks_test.py")
 
 
 def pytest_configure(config):
@@ -27,6 +29,11 @@ def pytest_configure(config):
     # A warning that our own code causes is an error.
     config.addinivalue_line("filterwarnings", r"error:::tfp_glow(\.|$)")
     tf.data.Dataset.__iter__ = _iter_without_autotuning
+
+
+def pytest_collection_modifyitems(items):
+    # At the end one of them would run alone.
+    items.sort(key=lambda item: item.path.name not in _FIRST)
 
 
 def _iter_without_autotuning(dataset):
