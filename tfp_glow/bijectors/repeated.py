@@ -309,8 +309,8 @@ class Repeated(one_evaluation.OneEvaluation):
         unconnected = set()
 
         def body(i, y, dy, d_prepared, d_conditioning):
-            i -= 1
-            k = self._index(i, inverse)
+            walked = self.num_steps - 1 - i
+            k = self._index(walked, inverse)
             p = tf.nest.flatten(_slice(prepared, k))
             c = [tf.identity(t) for t in flat[num_prepared:]]
             sources = [t for t, f in zip(p + c, floating) if f]
@@ -324,7 +324,7 @@ class Repeated(one_evaluation.OneEvaluation):
                         tape, step, y, dy, d_log_det, sources, self._event_ndims
                     )
                 else:
-                    x = inputs[i]
+                    x = inputs[walked]
                     tape.watch(x)
                     outputs = one_evaluation.forward_and_log_det(
                         step, x, self._event_ndims
@@ -352,7 +352,7 @@ class Repeated(one_evaluation.OneEvaluation):
             x = tf.ensure_shape(x, y.shape)
             dx = self._check(dx, "gradient not finite before step", k)
             return (
-                i,
+                i + 1,
                 x,
                 tf.ensure_shape(dx, y.shape),
                 d_prepared,
@@ -364,19 +364,12 @@ class Repeated(one_evaluation.OneEvaluation):
             t for t, f in zip(flat[num_prepared:], floating[num_prepared:]) if f
         ]
         state = (
-            tf.constant(self.num_steps),
             y,
             dy,
             [_empty_array(t) for t in stacks],
             [tf.zeros_like(t) for t in others],
         )
-        _, _, dx, d_prepared, d_conditioning = tf.while_loop(
-            lambda i, *_: i > 0,
-            body,
-            state,
-            parallel_iterations=1,
-            maximum_iterations=self.num_steps,
-        )
+        _, _, dx, d_prepared, d_conditioning = self._while(body, state)
         found = [
             tf.ensure_shape(array.stack(), t.shape)
             for array, t in zip(d_prepared, stacks)
@@ -471,6 +464,7 @@ class Repeated(one_evaluation.OneEvaluation):
         return reversed(indices) if inverse else indices
 
     def _while(self, body, state):
+        # Counted from 0 upwards, for XLA to see how many rounds there are.
         return tf.while_loop(
             lambda i, *_: i < self.num_steps,
             body,
