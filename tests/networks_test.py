@@ -182,6 +182,14 @@ def test_edge_padding_lets_a_network_tell_the_edge_from_the_inside():
         assert differs == edge_padding
 
 
+def test_edge_padding_lets_a_gpu_use_its_tensor_cores():
+    """They take channels by 8, so the ones fill up to a multiple of 8."""
+    network = networks.CouplingNetwork(12, num_filters=16)
+    network.build([None, 4, 4, 6])
+    folded = network.fold(network.tensors())
+    assert [kernel.shape[-2] for kernel, _ in folded] == [8, 16, 24]
+
+
 def test_edge_padding_of_a_kernel_without_neighbours_adds_nothing():
     for kernel_size in (1, None):
         layer = networks.ScaledLinear(

@@ -179,7 +179,7 @@ class CouplingNetwork(keras.layers.Layer):
             )
         )
         if self.last.edge_padding:
-            second = _with_constant_output(*second)
+            second = _with_constant_outputs(*second)
         if self.output_bound is not None:
             last = tuple(values / self.output_bound for values in last)
         folded = [first, second, last]
@@ -243,10 +243,11 @@ class CouplingNetwork(keras.layers.Layer):
         }
 
 
-def _with_constant_output(kernel, bias):
-    """Kernel and bias of a layer that has one more output, always 1."""
-    kernel = tf.pad(kernel, [[0, 0]] * (kernel.shape.rank - 1) + [[0, 1]])
+def _with_constant_outputs(kernel, bias):
+    """Kernel and bias of a layer with the ones that edge padding adds."""
+    more = scaled_linear.num_ones(bias.shape[-1])
+    kernel = tf.pad(kernel, [[0, 0]] * (kernel.shape.rank - 1) + [[0, more]])
     bias = tf.pad(
-        bias, [[0, 0]] * (bias.shape.rank - 1) + [[0, 1]], constant_values=1
+        bias, [[0, 0]] * (bias.shape.rank - 1) + [[0, more]], constant_values=1
     )
     return kernel, bias

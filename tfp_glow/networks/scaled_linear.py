@@ -95,7 +95,9 @@ class ScaledLinear(keras.layers.Layer):
             # What is 1 at the edge and 0 inside is 1 less what is 1 inside and
             # 0 at the edge, which is how a channel of ones is padded.
             edge = weights["edge_kernel"]
-            kernel = tf.concat([kernel, -edge], axis=-2)
+            unused = num_ones(kernel.shape[-2]) - 1
+            zeros = tf.repeat(tf.zeros_like(edge), unused, axis=-2)
+            kernel = tf.concat([kernel, -edge, zeros], axis=-2)
             bias += tf.reduce_sum(edge, axis=[-4, -3, -2])
         scale = tf.exp(3.0 * weights["log_scale"])
         ones = [1] * (kernel.shape.rank - scale.shape.rank)
@@ -174,6 +176,16 @@ def linear(x, kernel, bias, activation=tf.identity):
     return tf.ensure_shape(y, [*x.shape[:-1], bias.shape[-1]])
 
 
+def num_ones(num_channels):
+    """How many channels of ones edge padding adds to so many.
+
+    One would do. A GPU's tensor cores take multiples of 8, and with 513 channels
+    a convolution does without them.
+    """
+    return 8 - num_channels % 8
+
+
 def with_ones(x):
-    """Images with one more channel, of ones."""
-    return tf.pad(x, [[0, 0]] * 3 + [[0, 1]], constant_values=1)
+    """Images with more channels, of ones, for edge padding."""
+    more = num_ones(x.shape[-1])
+    return tf.pad(x, [[0, 0]] * 3 + [[0, more]], constant_values=1)
