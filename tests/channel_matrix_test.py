@@ -145,6 +145,18 @@ def test_a_singular_full_matrix_has_a_log_det_far_below_any_other():
         conv.inverse(x)
 
 
+@pytest.mark.parametrize(
+    "make", [tfg.Invertible1x1Conv, tfg.HouseholderInvertible1x1Conv]
+)
+def test_factors_are_multiplied_in_float64(make):
+    """In float32 GPUs round them to 10 bits, and the log-det is not theirs."""
+    conv = make.trainable(4, seed=0)
+    graph = tf.function(conv.matrix).get_concrete_function().graph
+    products = [op for op in graph.get_operations() if "MatMul" in op.type]
+    assert products
+    assert {op.outputs[0].dtype for op in products} == {tf.float64}
+
+
 @of_both_kinds
 @pytest.mark.parametrize("direction", ["forward", "inverse"])
 def test_an_input_of_another_number_of_channels_raises(kind, direction):

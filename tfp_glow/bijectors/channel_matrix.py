@@ -53,6 +53,22 @@ class ChannelMatrix(tfb.Bijector):
         return _multiply(self.inverse_matrix(), y)
 
 
+def product(a, b):
+    """The matrix product of small matrices, of the parts of a matrix say.
+
+    Computed in float64, since GPUs by default round the factors of a float32
+    product to 10 bits, and the log-det would be that of another matrix.
+
+    Args:
+        a: floating `Tensor` of shape `[..., M, N]`.
+        b: `Tensor` of shape `[..., N, P]` and the same dtype.
+
+    Returns:
+        `Tensor` of shape `[..., M, P]` and the same dtype.
+    """
+    return tf.cast(tf.cast(a, tf.float64) @ tf.cast(b, tf.float64), a.dtype)
+
+
 def inverse_or_nan(matrix):
     """The inverse; NaN for what is not finite, where `inv` would raise.
 

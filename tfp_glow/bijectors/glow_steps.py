@@ -204,9 +204,10 @@ def _channel_maps(p, make_conv, num_pixels):
     pixel = tf.zeros(norm.shift.shape[-1:], norm.dtype)
     log_det = norm.forward_log_det_jacobian(pixel, event_ndims=1)
     log_det += conv.forward_log_det_jacobian(pixel, event_ndims=1)
+    shift = channel_matrix.product(matrix, norm.shift[..., tf.newaxis])
     return {
         "kernel": kernel,
-        "shift": tf.linalg.matvec(matrix, norm.shift),
+        "shift": shift[..., 0],
         "inverse_kernel": channel_matrix.inverse_or_nan(kernel),
         # The norm comes last on the way back, so its own shift is exact here.
         "inverse_shift": -norm.shift,

@@ -153,7 +153,7 @@ class HouseholderInvertible1x1Conv(channel_matrix.ChannelMatrix):
         """The matrix `W`, shape `[..., C, C]`."""
         upper = tf.linalg.band_part(self.upper, 0, -1)
         upper = tf.linalg.set_diag(upper, tf.exp(self.log_diagonal))
-        return self._rotation() @ upper
+        return channel_matrix.product(self._rotation(), upper)
 
     def _rotation(self):
         """`Q`, all reflections at once rather than one after the other.
@@ -163,11 +163,12 @@ class HouseholderInvertible1x1Conv(channel_matrix.ChannelMatrix):
         """
         v = tf.convert_to_tensor(self.vectors)
         v /= tf.norm(v, axis=-1, keepdims=True)
-        s = tf.linalg.band_part(tf.matmul(v, v, transpose_b=True), 0, -1)
+        transposed = tf.linalg.matrix_transpose(v)
+        s = tf.linalg.band_part(channel_matrix.product(v, transposed), 0, -1)
         s = tf.linalg.set_diag(s, tf.fill(s.shape[:-1], tf.cast(0.5, s.dtype)))
         solved = tf.linalg.triangular_solve(s, v, lower=False)
         identity = tf.eye(v.shape[-1], dtype=v.dtype)
-        return identity - tf.matmul(v, solved, transpose_a=True)
+        return identity - channel_matrix.product(transposed, solved)
 
     def _forward_log_det_jacobian(self, x):
         return tf.reduce_sum(tf.convert_to_tensor(self.log_diagonal), axis=-1)

@@ -220,7 +220,7 @@ class Invertible1x1Conv(channel_matrix.ChannelMatrix):
         diagonal = self.sign * tf.exp(self.log_diagonal)
         upper = tf.linalg.set_diag(upper, diagonal)
         return tf.gather(
-            lower @ upper,
+            channel_matrix.product(lower, upper),
             self.permutation,
             axis=-2,
             batch_dims=self.permutation.shape.rank - 1,
