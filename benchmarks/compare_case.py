@@ -35,6 +35,8 @@ MODULES = {
     "floor_in_turn": "floor",
 }
 MEASURES = ("train", "log_prob", "sample")
+# Of Adam, and low, since a wide model is trained on noise without a warm-up.
+LEARNING_RATE = 1e-5
 
 _WARM_UPS = 2
 _LEAST_RUNS = 5

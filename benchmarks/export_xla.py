@@ -5,9 +5,10 @@
 `python benchmarks/export_xla.py --out=runs/xla` writes, for this project's Glow
 and for `tfb.Glow`, the program of a step (log-density, gradient and Adam), its
 inputs, and the first losses that TensorFlow computes without XLA.
-`benchmarks/run_xla.py` runs them on any device, and needs JAX alone.
+`benchmarks/run_xla.py` runs them on any device, and needs JAX and NumPy alone.
 """
 
+import gzip
 import io
 import json
 import math
@@ -23,6 +24,7 @@ from absl import flags
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from benchmarks import compare_case
+from benchmarks import xla_inputs
 from benchmarks.compare_cases import ours
 from benchmarks.compare_cases import tfb_glow
 from tfp_glow import files
@@ -36,9 +38,17 @@ _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "images in a step")
 _NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width, W")
 _IMAGE_SIZE = flags.DEFINE_integer("image_size", 32, "side of the images")
 _NUM_LEVELS = flags.DEFINE_integer("num_levels", 3, "levels, L")
-
-
-_LOSSES = 3
+_TENSOR_FLOAT_32 = flags.DEFINE_bool(
+    "tensor_float_32",
+    True,
+    "allow products of 10 bits on GPUs, as TensorFlow does by default",
+)
+_NUM_LOSSES = flags.DEFINE_integer(
+    "num_losses",
+    3,
+    "steps to take here, slow for a wide model, for the losses to expect",
+    lower_bound=0,
+)
 
 
 def make_step(case, model):
@@ -46,9 +56,10 @@ def make_step(case, model):
     if case == "tfb_glow":
         return model._train_step.python_function
     keras_model = model._model
+    variables = keras_model.trainable_variables
+    keras_model.optimizer.build(variables)
 
     def step(images):
-        variables = keras_model.trainable_variables
         with tf.GradientTape() as tape:
             nats = -tf.reduce_mean(keras_model.distribution.log_prob(images))
             loss = nats / (keras_model.event_size * math.log(2.0))
@@ -60,7 +71,7 @@ def make_step(case, model):
 
 
 def export(step, image):
-    """The program of a step.
+    """The program of a step, whose kernels are replaced by noise.
 
     Args:
         step: callable from a batch of images to a loss, which also updates
@@ -68,22 +79,27 @@ def export(step, image):
         image: `Tensor`, the batch.
 
     Returns:
-        Tuple of the serialised program, `bytes`, and its inputs, a list of
-        arrays: the batch and then the variables in the order of the program.
+        Tuple of the serialised program, `bytes`, of its inputs by their number,
+        a dictionary of arrays, and of those that are drawn, as `xla_inputs`
+        describes them. The first input is the batch.
     """
     function = tf.function(step, jit_compile=True, autograph=False)
     concrete = function.get_concrete_function(image)
     by_handle = {id(v.handle): v for v in concrete.graph.variables}
-    inputs = [image.numpy()]
+    inputs, kernels = {0: image.numpy()}, {}
     for captured in concrete.captured_inputs:
         variable = by_handle.get(id(captured))
         if variable is None and captured.dtype.is_integer:
             continue  # Sizes and axes are part of the program.
-        inputs.append(
-            captured.numpy() if variable is None else variable.numpy()
-        )
+        value = captured.numpy() if variable is None else variable.numpy()
+        number = len(inputs) + len(kernels)
+        if variable is not None and xla_inputs.is_kernel(value):
+            kernels[number] = xla_inputs.describe(value, number)
+            variable.assign(xla_inputs.draw(**kernels[number]))
+        else:
+            inputs[number] = value
     ir = function.experimental_get_compiler_ir(image)
-    return ir(stage="hlo_serialized"), inputs
+    return ir(stage="hlo_serialized"), inputs, kernels
 
 
 def main(_):
@@ -94,26 +110,32 @@ def main(_):
         image_size=_IMAGE_SIZE.value,
         num_levels=_NUM_LEVELS.value,
     )
-    image = tf.constant(sizes.images())
+    images = sizes.images()
+    tf.config.experimental.enable_tensor_float_32_execution(
+        _TENSOR_FLOAT_32.value
+    )
     for case in _CASES.value:
         module = tfb_glow if case == "tfb_glow" else ours
-        model = module.Model(case, sizes, sizes.images())
+        model = module.Model(case, sizes, images)
         model.initialize()
-        model.train_step()  # The peer initialises in its first.
-        program, inputs = export(make_step(case, model), image)
-        losses = [model.train_step() for _ in range(_LOSSES)]
+        model.log_prob(images)  # The peer initialises in its first run.
+        program, inputs, kernels = export(
+            make_step(case, model), tf.constant(images)
+        )
+        losses = [model.train_step() for _ in range(_NUM_LOSSES.value)]
         folder = os.path.join(_OUT.value, case)
         os.makedirs(folder, exist_ok=True)
         archive = io.BytesIO()
-        np.savez(archive, *inputs)
+        np.savez_compressed(archive, **{str(i): x for i, x in inputs.items()})
         for name, content in {
-            "step.hlo": program,
+            "step.hlo.gz": gzip.compress(program),
             "inputs.npz": archive.getvalue(),
+            "kernels.json": json.dumps(kernels).encode(),
             "losses.json": json.dumps(losses).encode(),
         }.items():
             with files.replacing(os.path.join(folder, name)) as temporary:
                 pathlib.Path(temporary).write_bytes(content)
-        print(f"{folder}: {len(program):,} bytes, losses {losses}")
+        print(f"{folder}: {len(program):,} bytes, losses {losses}", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,18 +4,26 @@
 
 `python benchmarks/run_xla.py runs/xla` compiles every program for the default
 device, checks that the losses of the first steps are those that TensorFlow
-computed, and prints a table of seconds to compile and of seconds a step.
+computed, and prints a table of seconds and of memory.
 """
 
 import argparse
+import gzip
 import json
 import pathlib
 import statistics
+import sys
 import time
 
 import jax
 import numpy as np
+from jax._src.interpreters import mlir
 from jax._src.lib import xla_client
+from jax.extend.mlir import hlo_to_stablehlo
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from benchmarks import xla_inputs
 
 # The optimizer counts steps in 64 bits.
 jax.config.update("jax_enable_x64", True)
@@ -26,13 +34,22 @@ _WARM_UPS, _RUNS = 3, 10
 def compile_program(program):
     """An executable for the default device of a serialised program."""
     device = jax.devices()[0]
-    module = xla_client._xla.mlir.xla_computation_to_mlir_module(
-        xla_client.XlaComputation(program)
-    )
-    devices = xla_client.DeviceList((device,))
-    return device.client.compile_and_load(
-        module, devices, xla_client.CompileOptions()
-    )
+    with mlir.make_ir_context():
+        module = mlir.ir.Module.parse(hlo_to_stablehlo(program))
+        module.operation.walk(_skip_copy)
+        return device.client.compile_and_load(
+            module,
+            xla_client.DeviceList((device,)),
+            xla_client.CompileOptions(),
+        )
+
+
+def _skip_copy(operation):
+    # A GPU's client compiles StableHLO alone, which has no copies.
+    if operation.name == "mhlo.copy":
+        operation.results[0].replace_all_uses_with(operation.operands[0])
+        operation.erase()
+    return mlir.ir.WalkResult.ADVANCE
 
 
 def step(executable, inputs):
@@ -53,17 +70,22 @@ def step(executable, inputs):
 
 
 def measure(folder):
-    """Seconds to compile and of a step, after a check of the first losses.
+    """Times of a program, after a check of the first losses.
+
+    Returns:
+        Tuple of the seconds to compile, those of a step, the MiB of the inputs,
+        which a step updates in place, and the MiB that it takes beside them.
 
     Raises:
-        ValueError: if they are not those that TensorFlow computed.
+        ValueError: if the losses are not those that TensorFlow computed.
     """
-    with np.load(folder / "inputs.npz") as archive:
-        inputs = [jax.device_put(archive[name]) for name in archive.files]
+    inputs = [jax.device_put(value) for value in xla_inputs.load(folder)]
     expected = json.loads((folder / "losses.json").read_text())
+    program = gzip.decompress((folder / "step.hlo.gz").read_bytes())
     start = time.perf_counter()
-    executable = compile_program((folder / "step.hlo").read_bytes())
+    executable = compile_program(program)
     compiled = time.perf_counter() - start
+    memory = executable.get_compiled_memory_stats()
     losses, times = [], []
     for _ in range(max(_WARM_UPS, len(expected)) + _RUNS):
         start = time.perf_counter()
@@ -75,7 +97,12 @@ def measure(folder):
         raise ValueError(
             f"{folder}: expected the losses {expected}. Received {first}"
         )
-    return compiled, statistics.median(times[-_RUNS:])
+    return (
+        compiled,
+        statistics.median(times[-_RUNS:]),
+        memory.argument_size_in_bytes / 2**20,
+        memory.temp_size_in_bytes / 2**20,
+    )
 
 
 def main():
@@ -83,10 +110,15 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     folder = parser.parse_args().folder
     print(f"{jax.devices()[0].device_kind}, JAX {jax.__version__}")
-    print(f"{'':12}{'compile':>10}{'step':>10}   seconds")
+    print(f"{'':12}{'compile':>10}{'step':>10}{'inputs':>10}{'beside':>10}")
     for path in sorted(folder.iterdir()):
-        compiled, seconds = measure(path)
-        print(f"{path.name:12}{compiled:10.1f}{seconds:10.4f}", flush=True)
+        compiled, seconds, inputs, beside = measure(path)
+        print(
+            f"{path.name:12}{compiled:10.1f}{seconds:10.4f}{inputs:10,.0f}"
+            f"{beside:10,.0f}",
+            flush=True,
+        )
+    print("Seconds, and MiB of the device's memory")
 
 
 if __name__ == "__main__":

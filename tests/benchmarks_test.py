@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of the comparison with other Glows, which itself takes an hour."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ from benchmarks import compare_case
 from benchmarks import compare_chart
 from benchmarks import compare_environment
 from benchmarks import compare_report
+from benchmarks import xla_inputs
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _SIZES = dict(num_filters=64, image_size=32, num_levels=3)
@@ -312,12 +314,30 @@ def test_a_program_of_a_training_step_is_exported(tmp_path):
     )
     assert process.returncode == 0, process.stderr
     folder = tmp_path / "invert"
-    assert b"while" in (folder / "step.hlo").read_bytes()
+    program = gzip.decompress((folder / "step.hlo.gz").read_bytes())
+    assert b"while" in program
     losses = json.loads((folder / "losses.json").read_text())
     assert losses == sorted(losses, reverse=True)
     assert len(set(losses)) == 3
-    with np.load(folder / "inputs.npz") as inputs:
-        values = [inputs[name] for name in inputs.files]
+    values = xla_inputs.load(folder)
     assert values[0].shape == (2, 8, 8, 3)
     # Weights, two moments of each, and the count of steps.
     assert sum(value.size for value in values[1:]) > 1000
+    kernels = json.loads((folder / "kernels.json").read_text())
+    assert {"hidden", "zero"} == {
+        "hidden" if kernel["std"] > 0.01 else "zero"
+        for kernel in kernels.values()
+    }
+
+
+def test_noise_in_the_place_of_a_kernel_has_its_mean_and_deviation():
+    kernel = np.random.default_rng(0).normal(1.0, 2.0, (3, 3, 16, 16))
+    kernel = kernel.astype(np.float32)
+    assert xla_inputs.is_kernel(kernel)
+    assert not xla_inputs.is_kernel(kernel[0])
+    drawn = xla_inputs.draw(**xla_inputs.describe(kernel, seed=1))
+    assert drawn.shape == kernel.shape and drawn.dtype == np.float32
+    np.testing.assert_allclose(drawn.mean(), kernel.mean(), atol=0.1)
+    np.testing.assert_allclose(drawn.std(), kernel.std(), atol=0.1)
+    zeros = xla_inputs.draw(**xla_inputs.describe(0.0 * kernel, seed=1))
+    np.testing.assert_array_equal(zeros, 0.0 * kernel)

@@ -29,7 +29,9 @@ class Model:
             sizes.num_steps,
             sizes.num_filters,
         )
-        self._optimizer = torch.optim.Adam(self._flow.parameters(), 1e-3)
+        self._optimizer = torch.optim.Adam(
+            self._flow.parameters(), compare_case.LEARNING_RATE
+        )
 
     @property
     def num_weights(self):

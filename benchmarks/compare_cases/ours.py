@@ -7,6 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfp_glow as tfg
+from benchmarks import compare_case
 
 VERSIONS = {
     "tfp_glow": tfg.__version__,
@@ -39,7 +40,9 @@ class Model:
             )
         )
         # Not compiled by XLA, wherever this runs.
-        self._model.compile(keras.optimizers.Adam(1e-3), jit_compile=False)
+        self._model.compile(
+            keras.optimizers.Adam(compare_case.LEARNING_RATE), jit_compile=False
+        )
         distribution = self._model.distribution
         self._sample = tf.function(lambda: distribution.sample(len(images)))
 

@@ -9,6 +9,8 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 import tf_keras
 
+from benchmarks import compare_case
+
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
@@ -33,7 +35,7 @@ class Model:
             sizes.num_filters,
             seed=0,
         )
-        optimizer = tf_keras.optimizers.Adam(1e-3)
+        optimizer = tf_keras.optimizers.Adam(compare_case.LEARNING_RATE)
         variables = flow.trainable_variables
         optimizer.build(variables)
         self._variables = variables
