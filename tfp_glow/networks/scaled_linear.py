@@ -96,8 +96,9 @@ class ScaledLinear(keras.layers.Layer):
             # 0 at the edge, which is how a channel of ones is padded.
             edge = weights["edge_kernel"]
             unused = num_ones(kernel.shape[-2]) - 1
-            zeros = tf.repeat(tf.zeros_like(edge), unused, axis=-2)
-            kernel = tf.concat([kernel, -edge, zeros], axis=-2)
+            kernel = tf.concat([kernel, -edge], axis=-2)
+            leading = [[0, 0]] * (kernel.shape.rank - 2)
+            kernel = tf.pad(kernel, [*leading, [0, unused], [0, 0]])
             bias += tf.reduce_sum(edge, axis=[-4, -3, -2])
         scale = tf.exp(3.0 * weights["log_scale"])
         ones = [1] * (kernel.shape.rank - scale.shape.rank)
