@@ -336,9 +336,10 @@ def test_constant_images_initialize_to_a_finite_flow(initialization):
 
 
 # Two convolutions, and a product for the 1x1 kernel, in the loop of each level,
-# and one of the split prior; whether the edge is padded makes no difference.
+# and one of the split prior; each has one more, of a single image of one
+# channel, if the edge is padded.
 @pytest.mark.parametrize(
-    "edge_padding, convolutions", [(False, 2 * 2 + 1), (True, 2 * 2 + 1)]
+    "edge_padding, convolutions", [(False, 2 * 2 + 1), (True, 4 * 2 + 2)]
 )
 def test_networks_run_once_for_log_prob_and_once_for_sample(
     edge_padding, convolutions

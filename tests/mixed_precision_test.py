@@ -55,8 +55,9 @@ def test_the_policy_reaches_the_networks_and_nothing_else(policy, digits):
             if node.op in ("Conv2D", "MatrixInverse", "Exp", "Log", "Sum"):
                 dtype = tf.as_dtype(node.attr["T"].type).name
                 dtypes[node.op, dtype] += 1
-    # The first and the last layer of a step, in the loop of each level.
-    assert dtypes["Conv2D", "bfloat16"] == 4
+    # The first and the last layer of a step, in the loop of each level, of the
+    # images and of the padded edge.
+    assert dtypes["Conv2D", "bfloat16"] == 8
     assert {dtype for op, dtype in dtypes if op != "Conv2D"} <= {"float32"}
 
 

@@ -182,12 +182,16 @@ def test_edge_padding_lets_a_network_tell_the_edge_from_the_inside():
         assert differs == edge_padding
 
 
-def test_edge_padding_lets_a_gpu_use_its_tensor_cores():
-    """They take channels by 8, so the ones fill up to a multiple of 8."""
+def test_edge_padding_leaves_the_images_channels_as_they_are():
+    """One channel more, and a GPU's tensor cores stand still."""
     network = networks.CouplingNetwork(12, num_filters=16)
     network.build([None, 4, 4, 6])
     folded = network.fold(network.tensors())
-    assert [kernel.shape[-2] for kernel, _ in folded] == [8, 16, 24]
+    assert [kernel.shape[-2:] for kernel, *_ in folded] == [
+        [6, 16],
+        [16, 16],
+        [16, 12],
+    ]
 
 
 def test_edge_padding_of_a_kernel_without_neighbours_adds_nothing():

@@ -169,8 +169,8 @@ class CouplingNetwork(keras.layers.Layer):
                 none.
 
         Returns:
-            A list of pairs of a kernel and a bias; at its end the kernel of
-            the conditioning, if there is any.
+            A list of what each layer's `fold` returns; at its end the kernel
+            of the conditioning, if there is any.
         """
         first, second, last = (
             layer.fold(weights[layer.name], gain)
@@ -178,8 +178,6 @@ class CouplingNetwork(keras.layers.Layer):
                 self._layers_in_order, [self.input_bound or 1.0, 1.0, 1.0]
             )
         )
-        if self.last.edge_padding:
-            second = _with_constant_outputs(*second)
         if self.output_bound is not None:
             last = tuple(values / self.output_bound for values in last)
         folded = [first, second, last]
@@ -194,8 +192,6 @@ class CouplingNetwork(keras.layers.Layer):
         x = tf.cast(x, first[0].dtype)
         if self.input_bound is not None:
             x = tf.math.tanh(x / self.input_bound)
-        if self.hidden[0].edge_padding:
-            x = scaled_linear.with_ones(x)
         if conditioning is None:
             x = scaled_linear.linear(x, *first, activation=tf.nn.relu)
         else:
@@ -241,13 +237,3 @@ class CouplingNetwork(keras.layers.Layer):
             "conditioning_size": self.conditioning_size,
             "seed": self.seed,
         }
-
-
-def _with_constant_outputs(kernel, bias):
-    """Kernel and bias of a layer with the ones that edge padding adds."""
-    more = scaled_linear.num_ones(bias.shape[-1])
-    kernel = tf.pad(kernel, [[0, 0]] * (kernel.shape.rank - 1) + [[0, more]])
-    bias = tf.pad(
-        bias, [[0, 0]] * (bias.shape.rank - 1) + [[0, more]], constant_values=1
-    )
-    return kernel, bias

@@ -21,7 +21,7 @@ class ScaledLinear(keras.layers.Layer):
 
     A layer is also a pair of functions of weights that are kept elsewhere, as
     the K steps of a flow stack theirs: `fold` brings the weights, with any
-    leading dimensions, into the form that `apply` uses, `(kernel, bias)`.
+    leading dimensions, into the form that `apply` uses.
 
     Under a mixed policy the weights are folded in their own precision, and only
     `apply` computes in the other.
@@ -89,28 +89,21 @@ class ScaledLinear(keras.layers.Layer):
         }
 
     def fold(self, weights, gain=1.0):
-        """Kernel and bias, scale and edge included, of inputs times `gain`."""
+        """What `linear` takes, scale included, of inputs times `gain`."""
         kernel, bias = gain * weights["kernel"], weights["shift"]
+        folded = [kernel, bias]
         if self.edge_padding:
             # What is 1 at the edge and 0 inside is 1 less what is 1 inside and
             # 0 at the edge, which is how a channel of ones is padded.
-            edge = weights["edge_kernel"]
-            unused = num_ones(kernel.shape[-2]) - 1
-            kernel = tf.concat([kernel, -edge], axis=-2)
-            leading = [[0, 0]] * (kernel.shape.rank - 2)
-            kernel = tf.pad(kernel, [*leading, [0, unused], [0, 0]])
-            bias += tf.reduce_sum(edge, axis=[-4, -3, -2])
+            inside = -weights["edge_kernel"]
+            bias -= tf.reduce_sum(inside, axis=[-4, -3, -2])
+            folded = [kernel, bias, inside]
         scale = tf.exp(3.0 * weights["log_scale"])
-        ones = [1] * (kernel.shape.rank - scale.shape.rank)
-        over_kernel = tf.reshape(
-            scale, [*scale.shape[:-1], *ones, scale.shape[-1]]
-        )
-        return kernel * over_kernel, bias * scale
+        return tuple(values * _over(scale, values) for values in folded)
 
     def apply(self, folded, x):
         """The layer's outputs, given what `fold` returns."""
-        x = tf.cast(x, folded[0].dtype)
-        return linear(with_ones(x) if self.edge_padding else x, *folded)
+        return linear(tf.cast(x, folded[0].dtype), *folded)
 
     def initialized(self, weights, x):
         """The weights, with outputs of `x` of mean 0 and variance 1."""
@@ -164,11 +157,20 @@ def computed(layer, folded):
     )
 
 
-def linear(x, kernel, bias, activation=tf.identity):
-    """A convolution, or a matrix product of vectors, and a bias."""
+def linear(x, kernel, bias, ones_kernel=None, activation=tf.identity):
+    """A convolution, or a matrix product of vectors, and a bias.
+
+    With `ones_kernel` a channel of ones is convolved too. Not as a channel of
+    the images: it is the same in all of them, and with 513 in the place of 512
+    a GPU's tensor cores stand still.
+    """
     if kernel.shape[:-2].num_elements() > 1:
         y = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-        return activation(tf.nn.bias_add(y, bias))
+        if ones_kernel is None:
+            return activation(tf.nn.bias_add(y, bias))
+        ones = tf.ones_like(x[:1, ..., :1])
+        same = tf.nn.conv2d(ones, ones_kernel, strides=1, padding="SAME")
+        return activation(y + tf.nn.bias_add(same, bias))
     # Of a 1x1 kernel too: faster than its convolution, on small images twice.
     rows = tf.reshape(x, [-1, x.shape[-1]])
     kernel = tf.reshape(kernel, kernel.shape[-2:])
@@ -177,16 +179,7 @@ def linear(x, kernel, bias, activation=tf.identity):
     return tf.ensure_shape(y, [*x.shape[:-1], bias.shape[-1]])
 
 
-def num_ones(num_channels):
-    """How many channels of ones edge padding adds to so many.
-
-    One would do. A GPU's tensor cores take multiples of 8, and with 513 channels
-    a convolution does without them.
-    """
-    return 8 - num_channels % 8
-
-
-def with_ones(x):
-    """Images with more channels, of ones, for edge padding."""
-    more = num_ones(x.shape[-1])
-    return tf.pad(x, [[0, 0]] * 3 + [[0, more]], constant_values=1)
+def _over(scale, values):
+    """A scale of outputs, with dimensions for those that `values` has."""
+    ones = [1] * (values.shape.rank - scale.shape.rank)
+    return tf.reshape(scale, [*scale.shape[:-1], *ones, scale.shape[-1]])
