@@ -135,12 +135,13 @@ def test_networks_run_once_for_noise_and_density():
         bins=17,
         dequantizer=trainable([4, 2, 1]),
     )
-    # The first and last convolution of the features, and of a coupling.
+    # The first and last convolution of the features, and of a coupling, each
+    # with that of the padded edge.
     x = tf.constant(grey_levels([4, 2, 1]))
-    assert helpers.count_ops(lambda x: images.log_prob(x, seed=0), x) == 4
+    assert helpers.count_ops(lambda x: images.log_prob(x, seed=0), x) == 8
     # More draws share the features.
     more = images.copy(num_noise_samples=3)
-    assert helpers.count_ops(lambda x: more.log_prob(x, seed=0), x) == 8
+    assert helpers.count_ops(lambda x: more.log_prob(x, seed=0), x) == 16
 
 
 @pytest.mark.parametrize(
