@@ -73,7 +73,7 @@ def save_ablations(path, results):
 def _draw(axes, results, column):
     """Draws a line for each training; a level for the Gaussian."""
     index = ("seconds", "steps").index(column)
-    labels, lowest = set(), []
+    labels, lowest, drawn = set(), [], []
     for run, result in results.items():
         points = [
             (point[index], point[2])
@@ -90,13 +90,18 @@ def _draw(axes, results, column):
         if run.case == "gaussian":
             axes.axhline(lowest[-1], color="black", ls=":", label=shown)
         else:
+            drawn += points
             style = _STYLES[run.case]
             axes.plot(*zip(*points), label=shown, lw=1.2, alpha=0.8, **style)
     if lowest:
-        axes.set_ylim(min(lowest) - 0.1, min(lowest) + _RANGE)
+        top = min(lowest) + _RANGE
+        axes.set_ylim(min(lowest) - 0.1, top)
     axes.set_xlabel("seconds of training" if index == 0 else "steps")
     if index == 1:
         axes.set_xscale("log")
+        visible = [step for step, bits in drawn if bits < top]
+        if visible:
+            axes.set_xlim(left=0.8 * min(visible))
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
 
