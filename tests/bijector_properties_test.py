@@ -250,12 +250,12 @@ def _(dtype):
     return make_glow(dtype, [4, 4, 3], num_levels=2, num_steps=1)
 
 
-@register("glow_of_1_channel_not_square", [4 * 8], 2 * (PADDED + 2) + 4 + 2)
+@register("glow_of_1_channel_not_square", [4 * 2], PADDED + 2 + 2)
 def _(dtype):
     return make_glow(
         dtype,
-        [4, 8, 1],
-        num_levels=2,
+        [4, 2, 1],
+        num_levels=1,
         num_steps=1,
         permutation="shuffle",
         scale="half_sigmoid",

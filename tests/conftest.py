@@ -7,6 +7,7 @@ where an iterator is collected, TensorFlow waits for the thread that tunes it, a
 times for a minute, and meanwhile no Python runs.
 """
 
+import gc
 import os
 
 # Read when TensorFlow is imported.
@@ -34,6 +35,12 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(items):
     # At the end one of them would run alone.
     items.sort(key=lambda item: item.path.name not in _FIRST)
+
+
+def pytest_collection_finish():
+    # What the imports made, a million objects, no collection need walk again.
+    gc.collect()
+    gc.freeze()
 
 
 def _iter_without_autotuning(dataset):

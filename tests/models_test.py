@@ -78,12 +78,34 @@ def trained(history):
     model.set_weights(before)
 
 
+@pytest.fixture(scope="module")
+def traced():
+    """Untrained models by depth, whose loops are traced once for all tests."""
+    sizes = {"eager": 1, "deep": 2}
+    return {
+        name: tiny_model(num_levels=n, num_steps=n) for name, n in sizes.items()
+    }
+
+
 @pytest.fixture
-def eager():
+def eager(traced):
     """An untrained model whose steps are run without tracing them."""
-    model = tiny_model()
+    yield from untrained(traced["eager"])
+
+
+@pytest.fixture
+def deep(traced):
+    """The same of two levels and two steps."""
+    yield from untrained(traced["deep"])
+
+
+def untrained(model):
+    """Compiles a model, and puts back what a test changes of it."""
+    weights, noise = model.get_weights(), model._seed_generator.state.numpy()
     model.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
-    return model
+    yield model
+    model.set_weights(weights)
+    model._seed_generator.state.assign(noise)
 
 
 # What Keras sees.
@@ -227,12 +249,14 @@ def test_training_has_fresh_noise_and_inference_has_not(trained, digits):
     np.testing.assert_array_equal(trained(x), trained(x))
 
 
-def test_added_losses_are_part_of_the_loss_only(eager):
+def test_added_losses_are_part_of_the_loss_only():
+    model = tiny_model()
+    model.compile("adam")
     layer = keras.layers.ActivityRegularization()
     layer.add_loss(tf.constant(2.5))
-    eager.extra = layer
+    model.extra = layer
     bits = tf.constant([-16.0 * math.log(2)])
-    loss = eager.compute_loss(x=grey(1), y_pred=bits)
+    loss = model.compute_loss(x=grey(1), y_pred=bits)
     np.testing.assert_allclose(loss, 1.0 + 2.5, rtol=1e-6)
 
 
@@ -329,7 +353,7 @@ def test_fit_weighs_the_samples(eager):
     assert any(changed)
 
 
-def test_fit_does_not_shuffle_a_data_set(eager):
+def test_fit_does_not_shuffle_a_data_set(eager, monkeypatch):
     x = np.arange(16, dtype=np.uint8).reshape([16, 1, 1, 1]).repeat(4, 1)
     x = x.repeat(4, 2)
     seen = []
@@ -338,7 +362,7 @@ def test_fit_does_not_shuffle_a_data_set(eager):
         seen.extend(inputs.numpy()[:, 0, 0, 0].tolist())
         return tfg.GlowModel.call(eager, inputs, training=training)
 
-    eager.call = call
+    monkeypatch.setattr(eager, "call", call)
     eager.initialize(grey())
     eager.fit(tf.data.Dataset.from_tensor_slices(x).batch(4), verbose=0)
     assert seen == list(range(16))
@@ -699,10 +723,10 @@ def poisoned(model, weight, batches=4, batch=2, index=0):
         ("level_1.prior.shift", 0, "level 1, the prior"),
     ],
 )
-def test_a_loss_that_is_not_finite_names_step_and_layer(weight, index, where):
-    model = tiny_model(num_levels=2, num_steps=2)
-    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
-    message = poisoned(model, weight, batches=1, batch=0, index=index)
+def test_a_loss_that_is_not_finite_names_step_and_layer(
+    deep, weight, index, where
+):
+    message = poisoned(deep, weight, batches=1, batch=0, index=index)
     assert message == (
         "Expected a finite loss. Received one that is not, at step 2; the "
         f"first values that are not finite come after {where}. The weights "

@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfp_glow import baselines
 from tfp_glow import checks
 from tfp_glow import distributions
+from tfp_glow import tracing
 from tfp_glow import training
 
 _SAMPLES_AT_A_TIME = 125
@@ -174,9 +175,7 @@ def _log_prob(model, num_noise_samples):
     """The model's `log_prob`, of another number of samples of the noise."""
     # One program of one draw: many of them would take long to compile.
     distribution = model.distribution.copy(num_noise_samples=1)
-    one_draw = tf.function(
-        distribution.log_prob, reduce_retracing=True, autograph=False
-    )
+    one_draw = tracing.compiled(distribution.log_prob)
 
     def log_prob(x, labels=None, *, seed):
         kwargs = {}

@@ -6,6 +6,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_glow import checks
+from tfp_glow import tracing
 from tfp_glow.bijectors import one_evaluation
 from tfp_glow.bijectors import pull_back
 
@@ -228,13 +229,9 @@ class Repeated(one_evaluation.OneEvaluation):
         # Eagerly too a loop, rather than K walks through Python.
         key = inverse, x.shape.rank
         if key not in self._traced:
-            self._traced[key] = tf.function(
-                lambda x, conditioning: self._walk(x, conditioning, inverse),
-                reduce_retracing=True,
-                autograph=False,
+            self._traced[key] = tracing.compiled(
+                lambda x, conditioning: self._walk(x, conditioning, inverse)
             )
-            # Each of many flows traces once, which TensorFlow warns of.
-            self._traced[key]._omit_frequent_tracing_warning = True
         return self._traced[key](x, conditioning)
 
     def _walk(self, x, conditioning, inverse):

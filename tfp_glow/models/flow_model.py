@@ -16,6 +16,7 @@ from tfp_glow import distributions
 from tfp_glow import files
 from tfp_glow import replicas
 from tfp_glow import strategies
+from tfp_glow import tracing
 from tfp_glow.bijectors import Glow
 from tfp_glow.bijectors import initialization
 from tfp_glow.models import adoption
@@ -140,12 +141,8 @@ class FlowModel(keras.Model):
         self._bits_per_dim_tracker = None
         if self.event_size is not None:
             self._bits_per_dim_tracker = keras.metrics.Mean(name="bits_per_dim")
-        self._compiled_log_prob = tf.function(
-            self._distribution_log_prob, reduce_retracing=True, autograph=False
-        )
-        self._compiled_sample = tf.function(
-            self._distribution_sample, reduce_retracing=True, autograph=False
-        )
+        self._compiled_log_prob = tracing.compiled(self._distribution_log_prob)
+        self._compiled_sample = tracing.compiled(self._distribution_sample)
         self.built = True
 
     def _adopt(self, distribution):

@@ -14,6 +14,7 @@ from tfp_glow import dequantized
 from tfp_glow import dequantizer as dequantizer_
 from tfp_glow import distributions
 from tfp_glow import networks
+from tfp_glow import tracing
 from tfp_glow.bijectors import precision
 from tfp_glow.models import export
 from tfp_glow.models import file_format
@@ -176,10 +177,8 @@ class GlowModel(flow_model.FlowModel):
         self._compiled_generate = self._compiled(_generate)
 
     def _compiled(self, function):
-        return tf.function(
-            functools.partial(self._of_flow, function, self.distribution),
-            reduce_retracing=True,
-            autograph=False,
+        return tracing.compiled(
+            functools.partial(self._of_flow, function, self.distribution)
         )
 
     def _of_flow(self, function, flow, *inputs):
