@@ -3,7 +3,8 @@
 
 # Python 3.11, or whatever python3 is where there is none by that name.
 PYTHON ?= $(shell python3.11 -c "print('python3.11')" 2>/dev/null || echo python3)
-WORKERS ?= 2
+# One more than processors: tests wait for the processes that they start.
+WORKERS ?= 3
 RUN ?= runs/digits
 
 BIN := .venv/bin
@@ -23,7 +24,7 @@ demo: .venv/installed  ## train on digits for two minutes, draw, evaluate
 	  --max_minutes=2.5 --patience=30
 	$(BIN)/python -m tfp_glow evaluate --run=$(RUN)
 
-test: lint  ## lint, then all tests, WORKERS=2 at a time
+test: lint  ## lint, then all tests, WORKERS=3 at a time
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --durations=10 tests
 
 benchmark: .venv/installed  ## beside tfb.Glow and normflows: time and memory, an hour
