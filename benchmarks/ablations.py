@@ -5,8 +5,8 @@
 `python benchmarks/ablations.py` trains Glows whose channels are reversed,
 shuffled or mixed by 1x1 convolutions between couplings, additive or affine
 ones, with three seeds, prints a table and draws the curves of validation. It
-takes about an hour and a quarter on two processors. It keeps what is finished
-as `density.py` does, and can be made in pieces likewise.
+takes an hour on two processors. It keeps what is finished as `density.py` does,
+and can be made in pieces likewise.
 """
 
 import pathlib
