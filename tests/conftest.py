@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    # What the imports made, a million objects, no collection need walk again.
+    # What the imports made stays, and no collection need walk it again.
     gc.collect()
     gc.freeze()
 
