@@ -6,7 +6,7 @@
 normflows with the same width and depth, for the same time, on digits and on
 photographs, with three seeds, and fits a Gaussian of full covariance. It prints
 tables of bits/dim on test and of the targets, and draws curves of validation.
-It takes about three hours on two processors. Every finished training is kept in
+It takes about four hours on two processors. Every finished training is kept in
 the folder of results and is not repeated by the next call, unless the code that
 it trained has changed; so it can be made in pieces, and what is there is shown
 whichever code it is of:
@@ -18,7 +18,7 @@ python benchmarks/density.py --draw_only
 
 Each peer is trained as its documentation says, where it says anything; see
 `density_cases`. The learning rate is the better of two on validation, in pilots
-with a seed of their own. See `density_case.py` for what counts as time.
+with three seeds of their own. See `density_case.py` for what counts as time.
 """
 
 import pathlib

@@ -230,17 +230,18 @@ def test_pilots_choose_the_rate_of_those_cases_that_finished_them():
     pilots = density_plan.plan(
         "digits",
         cases,
-        [1000],
+        [1000, 1001],
         {case: [1e-3, 2e-3] for case in cases},
         is_pilot=True,
         **_SIZES,
     )
-    best = [2.0, 1.5, None, 3.0]
+    # The better single pilot of `ours` is at the rate that is worse on average.
+    best = [1.8, 1.5, None, 3.0, 0.0, 0.0, 1.6, 2.0, 2.5, 3.0, 0.0]
     results = {
         pilot: {"best_validation": value} for pilot, value in zip(pilots, best)
     }
     rates = density_plan.best_rates(pilots, results)
-    assert rates == {"ours": [2e-3], "tfb_glow": [2e-3]}
+    assert rates == {"ours": [1e-3], "tfb_glow": [2e-3]}
 
 
 @pytest.fixture
@@ -280,16 +281,16 @@ def test_pieces_are_put_together_and_nothing_is_repeated(trainings, tmp_path):
     folder = tmp_path / "new" / "results"
     results, failed = _make(folder)
     assert not failed
-    assert [run.is_pilot for run in trainings] == [True] * 4 + [False] * 2
+    assert [run.is_pilot for run in trainings] == [True] * 12 + [False] * 2
     assert {run.learning_rate for run in results} == {2e-3}
     results, _ = _make(folder, seeds=[0, 1])
-    assert [run.seed for run in trainings[6:]] == [1, 1]
+    assert [run.seed for run in trainings[14:]] == [1, 1]
     assert len(results) == 4
     _make(folder, cases=["ours", "tfb_glow", "ours_best"])
-    assert [run.case for run in trainings[8:]] == ["ours_best"] * 3
+    assert [run.case for run in trainings[16:]] == ["ours_best"] * 7
     drawn, _ = _make(folder, draw_only=True, seeds=[0, 1, 2])
     assert drawn == results
-    assert len(trainings) == 11
+    assert len(trainings) == 23
 
 
 def test_results_of_other_code_are_drawn_and_repeated_unless_any_will_do(
