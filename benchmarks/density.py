@@ -17,8 +17,10 @@ python benchmarks/density.py --draw_only
 ```
 
 Each peer is trained as its documentation says, where it says anything; see
-`density_cases`. The learning rate is the better of two on validation, in pilots
-with three seeds of their own. See `density_case.py` for what counts as time.
+`density_cases`. The learning rate is the better of two: pilots with three seeds
+of their own leave out the one that is worse by two standard errors; where they
+cannot tell, both are trained, and the better on validation is shown.
+See `density_case.py` for what counts as time.
 """
 
 import pathlib

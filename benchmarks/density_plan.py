@@ -13,7 +13,7 @@ from tfp_glow import checks
 
 CASES = ("ours", "ours_best", "tfb_glow", "normflows", "gaussian")
 
-# Several, since two rates differ by less than two seeds of the same one.
+# Several, since rates may differ by less than seeds of one rate.
 _PILOT_SEEDS = (1000, 1001, 1002)
 _DEFAULT_BATCH_SIZE = 64
 _BATCH_SIZES = {"ours_best": 32, "normflows": 128}
@@ -83,28 +83,70 @@ def plan(
     return runs
 
 
-def best_rates(pilots, results):
-    """The learning rate of each case whose pilots are all there.
+def rates_in_doubt(pilots, results):
+    """The learning rates that may be the best, of cases with all pilots there.
 
-    It is the one whose mean over the seeds is lowest.
+    A rate is none of them if its pilots are worse than those of the best one,
+    seed by seed, by more than two standard errors of the difference.
 
     Args:
         pilots: list of `density_case.Run`s, on one data set.
         results: see `density_runs.load`.
 
     Returns:
-        Dictionary of a case to a list of one `float`.
+        Dictionary of a case to a list of `float`s.
     """
     rates = {}
     for case in {run.case for run in pilots}:
         runs = [run for run in pilots if run.case == case]
         if all(run in results for run in runs):
-            bits = collections.defaultdict(list)
-            for run in runs:
-                value = results[run]["best_validation"]
-                bits[run.learning_rate].append(density_report.number(value))
-            rates[case] = [min(bits, key=lambda rate: np.mean(bits[rate]))]
+            bits = _validation(runs, results)
+            best = min(bits, key=lambda rate: np.mean(bits[rate]))
+            rates[case] = [
+                rate
+                for rate, values in bits.items()
+                if rate == best or _may_be_as_low(values, bits[best])
+            ]
     return rates
+
+
+def _may_be_as_low(values, lowest):
+    worse = density_report.difference(values, lowest)
+    return np.mean(worse) <= 2 * density_report.standard_error(worse)
+
+
+def of_best_rates(results):
+    """The results on a data set, without the worse learning rates of a case.
+
+    The best one has the lowest mean on validation, of those with most seeds.
+
+    Args:
+        results: dictionary of runs that are no pilots to their results.
+
+    Returns:
+        A part of it.
+    """
+    best = {}
+    for case in {run.case for run in results}:
+        runs = [run for run in results if run.case == case]
+        bits = _validation(runs, results)
+        most = max(map(len, bits.values()))
+        complete = [rate for rate in bits if len(bits[rate]) == most]
+        best[case] = min(complete, key=lambda rate: np.mean(bits[rate]))
+    return {
+        run: result
+        for run, result in results.items()
+        if run.learning_rate == best[run.case]
+    }
+
+
+def _validation(runs, results):
+    """Bits/dim of a case's runs, in order of seeds, by learning rate."""
+    bits = collections.defaultdict(list)
+    for run in runs:
+        value = results[run]["best_validation"]
+        bits[run.learning_rate].append(density_report.number(value))
+    return bits
 
 
 def make(dataset, do, **arguments):
@@ -117,8 +159,8 @@ def make(dataset, do, **arguments):
         **arguments: of `plan`, and `pilot_minutes`.
 
     Returns:
-        Dictionary of the finished runs that are no pilots to their results, and
-        the list of those that failed.
+        Dictionary of the finished runs that are no pilots to their results, of
+        each case's best learning rate alone, and the list of those that failed.
     """
     pilot_minutes = arguments.pop("pilot_minutes")
     if pilot_minutes is None:
@@ -133,12 +175,12 @@ def make(dataset, do, **arguments):
             is_pilot=True,
         )
         failed, results = do(pilots)
-        chosen = best_rates(pilots, results)
+        chosen = rates_in_doubt(pilots, results)
     else:
         chosen = dict.fromkeys(cases, rates[:1])
     runs = plan(dataset, **arguments, learning_rates=chosen)
     failed_too, results = do(runs)
-    return results, failed + failed_too
+    return of_best_rates(results), failed + failed_too
 
 
 def trainer(folder, draw_only, any_code):

@@ -79,7 +79,7 @@ def summaries(results):
             results=found,
             images=tests.mean(axis=0),
             test=float(tests.mean()),
-            error_of_seeds=_standard_error(tests.mean(axis=1)),
+            error_of_seeds=standard_error(tests.mean(axis=1)),
         )
     return dict(by_dataset)
 
@@ -144,7 +144,7 @@ def _row(case, summary):
         f"{first['num_weights']:10,}{len(summary.runs):7}"
         f"{summary.mean(lambda r: r['steps']):8.0f}{validation:12.3f}"
         f"{summary.test:8.3f}{shown_error:>9}"
-        f"{_standard_error(summary.images):10.3f}{not_finite:12.1%}"
+        f"{standard_error(summary.images):10.3f}{not_finite:12.1%}"
         f"{diverged:10}"
     )
 
@@ -165,7 +165,7 @@ def targets_table(results):
                     _at_equal_steps(dataset, ours, peer, cases[peer], steps)
                 )
         if dataset == _GAIN_DATASET and "ours_best" in cases:
-            gain = _difference(ours.test, cases["ours_best"].test)
+            gain = difference(ours.test, cases["ours_best"].test)
             lines.append(
                 _line(
                     f"{dataset}: best below the paper's, equal time",
@@ -197,12 +197,12 @@ def show(results, chart, draw):
 
 
 def _at_equal_time(dataset, ours, peer, theirs):
-    below = _difference(theirs.test, ours.test)
+    below = difference(theirs.test, ours.test)
     # Of training, and of the choice of the test images, which they share.
     error = math.sqrt(
         ours.error_of_seeds**2
         + theirs.error_of_seeds**2
-        + _standard_error(_difference(theirs.images, ours.images)) ** 2
+        + standard_error(difference(theirs.images, ours.images)) ** 2
     )
     name = f"{dataset}: below {LABELS[peer]}, equal time"
     if below == math.inf:
@@ -226,14 +226,14 @@ def _line(name, shown, is_met):
     return f"{name:48}{shown:>34}  {verdict}"
 
 
-def _difference(theirs, ours):
-    # Infinities of both make no difference known.
+def difference(theirs, ours):
+    """Theirs minus ours, not a number where both are infinite."""
     with np.errstate(invalid="ignore"):
         return np.subtract(theirs, ours)
 
 
-def _standard_error(values):
-    """Not a number where there is one value, or one that is not finite."""
+def standard_error(values):
+    """That of a mean; not a number of one value, or of any not finite."""
     if len(values) < 2 or not np.all(np.isfinite(values)):
         return math.nan
     return float(np.std(values, ddof=1) / math.sqrt(len(values)))

@@ -225,23 +225,34 @@ def test_arguments_are_checked_before_any_work(arguments, message):
         )
 
 
-def test_pilots_choose_the_rate_of_those_cases_that_finished_them():
-    cases = ["ours", "tfb_glow", "normflows"]
+def test_pilots_leave_out_the_rates_that_are_clearly_worse():
+    cases = ["ours", "ours_best", "tfb_glow", "normflows"]
+    rates = [1e-3, 2e-3]
     pilots = density_plan.plan(
         "digits",
         cases,
         [1000, 1001],
-        {case: [1e-3, 2e-3] for case in cases},
+        dict.fromkeys(cases, rates),
         is_pilot=True,
         **_SIZES,
     )
-    # The better single pilot of `ours` is at the rate that is worse on average.
-    best = [1.8, 1.5, None, 3.0, 0.0, 0.0, 1.6, 2.0, 2.5, 3.0, 0.0]
-    results = {
-        pilot: {"best_validation": value} for pilot, value in zip(pilots, best)
+    best = {
+        # As far apart on average, but not by the same for each seed.
+        "ours": [[1.5, 2.5], [1.6, 2.6]],
+        "ours_best": [[1.5, 2.5], [1.2, 3.0]],
+        "tfb_glow": [[None, 2.0], [3.0, 3.1]],
+        "normflows": [[0.0, 0.0], [0.0]],
     }
-    rates = density_plan.best_rates(pilots, results)
-    assert rates == {"ours": [1e-3], "tfb_glow": [2e-3]}
+    results = {}
+    for run in pilots:
+        values = best[run.case][rates.index(run.learning_rate)]
+        if run.seed - 1000 < len(values):
+            results[run] = {"best_validation": values[run.seed - 1000]}
+    assert density_plan.rates_in_doubt(pilots, results) == {
+        "ours": [1e-3],
+        "ours_best": [1e-3, 2e-3],
+        "tfb_glow": [2e-3],
+    }
 
 
 @pytest.fixture
@@ -291,6 +302,28 @@ def test_pieces_are_put_together_and_nothing_is_repeated(trainings, tmp_path):
     drawn, _ = _make(folder, draw_only=True, seeds=[0, 1, 2])
     assert drawn == results
     assert len(trainings) == 23
+
+
+def test_of_rates_in_doubt_the_better_on_validation_is_shown(
+    monkeypatch, trainings, tmp_path
+):
+    pilots = {1e-3: [1.0, 2.0, 1.5], 2e-3: [1.2, 1.9, 1.5]}
+    full = {1e-3: [0.9, 0.9], 2e-3: [0.7, 1.0]}
+
+    def run_process(run, data):
+        trainings.append(run)
+        values = pilots if run.is_pilot else full
+        value = values[run.learning_rate][run.seed % 1000]
+        return _result(best_validation=value)
+
+    monkeypatch.setattr(density_runs, "run_process", run_process)
+    results, _ = _make(tmp_path, cases=["ours"], seeds=[0, 1])
+    assert len(trainings) == 6 + 4
+    assert [run.learning_rate for run in results] == [2e-3, 2e-3]
+    # Of less seeds than the other rate it is not shown.
+    (tmp_path / f"{trainings[-1].name}.json").unlink()
+    drawn, _ = _make(tmp_path, True, cases=["ours"], seeds=[0, 1])
+    assert [run.learning_rate for run in drawn] == [1e-3, 1e-3]
 
 
 def test_results_of_other_code_are_drawn_and_repeated_unless_any_will_do(
