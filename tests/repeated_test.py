@@ -182,7 +182,8 @@ def test_values_and_gradients_are_those_of_the_unrolled_chain(
             a, np.broadcast_to(b, a.shape), tolerance, tolerance
         )
     expected = gradients(chain, tf.identity(x), sources)
-    for run in (loop, tf.function(loop)):
+    # Without a function around it a loop is traced as one all the same.
+    for run in (loop, tf.function(loop))[make is not images :]:
         received = gradients(run, tf.identity(x), sources)
         for a, b in zip(received, expected):
             scale = np.max(np.abs(b))
