@@ -240,28 +240,12 @@ def make_glow(dtype, image_shape, **kwargs):
 
 
 # Event shapes are those of the latent vectors.
-@register("glow_of_1_level", [4 * 4 * 2], PADDED + 3 + 2 + 2)
-def _(dtype):
-    return make_glow(dtype, [4, 4, 2], num_levels=1, num_steps=2)
-
-
 @register("glow_of_2_levels", [4 * 4 * 3], 2 * (PADDED + 3 + 2) + 4 + 2)
 def _(dtype):
-    return make_glow(dtype, [4, 4, 3], num_levels=2, num_steps=1)
+    return make_glow(dtype, [4, 4, 3], num_levels=2, num_steps=2)
 
 
-@register("glow_of_1_channel_not_square", [4 * 2], PADDED + 2 + 2)
-def _(dtype):
-    return make_glow(
-        dtype,
-        [4, 2, 1],
-        num_levels=1,
-        num_steps=1,
-        permutation="shuffle",
-        scale="half_sigmoid",
-    )
-
-
+# Of one level and one channel, and not square.
 @register("glow_additive_with_reversals", [4 * 2], PADDED + 2 + 2)
 def _(dtype):
     return make_glow(

@@ -28,9 +28,7 @@ def standard_normal_log_prob(z):
     return -0.5 * np.sum(np.square(z) + np.log(2.0 * np.pi), axis=-1)
 
 
-@pytest.mark.parametrize(
-    "event_size, coupling", [(2, "spline"), (5, "spline"), (3, "affine")]
-)
+@pytest.mark.parametrize("event_size, coupling", [(2, "spline"), (3, "affine")])
 def test_log_prob_is_that_of_the_latent_and_the_log_det(event_size, coupling):
     flow = moved(small_flow(event_size, coupling))
     x = helpers.normal([4, event_size])
