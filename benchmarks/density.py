@@ -6,10 +6,10 @@
 normflows with the same width and depth, for the same time, on digits and on
 photographs, with three seeds, and fits a Gaussian of full covariance. It prints
 tables of bits/dim on test and of the targets, and draws curves of validation.
-It takes four to five hours on two processors. Every finished training is kept in
-the folder of results and is not repeated by the next call, unless the code that
-it trained has changed; so it can be made in pieces, and what is there is shown
-whichever code it is of:
+Its trainings take nearly four hours on two processors. Every finished training
+is kept in the folder of results and is not repeated by the next call, unless
+the code that it trained has changed; so it can be made in pieces, and what is
+there is shown whichever code it is of:
 
 ```
 python benchmarks/density.py --datasets=digits --seeds=0

@@ -50,12 +50,11 @@ class Summary:
         return float(np.mean([function(result) for result in self.results]))
 
     def validation_at(self, step):
-        """Best bits/dim on validation until a step, the mean over the seeds.
+        """Best bits/dim on validation until a step, of every seed.
 
         Between two validations it is interpolated; `None` before the first.
         """
-        values = [best_until(result["curve"], step) for result in self.results]
-        return None if None in values else float(np.mean(values))
+        return [best_until(result["curve"], step) for result in self.results]
 
 
 def summaries(results):
@@ -215,10 +214,12 @@ def _at_equal_time(dataset, ours, peer, theirs):
 def _at_equal_steps(dataset, ours, peer, theirs, steps):
     name = f"{dataset}: no higher than {LABELS[peer]}, {steps} steps"
     pair = ours.validation_at(steps), theirs.validation_at(steps)
-    if None in pair:
+    if None in pair[0] + pair[1]:
         return _line(name, "not validated by then", None)
-    below = pair[1] - pair[0]
-    return _line(name, f"{below:.3f} of 0", below >= 0)
+    below = np.mean(pair[1]) - np.mean(pair[0])
+    error = math.hypot(*map(standard_error, pair))
+    shown = f", seeds +-{error:.3f}" if math.isfinite(error) else ""
+    return _line(name, f"{below:.3f} of 0{shown}", below >= 0)
 
 
 def _line(name, shown, is_met):

@@ -183,7 +183,7 @@ def test_values_and_gradients_are_those_of_the_unrolled_chain(
         )
     expected = gradients(chain, tf.identity(x), sources)
     # Without a function around it a loop is traced as one all the same.
-    for run in (loop, tf.function(loop))[make is not images :]:
+    for run in [tf.function(loop)] + [loop] * (make is images):
         received = gradients(run, tf.identity(x), sources)
         for a, b in zip(received, expected):
             scale = np.max(np.abs(b))
