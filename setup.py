@@ -100,7 +100,7 @@ with tempfile.TemporaryDirectory() as build_base:
         install_requires=_INSTALL_REQUIRES,
         extras_require=_EXTRAS_REQUIRE,
         entry_points={
-            "console_scripts": ["tfp-glow = tfp_glow.cli:main"],
+            "console_scripts": ["tfp-glow = tfp_glow.train.cli:main"],
         },
         options={"build": {"build_base": build_base}},
     )

@@ -22,7 +22,7 @@ from benchmarks import density_case
 from benchmarks import density_chart
 from benchmarks import density_plan
 from benchmarks import density_report
-from tfp_glow import checks
+from tfp_glow import _checks
 
 _DATASET = flags.DEFINE_string("dataset", "photos16", "to train on")
 _CASES = flags.DEFINE_list(
@@ -51,7 +51,7 @@ def main(_):
     logging.set_verbosity(logging.WARNING)
     try:
         for case in _CASES.value:
-            checks.choice("cases", case, tuple(density_case.ABLATIONS))
+            _checks.choice("cases", case, tuple(density_case.ABLATIONS))
         results, failed = density_plan.make(
             _DATASET.value,
             density_plan.trainer(

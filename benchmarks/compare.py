@@ -28,8 +28,8 @@ from benchmarks import compare_chart
 from benchmarks import compare_environment
 from benchmarks import compare_process
 from benchmarks import compare_report
-from tfp_glow import checks
-from tfp_glow import files
+from tfp_glow import _checks
+from tfp_glow import _files
 
 _CASES = flags.DEFINE_list(
     "cases", list(compare_case.MODULES), "what to compare"
@@ -113,10 +113,10 @@ def plan(cases, depths, rounds, **sizes):
         ValueError: if a case is unknown, or a number is not positive.
     """
     for case in cases:
-        checks.choice("cases", case, tuple(compare_case.MODULES))
-    checks.positive_integer(rounds=rounds, **sizes)
+        _checks.choice("cases", case, tuple(compare_case.MODULES))
+    _checks.positive_integer(rounds=rounds, **sizes)
     for num_steps in depths:
-        checks.positive_integer(num_steps=num_steps)
+        _checks.positive_integer(num_steps=num_steps)
     wanted = []
     for num_steps in depths:
         headline = num_steps == _HEADLINE_STEPS
@@ -198,7 +198,7 @@ def run_all(runs, path):
             "time": datetime.datetime.now().isoformat(timespec="seconds"),
             **measured,
         }
-        with files.replacing(path) as temporary, open(temporary, "w") as file:
+        with _files.replacing(path) as temporary, open(temporary, "w") as file:
             json.dump(results, file, indent=1)
     return failed
 

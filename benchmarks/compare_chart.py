@@ -5,7 +5,7 @@
 import matplotlib.figure
 
 from benchmarks import compare_report
-from tfp_glow import files
+from tfp_glow import _files
 
 _BATCH_SIZE = 16
 _PANELS = (
@@ -64,5 +64,5 @@ def save(path, medians):
         frameon=False,
         fontsize=9,
     )
-    with files.replacing(path) as temporary:
+    with _files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)

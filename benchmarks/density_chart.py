@@ -6,7 +6,7 @@ import matplotlib.figure
 
 from benchmarks import density_case
 from benchmarks import density_report
-from tfp_glow import files
+from tfp_glow import _files
 
 _STYLES = {
     "ours": dict(color="tab:blue"),
@@ -121,5 +121,5 @@ def _finish(figure, all_axes, path):
         frameon=False,
         fontsize=9,
     )
-    with files.replacing(path) as temporary:
+    with _files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks import density_case
 from benchmarks import density_report
 from benchmarks import density_runs
-from tfp_glow import checks
+from tfp_glow import _checks
 
 CASES = ("ours", "ours_best", "tfb_glow", "normflows", "gaussian")
 
@@ -48,12 +48,12 @@ def plan(
     Raises:
         ValueError: if a name is unknown, or a number is not positive.
     """
-    checks.choice("datasets", dataset, tuple(density_runs.DATASETS))
+    _checks.choice("datasets", dataset, tuple(density_runs.DATASETS))
     for case in cases:
-        checks.choice("cases", case, tuple(density_case.MODULES))
-    checks.positive_integer(**sizes)
+        _checks.choice("cases", case, tuple(density_case.MODULES))
+    _checks.positive_integer(**sizes)
     if batch_size is not None:
-        checks.positive_integer(batch_size=batch_size)
+        _checks.positive_integer(batch_size=batch_size)
     data = density_runs.DATASETS[dataset]
     if minutes is None:
         minutes = data.pilot_minutes if is_pilot else data.minutes

@@ -19,8 +19,8 @@ import tfp_glow as tfg
 from benchmarks import compare_environment
 from benchmarks import compare_process
 from benchmarks import density_case
-from tfp_glow import files
-from tfp_glow import training
+from tfp_glow import _files
+from tfp_glow.train import training
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,7 +137,7 @@ def run_all(runs, folder, any_code=False):
             **result,
         }
         with (
-            files.replacing(_path(folder, run)) as temporary,
+            _files.replacing(_path(folder, run)) as temporary,
             open(temporary, "w") as file,
         ):
             json.dump(record, file)
@@ -184,7 +184,7 @@ def data_path(folder, dataset):
             )
             for split in ("train", "validation", "test")
         }
-        with files.replacing(path) as temporary:
+        with _files.replacing(path) as temporary:
             np.savez(temporary, bins=data.info.bins, **splits)
     return path
 

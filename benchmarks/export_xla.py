@@ -27,7 +27,7 @@ from benchmarks import compare_case
 from benchmarks import xla_inputs
 from benchmarks.compare_cases import ours
 from benchmarks.compare_cases import tfb_glow
-from tfp_glow import files
+from tfp_glow import _files
 
 _CASES = flags.DEFINE_list(
     "cases", ["invert", "recompute", "store", "tfb_glow"], "what to export"
@@ -133,7 +133,7 @@ def main(_):
             "kernels.json": json.dumps(kernels).encode(),
             "losses.json": json.dumps(losses).encode(),
         }.items():
-            with files.replacing(os.path.join(folder, name)) as temporary:
+            with _files.replacing(os.path.join(folder, name)) as temporary:
                 pathlib.Path(temporary).write_bytes(content)
         print(f"{folder}: {len(program):,} bytes, losses {losses}", flush=True)
 

@@ -18,7 +18,7 @@ from absl import flags
 from absl import logging
 
 import tfp_glow as tfg
-from tfp_glow import files
+from tfp_glow import _files
 
 _STEPS = flags.DEFINE_integer("steps", 1500, "training steps")
 _SEEDS = flags.DEFINE_integer("seeds", 2, "trainings of each kind")
@@ -95,7 +95,7 @@ def main(_):
             if key not in results:
                 results[key] = measure(bounds, seed)
                 with (
-                    files.replacing(path) as temporary,
+                    _files.replacing(path) as temporary,
                     open(temporary, "w") as file,
                 ):
                     json.dump(results, file, indent=2)

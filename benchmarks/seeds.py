@@ -20,8 +20,8 @@ from absl import flags
 from absl import logging
 
 import tfp_glow as tfg
-from tfp_glow import files
-from tfp_glow import training
+from tfp_glow import _files
+from tfp_glow.train import training
 
 Task = collections.namedtuple("Task", ["dataset", "num_steps", "batch_size"])
 
@@ -177,7 +177,7 @@ def main(_):
                 trainer = trainer or Trainer(task, **recipe)
                 kept[key] = summary(trainer.losses(seed))
                 with (
-                    files.replacing(path) as temporary,
+                    _files.replacing(path) as temporary,
                     open(temporary, "w") as file,
                 ):
                     json.dump(kept, file, indent=2)

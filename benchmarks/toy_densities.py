@@ -27,7 +27,7 @@ from absl import flags
 from absl import logging
 
 import tfp_glow as tfg
-from tfp_glow import files
+from tfp_glow import _files
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -181,12 +181,12 @@ def draw(path, pairs):
             axis.imshow(image, origin="lower", vmin=0.0, vmax=images[0].max())
             axis.set_title(title)
             axis.set_axis_off()
-    with files.replacing(path) as temporary:
+    with _files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
 
 def _write(path, results):
-    with files.replacing(path) as temporary, open(temporary, "w") as file:
+    with _files.replacing(path) as temporary, open(temporary, "w") as file:
         json.dump(results, file, indent=2)
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfp_glow as tfg
-from tfp_glow import checks
+from tfp_glow import _checks
 
 tfd = tfp.distributions
 
@@ -16,37 +16,37 @@ tfd = tfp.distributions
 @pytest.mark.parametrize("value", [0, -3, 1.0, "1", None, True, np.nan])
 def test_what_is_no_positive_integer_raises(value):
     with pytest.raises(ValueError, match=r"`size`.*positive integer.*size="):
-        checks.positive_integer(size=value)
+        _checks.positive_integer(size=value)
 
 
 def test_one_bad_integer_among_good_ones_is_named():
-    checks.positive_integer(a=1, b=200)
+    _checks.positive_integer(a=1, b=200)
     with pytest.raises(ValueError, match=r"`b`.*Received: b=0"):
-        checks.positive_integer(a=1, b=0, c=2)
+        _checks.positive_integer(a=1, b=0, c=2)
 
 
 def test_unknown_names_suggest_the_nearest():
-    checks.choice("fruit", "pear", ("apple", "pear"))
+    _checks.choice("fruit", "pear", ("apple", "pear"))
     with pytest.raises(
         ValueError,
         match=r"`fruit`. Expected one of \['apple', 'pear'\]. "
         r"Received: fruit='appel'. Did you mean 'apple'\?",
     ):
-        checks.choice("fruit", "appel", ("pear", "apple"))
+        _checks.choice("fruit", "appel", ("pear", "apple"))
 
 
 @pytest.mark.parametrize("value", ["", "xyz", None, 3])
 def test_names_like_no_other_still_raise_with_a_suggestion(value):
     with pytest.raises(ValueError, match="Did you mean"):
-        checks.choice("fruit", value, ("pear", "apple"))
+        _checks.choice("fruit", value, ("pear", "apple"))
 
 
 def test_last_dimensions_must_agree_where_they_are_known():
-    checks.last_dimensions_agree(a=tf.zeros([2, 3]), b=tf.zeros([3]))
+    _checks.last_dimensions_agree(a=tf.zeros([2, 3]), b=tf.zeros([3]))
     with pytest.raises(ValueError, match=r"Received: a \(2, 3\), b \(2,\)"):
-        checks.last_dimensions_agree(a=tf.zeros([2, 3]), b=tf.zeros([2]))
+        _checks.last_dimensions_agree(a=tf.zeros([2, 3]), b=tf.zeros([2]))
     with pytest.raises(ValueError, match=r"a \(\), b \(2,\)"):
-        checks.last_dimensions_agree(a=tf.zeros([]), b=tf.zeros([2]))
+        _checks.last_dimensions_agree(a=tf.zeros([]), b=tf.zeros([2]))
 
 
 def test_unknown_shapes_pass_and_are_found_at_run_time():
@@ -54,8 +54,8 @@ def test_unknown_shapes_pass_and_are_found_at_run_time():
 
     @tf.function(input_signature=[unknown, unknown])
     def check(a, b):
-        checks.last_dimensions_agree(a=a, b=b)
-        checks.channels(tfg.Squeeze(), a, 3)
+        _checks.last_dimensions_agree(a=a, b=b)
+        _checks.channels(tfg.Squeeze(), a, 3)
         return a
 
     check(tf.zeros([2]), tf.zeros([3]))
@@ -64,30 +64,30 @@ def test_unknown_shapes_pass_and_are_found_at_run_time():
 @pytest.mark.parametrize("shape", [[3, 4], [5], []])
 def test_other_numbers_of_channels_raise(shape):
     bijector = tfg.Squeeze(name="its_name")
-    checks.channels(bijector, tf.zeros([3, 2]), 2)
+    _checks.channels(bijector, tf.zeros([3, 2]), 2)
     with pytest.raises(ValueError, match=r"`its_name`. Expected 2 channels"):
-        checks.channels(bijector, tf.zeros(shape), 2)
+        _checks.channels(bijector, tf.zeros(shape), 2)
 
 
 def test_other_event_shapes_raise():
     bijector = tfg.Squeeze(name="its_name")
     expected = tf.TensorShape([4, 2])
-    checks.event(bijector, tf.TensorShape([4, None]), expected)
+    _checks.event(bijector, tf.TensorShape([4, None]), expected)
     with pytest.raises(ValueError, match=r"\(4, 2\). Received: \(4, 3\)"):
-        checks.event(bijector, tf.TensorShape([4, 3]), expected)
+        _checks.event(bijector, tf.TensorShape([4, 3]), expected)
 
 
 def test_too_few_dimensions_raise():
     bijector = tfg.Squeeze(name="its_name")
-    checks.at_least_rank(bijector, tf.zeros([1, 2]), 2)
+    _checks.at_least_rank(bijector, tf.zeros([1, 2]), 2)
     with pytest.raises(ValueError, match=r"at least 2 dimensions.*\(1,\)"):
-        checks.at_least_rank(bijector, tf.zeros([1]), 2)
+        _checks.at_least_rank(bijector, tf.zeros([1]), 2)
 
 
 def test_what_cannot_be_assigned_to_raises():
-    checks.variables(a=tf.Variable(1.0))
+    _checks.variables(a=tf.Variable(1.0))
     with pytest.raises(TypeError, match=r"`b` to be a `tf.Variable`.*float"):
-        checks.variables(a=tf.Variable(1.0), b=1.0)
+        _checks.variables(a=tf.Variable(1.0), b=1.0)
 
 
 def images(bins=16):
@@ -97,39 +97,39 @@ def images(bins=16):
 
 def test_events_of_the_other_kind_of_dtype_raise():
     distribution = images()
-    checks.events([([5, 2, 2, 1], np.uint8)], distribution)
-    checks.events([([5, 2, 2, 1], tf.float64)], distribution.distribution)
+    _checks.events([([5, 2, 2, 1], np.uint8)], distribution)
+    _checks.events([([5, 2, 2, 1], tf.float64)], distribution.distribution)
     with pytest.raises(
         TypeError, match=r"integers in \[0, 16\). Received: float32"
     ):
-        checks.events([([5, 2, 2, 1], tf.float32)], distribution)
+        _checks.events([([5, 2, 2, 1], tf.float32)], distribution)
     with pytest.raises(TypeError, match=r"Expected floats. Received: int64"):
-        checks.events([([5, 2, 2, 1], np.int64)], distribution.distribution)
+        _checks.events([([5, 2, 2, 1], np.int64)], distribution.distribution)
 
 
 @pytest.mark.parametrize("shape", [[2, 2, 1], [5, 2, 2, 3], [5, 1, 2, 2, 1]])
 def test_events_that_are_no_batch_of_the_event_shape_raise(shape):
-    checks.events([([None, 2, 2, None], tf.int32)], images())
+    _checks.events([([None, 2, 2, None], tf.int32)], images())
     with pytest.raises(ValueError, match=r"\(None, 2, 2, 1\). Received"):
-        checks.events([(shape, tf.int32)], images())
+        _checks.events([(shape, tf.int32)], images())
 
 
 def test_event_values_must_be_grey_levels_or_finite():
-    checks.event_values([0, 15], bins=16)
-    checks.event_values([-1e9, 1e9], bins=None)
+    _checks.event_values([0, 15], bins=16)
+    _checks.event_values([-1e9, 1e9], bins=None)
     for values in ([-1, 3], [3, 16]):
         with pytest.raises(ValueError, match=rf"\[0, 16\).*{values[0]} to"):
-            checks.event_values(values, bins=16)
+            _checks.event_values(values, bins=16)
     with pytest.raises(ValueError, match=r"finite numbers. Received: 2 of 3"):
-        checks.event_values([np.nan, 1.0, np.inf], bins=None)
+        _checks.event_values([np.nan, 1.0, np.inf], bins=None)
     with pytest.raises(ValueError, match=r"at least one event.*\(0, 4\)"):
-        checks.event_values(np.zeros([0, 4]), bins=None)
+        _checks.event_values(np.zeros([0, 4]), bins=None)
 
 
 def test_symbolic_event_values_are_not_looked_at():
     @tf.function
     def check(x):
-        checks.event_values(x, bins=2)
+        _checks.event_values(x, bins=2)
         return x
 
     check(tf.constant([7]))
@@ -139,8 +139,8 @@ def test_finite_parameters_are_constants_once_and_variables_always():
     constant, variable = tf.constant(np.nan), tf.Variable(0.0)
     error = tf.errors.InvalidArgumentError
     with pytest.raises(error, match="`a` is not finite"):
-        checks.finite_parameters(is_init=True, a=constant, b=variable)
-    assert len(checks.finite_parameters(False, a=constant, b=variable)) <= 1
+        _checks.finite_parameters(is_init=True, a=constant, b=variable)
+    assert len(_checks.finite_parameters(False, a=constant, b=variable)) <= 1
     variable.assign(np.inf)
     with pytest.raises(error, match="`b` is not finite"):
-        checks.finite_parameters(is_init=False, a=constant, b=variable)
+        _checks.finite_parameters(is_init=False, a=constant, b=variable)

@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from tfp_glow import files
+from tfp_glow import _files
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def write(name, content):
 
 
 def test_the_file_is_replaced_when_the_block_ends(path):
-    with files.replacing(path) as temporary:
+    with _files.replacing(path) as temporary:
         write(temporary, b"after")
         assert path.read_bytes() == b"before"
     assert path.read_bytes() == b"after"
@@ -33,7 +33,7 @@ def test_the_file_is_replaced_when_the_block_ends(path):
 
 
 def test_a_file_that_was_not_there_is_made(tmp_path):
-    with files.replacing(tmp_path / "new.csv") as temporary:
+    with _files.replacing(tmp_path / "new.csv") as temporary:
         write(temporary, b"new")
     assert (tmp_path / "new.csv").read_bytes() == b"new"
     assert os.listdir(tmp_path) == ["new.csv"]
@@ -46,7 +46,7 @@ def test_a_file_that_was_not_there_is_made(tmp_path):
 def test_an_interrupted_write_leaves_the_file_as_it_was(path, error):
     with (
         pytest.raises(type(error)) as raised,
-        files.replacing(path) as temporary,
+        _files.replacing(path) as temporary,
     ):
         write(temporary, b"half of")
         raise error
@@ -58,7 +58,7 @@ def test_an_interrupted_write_leaves_the_file_as_it_was(path, error):
 def test_a_failed_write_to_a_new_path_leaves_nothing(tmp_path):
     with (
         pytest.raises(RuntimeError),
-        files.replacing(tmp_path / "x") as temporary,
+        _files.replacing(tmp_path / "x") as temporary,
     ):
         write(temporary, b"half of")
         raise RuntimeError
@@ -68,7 +68,7 @@ def test_a_failed_write_to_a_new_path_leaves_nothing(tmp_path):
 def test_the_block_may_remove_the_temporary_file_and_fail(path):
     with (
         pytest.raises(RuntimeError, match="mine"),
-        files.replacing(path) as temporary,
+        _files.replacing(path) as temporary,
     ):
         os.remove(temporary)
         raise RuntimeError("mine")
@@ -79,7 +79,7 @@ def test_the_block_may_remove_the_temporary_file_and_fail(path):
 def test_permissions_are_those_of_an_ordinary_new_file(tmp_path, umask):
     before = os.umask(umask)
     try:
-        with files.replacing(tmp_path / "ours") as temporary:
+        with _files.replacing(tmp_path / "ours") as temporary:
             write(temporary, b"x")
         (tmp_path / "ordinary").write_bytes(b"x")
         assert os.umask(umask) == umask
@@ -93,7 +93,7 @@ def test_permissions_are_those_of_an_ordinary_new_file(tmp_path, umask):
 
 
 def test_the_temporary_file_is_beside_the_path_with_its_endings(path):
-    with files.replacing(path) as temporary:
+    with _files.replacing(path) as temporary:
         assert os.path.dirname(temporary) == str(path.parent)
         assert temporary.endswith("model.weights.h5")
         assert temporary != str(path)
@@ -103,12 +103,12 @@ def test_a_path_without_a_folder_is_in_the_working_directory(
     tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    with files.replacing("x.txt") as temporary:
+    with _files.replacing("x.txt") as temporary:
         write(temporary, b"x")
     assert (tmp_path / "x.txt").read_bytes() == b"x"
 
 
-@pytest.mark.parametrize("context", [files.replacing, files.new_folder])
+@pytest.mark.parametrize("context", [_files.replacing, _files.new_folder])
 def test_a_missing_folder_is_an_error(tmp_path, context):
     with pytest.raises(FileNotFoundError), context(tmp_path / "no" / "x"):
         pass
@@ -125,7 +125,7 @@ def fill(folder):
 
 def test_a_folder_is_there_when_the_block_ends(tmp_path):
     path = tmp_path / "new"
-    with files.new_folder(path) as temporary:
+    with _files.new_folder(path) as temporary:
         assert os.path.dirname(temporary) == str(tmp_path)
         assert os.listdir(temporary) == []
         fill(temporary)
@@ -138,7 +138,7 @@ def test_a_folder_is_there_when_the_block_ends(tmp_path):
 def test_permissions_are_those_of_an_ordinary_new_folder(tmp_path, umask):
     before = os.umask(umask)
     try:
-        with files.new_folder(tmp_path / "new"):
+        with _files.new_folder(tmp_path / "new"):
             pass
     finally:
         os.umask(before)
@@ -153,7 +153,7 @@ def test_permissions_are_those_of_an_ordinary_new_folder(tmp_path, umask):
 def test_an_interrupted_folder_leaves_nothing(tmp_path, error):
     with (
         pytest.raises(type(error)) as raised,
-        files.new_folder(tmp_path / "new") as temporary,
+        _files.new_folder(tmp_path / "new") as temporary,
     ):
         fill(temporary)
         raise error
@@ -167,7 +167,7 @@ def test_a_folder_that_exists_is_an_error_before_the_block(path):
         pytest.raises(
             FileExistsError, match=r"model\.weights\.h5, which exists"
         ),
-        files.new_folder(path) as temporary,
+        _files.new_folder(path) as temporary,
     ):
         entered.append(temporary)
     assert entered == []
@@ -179,7 +179,7 @@ def test_a_folder_that_another_made_meanwhile_is_left_alone(tmp_path):
     path = tmp_path / "new"
     with (
         pytest.raises(FileExistsError),
-        files.new_folder(path) as temporary,
+        _files.new_folder(path) as temporary,
     ):
         fill(temporary)
         path.mkdir()
@@ -188,15 +188,15 @@ def test_a_folder_that_another_made_meanwhile_is_left_alone(tmp_path):
 
 
 def test_what_is_unfinished_is_removed_and_nothing_else(tmp_path):
-    with pytest.raises(KeyError), files.replacing(tmp_path / "a.csv") as name:
+    with pytest.raises(KeyError), _files.replacing(tmp_path / "a.csv") as name:
         write(f"{name}2", b"as if killed")
         raise KeyError
     (tmp_path / ".writing-3-saved_model" / "variables").mkdir(parents=True)
     (tmp_path / ".writing-4-x").symlink_to(tmp_path / "model")
-    assert files.is_empty(tmp_path)
+    assert _files.is_empty(tmp_path)
     (tmp_path / ".hidden").touch()
     (tmp_path / "model").mkdir()
-    assert not files.is_empty(tmp_path)
+    assert not _files.is_empty(tmp_path)
     assert len(os.listdir(tmp_path)) == 5
-    files.remove_unfinished(tmp_path)
+    _files.remove_unfinished(tmp_path)
     assert sorted(os.listdir(tmp_path)) == [".hidden", "model"]

@@ -2,31 +2,67 @@
 # SPDX-License-Identifier: Apache-2.0
 """Glow normalizing flows for TensorFlow Probability and Keras 3."""
 
-from tfp_glow import callbacks as callbacks
-from tfp_glow import datasets as datasets
-from tfp_glow import layers as layers
-from tfp_glow import presets as presets
-from tfp_glow import recipe as recipe
-from tfp_glow import toy as toy
-from tfp_glow.bijectors import ActNorm as ActNorm
-from tfp_glow.bijectors import AffineCoupling as AffineCoupling
-from tfp_glow.bijectors import Coupling as Coupling
-from tfp_glow.bijectors import FullInvertible1x1Conv as FullInvertible1x1Conv
-from tfp_glow.bijectors import Glow as Glow
-from tfp_glow.bijectors import (
-    HouseholderInvertible1x1Conv as HouseholderInvertible1x1Conv,
-)
-from tfp_glow.bijectors import Invertible1x1Conv as Invertible1x1Conv
-from tfp_glow.bijectors import MixtureCoupling as MixtureCoupling
-from tfp_glow.bijectors import MixtureOfLogistics as MixtureOfLogistics
-from tfp_glow.bijectors import Repeated as Repeated
-from tfp_glow.bijectors import SplineCoupling as SplineCoupling
-from tfp_glow.bijectors import Squeeze as Squeeze
-from tfp_glow.dequantized import Dequantized as Dequantized
-from tfp_glow.dequantizer import Dequantizer as Dequantizer
-from tfp_glow.distributions import bits_per_dim as bits_per_dim
-from tfp_glow.distributions import glow_distribution as glow_distribution
-from tfp_glow.models import FlowModel as FlowModel
-from tfp_glow.models import GlowModel as GlowModel
-from tfp_glow.vectors import vector_flow as vector_flow
+import importlib
+import sys
+
 from tfp_glow.version import __version__ as __version__
+
+# Public classes and functions, by the subpackage that exports them.
+_NAMES = {
+    "ActNorm": "bijectors",
+    "AffineCoupling": "bijectors",
+    "Coupling": "bijectors",
+    "FullInvertible1x1Conv": "bijectors",
+    "Glow": "bijectors",
+    "HouseholderInvertible1x1Conv": "bijectors",
+    "Invertible1x1Conv": "bijectors",
+    "MixtureCoupling": "bijectors",
+    "MixtureOfLogistics": "bijectors",
+    "Repeated": "bijectors",
+    "SplineCoupling": "bijectors",
+    "Squeeze": "bijectors",
+    "Dequantized": "distributions",
+    "Dequantizer": "distributions",
+    "bits_per_dim": "distributions",
+    "glow_distribution": "distributions",
+    "vector_flow": "distributions",
+    "FlowModel": "models",
+    "GlowModel": "models",
+}
+
+# Public modules. They load on first use, because some of them import
+# Matplotlib, scikit-learn, scikit-image or TFDS.
+_MODULES = {
+    "baselines": "distributions.baselines",
+    "callbacks": "train.callbacks",
+    "datasets": "datasets",
+    "layers": "models.layers",
+    "networks": "networks",
+    "plots": "train.plots",
+    "presets": "train.presets",
+    "recipe": "train.recipe",
+    "toy": "distributions.toy",
+}
+
+
+def __getattr__(name):
+    if name in _NAMES:
+        package = importlib.import_module(f"tfp_glow.{_NAMES[name]}")
+        value = getattr(package, name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"tfp_glow.{_MODULES[name]}")
+    else:
+        raise AttributeError(f"module 'tfp_glow' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_NAMES, *_MODULES})
+
+
+# Keras can load a saved model only after its class was registered. The command
+# line registers it itself, after it has answered `--help`, which takes 4 seconds
+# less without TensorFlow.
+if sys.orig_argv[1:3] != ["-m", "tfp_glow"]:
+    importlib.import_module("tfp_glow.models")

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_glow import baselines
+from tfp_glow.distributions import baselines
 
 VERSIONS = {
     "tensorflow_probability": tfp.__version__,

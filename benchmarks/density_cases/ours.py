@@ -10,8 +10,8 @@ import tensorflow_probability as tfp
 
 import tfp_glow as tfg
 from benchmarks import density_case
-from tfp_glow import recipe
-from tfp_glow import training
+from tfp_glow.train import recipe
+from tfp_glow.train import training
 
 VERSIONS = {
     "tfp_glow": tfg.__version__,

@@ -8,7 +8,7 @@ from tensorflow_probability.python.internal import dtype_util
 from tensorflow_probability.python.internal import parameter_properties
 from tensorflow_probability.python.internal import tensor_util
 
-from tfp_glow import checks
+from tfp_glow import _checks
 
 tfb = tfp.bijectors
 
@@ -67,7 +67,7 @@ class ActNorm(tfb.Bijector):
             self._log_scale = tensor_util.convert_nonref_to_tensor(
                 log_scale, dtype=dtype, name="log_scale"
             )
-            checks.last_dimensions_agree(
+            _checks.last_dimensions_agree(
                 shift=self._shift, log_scale=self._log_scale
             )
             super().__init__(
@@ -94,7 +94,7 @@ class ActNorm(tfb.Bijector):
         Returns:
             An `ActNorm` with two variables, `[*batch_shape, num_channels]`.
         """
-        checks.positive_integer(num_channels=num_channels)
+        _checks.positive_integer(num_channels=num_channels)
         with tf.name_scope(kwargs.get("name", "act_norm")):
             zeros = tf.zeros([*batch_shape, num_channels], dtype)
             return cls(
@@ -132,18 +132,18 @@ class ActNorm(tfb.Bijector):
         Raises:
             TypeError: if the parameters are not variables.
         """
-        checks.variables(shift=self.shift, log_scale=self.log_scale)
+        _checks.variables(shift=self.shift, log_scale=self.log_scale)
         for name, value in normalizing_parameters(x).items():
             getattr(self, name).assign(value)
 
     def _forward(self, x):
-        checks.channels(self, x, self.shift.shape[-1])
+        _checks.channels(self, x, self.shift.shape[-1])
         shift = tf.convert_to_tensor(self.shift)
         log_scale = tf.convert_to_tensor(self.log_scale)
         return tf.exp(log_scale) * (x + shift)
 
     def _inverse(self, y):
-        checks.channels(self, y, self.shift.shape[-1])
+        _checks.channels(self, y, self.shift.shape[-1])
         shift = tf.convert_to_tensor(self.shift)
         log_scale = tf.convert_to_tensor(self.log_scale)
         return tf.exp(-log_scale) * y - shift
@@ -154,7 +154,7 @@ class ActNorm(tfb.Bijector):
     def _parameter_control_dependencies(self, is_init):
         if not self.validate_args:
             return []
-        return checks.finite_parameters(
+        return _checks.finite_parameters(
             is_init, shift=self.shift, log_scale=self.log_scale
         )
 

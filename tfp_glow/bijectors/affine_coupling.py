@@ -4,9 +4,9 @@
 
 import tensorflow as tf
 
-from tfp_glow import checks
+from tfp_glow import _checks
 from tfp_glow.bijectors import coupling
-from tfp_glow.bijectors import one_evaluation
+from tfp_glow.bijectors import joint
 from tfp_glow.bijectors import scales
 
 
@@ -72,7 +72,7 @@ class AffineCoupling(coupling.Coupling):
             TypeError, ValueError: as `Coupling`.
         """
         parameters = dict(locals())
-        checks.choice("scale", scale, tuple(scales.SCALES))
+        _checks.choice("scale", scale, tuple(scales.SCALES))
         self._scale = scale
         self._additive = additive
         super().__init__(
@@ -98,7 +98,7 @@ class AffineCoupling(coupling.Coupling):
         return ScaleAndShift(*scales.SCALES[self._scale](raw), shift)
 
 
-class ScaleAndShift(one_evaluation.OneEvaluation):
+class ScaleAndShift(joint.OneEvaluation):
     """y = scale * x + shift, elementwise; no scale if it is `None`."""
 
     def __init__(self, scale, log_scale, shift):

@@ -7,7 +7,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from tfp_glow import checks
+from tfp_glow import _checks
 
 tfb = tfp.bijectors
 
@@ -45,11 +45,11 @@ class ChannelMatrix(tfb.Bijector):
         return inverse_or_nan(self.matrix())
 
     def _forward(self, x):
-        checks.channels(self, x, self._num_channels)
+        _checks.channels(self, x, self._num_channels)
         return _multiply(self.matrix(), x)
 
     def _inverse(self, y):
-        checks.channels(self, y, self._num_channels)
+        _checks.channels(self, y, self._num_channels)
         return _multiply(self.inverse_matrix(), y)
 
 

@@ -5,14 +5,14 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_glow import shapes
-from tfp_glow.bijectors import one_evaluation
+from tfp_glow import _tf
+from tfp_glow.bijectors import joint
 from tfp_glow.networks import conditioning as conditioning_
 
 tfb = tfp.bijectors
 
 
-class ConditionalPrior(one_evaluation.OneEvaluation):
+class ConditionalPrior(joint.OneEvaluation):
     """Shifts and scales every element, given the conditioning.
 
     ```none
@@ -77,5 +77,5 @@ class ConditionalPrior(one_evaluation.OneEvaluation):
             conditioning,
             event_ndims=3,
         )
-        m, r = tf.split(shapes.restore_batch(more, x, 3), 2, axis=-1)
+        m, r = tf.split(_tf.restore_batch(more, x, 3), 2, axis=-1)
         return self._shift + m, self._log_scale + r

@@ -7,17 +7,17 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from tfp_glow import checks
+from tfp_glow import _checks
+from tfp_glow import _tf
 from tfp_glow import networks
-from tfp_glow import shapes
-from tfp_glow.bijectors import one_evaluation
+from tfp_glow.bijectors import joint
 
 tfb = tfp.bijectors
 
 MASKS = ("channel", "checkerboard")
 
 
-class Coupling(one_evaluation.OneEvaluation):
+class Coupling(joint.OneEvaluation):
     """Changes one half of the input, element by element, given the other.
 
     ```none
@@ -104,8 +104,8 @@ class Coupling(one_evaluation.OneEvaluation):
                 "Invalid value received for argument `network`. Expected a "
                 f"callable. Received: {type(network).__name__}"
             )
-        checks.choice("change", change, ("second", "first"))
-        checks.choice("mask", mask, MASKS)
+        _checks.choice("change", change, ("second", "first"))
+        _checks.choice("mask", mask, MASKS)
         if event_ndims not in (1, 3) or (event_ndims, mask) == (
             1,
             "checkerboard",
@@ -166,7 +166,7 @@ class Coupling(one_evaluation.OneEvaluation):
                 "Invalid value received for argument `event_shape`. Expected "
                 f"[H, W, C] or [D]. Received: event_shape={event_shape}"
             )
-        checks.positive_integer(num_filters=num_filters)
+        _checks.positive_integer(num_filters=num_filters)
         # The coupling, whatever its network, knows what that has to give.
         coupling = cls(
             tf.identity, event_ndims=len(event_shape), dtype=dtype, **kwargs
@@ -238,9 +238,7 @@ class Coupling(one_evaluation.OneEvaluation):
         """
         if hasattr(self.network, "initialize"):
             seen, _ = self.split(x)
-            self.network.initialize(
-                shapes.flatten_batch(seen, self._event_ndims)
-            )
+            self.network.initialize(_tf.flatten_batch(seen, self._event_ndims))
 
     def split(self, x):
         """The part that the network sees, and the part that changes.
@@ -252,7 +250,7 @@ class Coupling(one_evaluation.OneEvaluation):
             Pair of tensors; with a checkerboard both are of the shape of `x`
             and zero on the cells of the other.
         """
-        checks.at_least_rank(self, x, self._event_ndims)
+        _checks.at_least_rank(self, x, self._event_ndims)
         if self._mask == "checkerboard":
             cells = self._changing_cells(x)
             return x * (1.0 - cells), x * cells
@@ -283,11 +281,11 @@ class Coupling(one_evaluation.OneEvaluation):
             cells its values mean nothing, and count nothing in its log-det.
         """
         outputs = self._network(
-            shapes.flatten_batch(seen, self._event_ndims), **kwargs
+            _tf.flatten_batch(seen, self._event_ndims), **kwargs
         )
         self._find_network_variables()
         outputs = tf.cast(outputs, seen.dtype)
-        outputs = shapes.restore_batch(outputs, seen, self._event_ndims)
+        outputs = _tf.restore_batch(outputs, seen, self._event_ndims)
         cells = None
         if self._mask == "checkerboard":
             cells = self._changing_cells(seen)
@@ -301,14 +299,14 @@ class Coupling(one_evaluation.OneEvaluation):
 
     def _forward_and_log_det(self, x, **kwargs):
         seen, changed = self.split(x)
-        changed, log_det = one_evaluation.forward_and_log_det(
+        changed, log_det = joint.forward_and_log_det(
             self.given(seen, **kwargs), changed, self._event_ndims
         )
         return self.join(seen, changed), log_det
 
     def _inverse_and_log_det(self, y, **kwargs):
         seen, changed = self.split(y)
-        changed, log_det = one_evaluation.inverse_and_log_det(
+        changed, log_det = joint.inverse_and_log_det(
             self.given(seen, **kwargs), changed, self._event_ndims
         )
         return self.join(seen, changed), log_det
@@ -340,7 +338,7 @@ class Coupling(one_evaluation.OneEvaluation):
                 self._network_variables = tuple(w.value for w in weights)
 
 
-class _OfEvents(one_evaluation.OneEvaluation):
+class _OfEvents(joint.OneEvaluation):
     """An elementwise bijector, whose log-det is summed over events' cells."""
 
     def __init__(self, elementwise, cells, event_ndims):
@@ -358,11 +356,11 @@ class _OfEvents(one_evaluation.OneEvaluation):
         return dict()
 
     def _forward_and_log_det(self, x):
-        y, log_det = one_evaluation.elementwise_forward(self._elementwise(x), x)
+        y, log_det = joint.elementwise_forward(self._elementwise(x), x)
         return self._like(x, y), self._sum_event(log_det, x)
 
     def _inverse_and_log_det(self, y):
-        x, log_det = one_evaluation.elementwise_inverse(self._elementwise(y), y)
+        x, log_det = joint.elementwise_inverse(self._elementwise(y), y)
         return self._like(y, x), self._sum_event(log_det, y)
 
     def _like(self, x, y):
@@ -378,7 +376,7 @@ class _OfEvents(one_evaluation.OneEvaluation):
             counted = 1.0 if self._cells is None else self._cells
             counted = tf.cast(counted, x.dtype)
             log_det *= tf.broadcast_to(
-                counted, ps.stack(shapes.event_shape(x, ndims))
+                counted, ps.stack(_tf.event_shape(x, ndims))
             )
         return tf.reduce_sum(log_det, axis=list(range(-ndims, 0)))
 

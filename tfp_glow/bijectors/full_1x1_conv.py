@@ -7,7 +7,7 @@ from tensorflow_probability.python.internal import dtype_util
 from tensorflow_probability.python.internal import parameter_properties
 from tensorflow_probability.python.internal import tensor_util
 
-from tfp_glow import checks
+from tfp_glow import _checks
 from tfp_glow.bijectors import channel_matrix
 
 
@@ -93,7 +93,7 @@ class FullInvertible1x1Conv(channel_matrix.ChannelMatrix):
         Returns:
             A `FullInvertible1x1Conv`.
         """
-        checks.positive_integer(num_channels=num_channels)
+        _checks.positive_integer(num_channels=num_channels)
         rotation = channel_matrix.random_rotation(
             num_channels, seed, batch_shape
         )
@@ -125,4 +125,4 @@ class FullInvertible1x1Conv(channel_matrix.ChannelMatrix):
     def _parameter_control_dependencies(self, is_init):
         if not self.validate_args:
             return []
-        return checks.finite_parameters(is_init, kernel=self.kernel)
+        return _checks.finite_parameters(is_init, kernel=self.kernel)

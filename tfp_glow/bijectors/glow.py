@@ -8,19 +8,19 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from tfp_glow import checks
+from tfp_glow import _checks
+from tfp_glow import _tf
 from tfp_glow import networks
-from tfp_glow import shapes
 from tfp_glow.bijectors import glow_levels
 from tfp_glow.bijectors import glow_steps
-from tfp_glow.bijectors import one_evaluation
+from tfp_glow.bijectors import joint
 from tfp_glow.bijectors import scales
 from tfp_glow.bijectors import squeeze
 
 tfb = tfp.bijectors
 
 
-class Glow(one_evaluation.OneEvaluation):
+class Glow(joint.OneEvaluation):
     """The bijector from a latent vector to an image.
 
     `forward` takes the latent to the image, as `tfb.Glow` does, so that
@@ -161,17 +161,17 @@ class Glow(one_evaluation.OneEvaluation):
                 cannot be halved often enough, sizes that can are named.
         """
         parameters = dict(locals())
-        checks.positive_integer(
+        _checks.positive_integer(
             num_levels=num_levels, num_steps=num_steps, num_filters=num_filters
         )
         image_shape = glow_levels.checked_image_shape(image_shape, num_levels)
-        checks.choice(
+        _checks.choice(
             "permutation", permutation, tuple(glow_steps.PERMUTATIONS)
         )
-        checks.choice("coupling", coupling, tuple(glow_steps.COUPLINGS))
-        checks.choice("scale", scale, tuple(scales.SCALES))
-        checks.choice("mask", mask, tuple(glow_steps.NETWORKS))
-        checks.choice("conditioned", conditioned, ("all", "priors"))
+        _checks.choice("coupling", coupling, tuple(glow_steps.COUPLINGS))
+        _checks.choice("scale", scale, tuple(scales.SCALES))
+        _checks.choice("mask", mask, tuple(glow_steps.NETWORKS))
+        _checks.choice("conditioned", conditioned, ("all", "priors"))
         glow_steps.check_initialization(initialization, permutation)
         networks.check_network(network)
         conditioning_shape = glow_levels.checked_conditioning_shape(
@@ -265,11 +265,11 @@ class Glow(one_evaluation.OneEvaluation):
             A list of `num_levels` tensors; see the class for their shapes.
         """
         latents = tf.convert_to_tensor(latents, dtype_hint=self.dtype)
-        checks.channels(self, latents, math.prod(self.image_shape))
+        _checks.channels(self, latents, math.prod(self.image_shape))
         event_shapes = self.latent_shapes
         sizes = [math.prod(shape) for shape in event_shapes]
         return [
-            shapes.reshape_event(part, 1, shape)
+            _tf.reshape_event(part, 1, shape)
             for part, shape in zip(
                 tf.split(latents, sizes, axis=-1), event_shapes
             )
@@ -346,7 +346,7 @@ class Glow(one_evaluation.OneEvaluation):
         return self._towards_latent(y, conditioning, _apply)
 
     def _towards_latent(self, y, conditioning, apply_steps):
-        checks.event(self, y.shape[-3:], tf.TensorShape(self.image_shape))
+        _checks.event(self, y.shape[-3:], tf.TensorShape(self.image_shape))
         batch = ps.shape(y)[:-3]
         conditioning = self._conditioning_kwargs(conditioning, batch)
         h = y
@@ -399,12 +399,12 @@ class Glow(one_evaluation.OneEvaluation):
     def _forward_event_shape(self, input_shape):
         size = math.prod(self.image_shape)
         if input_shape.rank is not None:
-            checks.event(self, input_shape, tf.TensorShape([size]))
+            _checks.event(self, input_shape, tf.TensorShape([size]))
         return tf.TensorShape(self.image_shape)
 
     def _inverse_event_shape(self, output_shape):
         if output_shape.rank is not None:
-            checks.event(self, output_shape, tf.TensorShape(self.image_shape))
+            _checks.event(self, output_shape, tf.TensorShape(self.image_shape))
         return tf.TensorShape([math.prod(self.image_shape)])
 
     def _forward_event_shape_tensor(self, input_shape):
@@ -433,4 +433,4 @@ def _apply_inverse(bijector, h, log_det, conditioning):
 
 
 def _flatten_event(x):
-    return shapes.reshape_event(x, 3, [math.prod(x.shape[-3:])])
+    return _tf.reshape_event(x, 3, [math.prod(x.shape[-3:])])

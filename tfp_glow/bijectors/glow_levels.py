@@ -10,9 +10,9 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import prefer_static as ps
 
-from tfp_glow import checks
+from tfp_glow import _checks
+from tfp_glow import _tf
 from tfp_glow import networks
-from tfp_glow import shapes
 from tfp_glow.bijectors import affine_coupling
 from tfp_glow.bijectors import conditional_prior
 from tfp_glow.bijectors import glow_steps
@@ -43,7 +43,7 @@ def checked_image_shape(image_shape, num_levels):
             f"(height, width, channels). Received: image_shape={image_shape}"
         )
     height, width, channels = image_shape
-    checks.positive_integer(height=height, width=width, channels=channels)
+    _checks.positive_integer(height=height, width=width, channels=channels)
     multiple = 2**num_levels
     if height % multiple or width % multiple:
         below, above = (
@@ -79,7 +79,7 @@ def checked_conditioning_shape(conditioning_size, image_shape):
             f"images as high and wide as {image_shape}. Received: "
             f"conditioning_size={conditioning_size}"
         )
-    checks.positive_integer(conditioning_size=shape[-1])
+    _checks.positive_integer(conditioning_size=shape[-1])
     return shape
 
 
@@ -119,13 +119,15 @@ def conditioning_of_levels(glow, conditioning, batch_shape):
         return [None] * glow.num_levels
     conditioning = tf.cast(conditioning, glow.dtype)
     event_ndims = len(shape)
-    checks.event(glow, conditioning.shape[-event_ndims:], tf.TensorShape(shape))
+    _checks.event(
+        glow, conditioning.shape[-event_ndims:], tf.TensorShape(shape)
+    )
     num_batch_dims = ps.rank_from_shape(batch_shape)
     if (conditioning.shape.rank, num_batch_dims) != (event_ndims + 1, 1):
         conditioning = tf.broadcast_to(
             conditioning, ps.concat([batch_shape, shape], axis=0)
         )
-    conditioning = shapes.flatten_batch(conditioning, event_ndims)
+    conditioning = _tf.flatten_batch(conditioning, event_ndims)
     levels = []
     for _ in range(glow.num_levels):
         if event_ndims == 3:

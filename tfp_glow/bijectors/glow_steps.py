@@ -8,9 +8,9 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_glow import checks
+from tfp_glow import _checks
+from tfp_glow import _tf
 from tfp_glow import networks
-from tfp_glow import shapes
 from tfp_glow.bijectors import actnorm
 from tfp_glow.bijectors import affine_coupling
 from tfp_glow.bijectors import channel_map
@@ -173,7 +173,7 @@ def make_steps(
 
 def check_initialization(initialization, permutation):
     """Raises `ValueError` if the one is unknown or cannot set the other."""
-    checks.choice("initialization", initialization, tuple(INITIALIZATIONS))
+    _checks.choice("initialization", initialization, tuple(INITIALIZATIONS))
     permutations = INITIALIZATIONS[initialization]
     if permutation not in permutations:
         raise ValueError(
@@ -262,6 +262,6 @@ def _initialize(
         # input by more than a factor.
         coupling = make_coupling(tf.identity, change=_CHANGES[name])
         seen, _ = coupling.split(mixed)
-        seen = shapes.flatten_batch(seen, event_ndims)
+        seen = _tf.flatten_batch(seen, event_ndims)
         p[name] = template.initialized(p[name], seen)
     return p

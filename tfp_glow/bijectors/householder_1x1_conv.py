@@ -8,7 +8,7 @@ from tensorflow_probability.python.internal import dtype_util
 from tensorflow_probability.python.internal import parameter_properties
 from tensorflow_probability.python.internal import tensor_util
 
-from tfp_glow import checks
+from tfp_glow import _checks
 from tfp_glow.bijectors import channel_matrix
 
 
@@ -85,7 +85,7 @@ class HouseholderInvertible1x1Conv(channel_matrix.ChannelMatrix):
                     vectors=vectors, upper=upper, log_diagonal=log_diagonal
                 ).items()
             }
-            checks.last_dimensions_agree(**factors)
+            _checks.last_dimensions_agree(**factors)
             self._vectors = factors["vectors"]
             self._upper = factors["upper"]
             self._log_diagonal = factors["log_diagonal"]
@@ -113,7 +113,7 @@ class HouseholderInvertible1x1Conv(channel_matrix.ChannelMatrix):
         Returns:
             A `HouseholderInvertible1x1Conv`.
         """
-        checks.positive_integer(num_channels=num_channels)
+        _checks.positive_integer(num_channels=num_channels)
         square = [*batch_shape, num_channels, num_channels]
         normal = np.random.default_rng(seed).standard_normal(square)
         name = kwargs.get("name", "householder_invertible_1x1_conv")
@@ -176,7 +176,7 @@ class HouseholderInvertible1x1Conv(channel_matrix.ChannelMatrix):
     def _parameter_control_dependencies(self, is_init):
         if not self.validate_args:
             return []
-        return checks.finite_parameters(
+        return _checks.finite_parameters(
             is_init,
             vectors=self.vectors,
             upper=self.upper,

@@ -2,14 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data-dependent initialisation of whatever a bijector is composed of."""
 
-from tfp_glow.bijectors import pull_back
+from tfp_glow.bijectors import gradients
 from tfp_glow.bijectors.glow import Glow
 
 
 def has_initialize(bijector):
     """Whether a bijector, or any part of it, can be initialised."""
     return any(
-        hasattr(part, "initialize") for part, _ in pull_back.parts(bijector)
+        hasattr(part, "initialize") for part, _ in gradients.parts(bijector)
     )
 
 
@@ -28,9 +28,9 @@ def initialize_forward(bijector, x, **kwargs):
     Returns:
         `bijector.forward(x)`, after the initialisation.
     """
-    if isinstance(bijector, pull_back.INVERT):
+    if isinstance(bijector, gradients.INVERT):
         return initialize_inverse(bijector.bijector, x, **kwargs)
-    if isinstance(bijector, pull_back.CHAIN):
+    if isinstance(bijector, gradients.CHAIN):
         for part in reversed(bijector.bijectors):
             x = initialize_forward(part, x, **kwargs.get(part.name, {}))
         return x
@@ -45,9 +45,9 @@ def initialize_inverse(bijector, y, **kwargs):
     Only `Glow` takes data in this direction. A block that is met from its
     output is evaluated and left as it is.
     """
-    if isinstance(bijector, pull_back.INVERT):
+    if isinstance(bijector, gradients.INVERT):
         return initialize_forward(bijector.bijector, y, **kwargs)
-    if isinstance(bijector, pull_back.CHAIN):
+    if isinstance(bijector, gradients.CHAIN):
         for part in bijector.bijectors:
             y = initialize_inverse(part, y, **kwargs.get(part.name, {}))
         return y

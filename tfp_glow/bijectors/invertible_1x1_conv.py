@@ -8,7 +8,7 @@ from tensorflow_probability.python.internal import dtype_util
 from tensorflow_probability.python.internal import parameter_properties
 from tensorflow_probability.python.internal import tensor_util
 
-from tfp_glow import checks
+from tfp_glow import _checks
 from tfp_glow.bijectors import channel_matrix
 
 PERMUTATIONS = ("learned", "reverse", "shuffle")
@@ -101,7 +101,7 @@ class Invertible1x1Conv(channel_matrix.ChannelMatrix):
                     )
                     for key, value in factors.items()
                 }
-                checks.last_dimensions_agree(
+                _checks.last_dimensions_agree(
                     permutation=self._permutation, **factors
                 )
             self._lower = factors["lower"]
@@ -144,8 +144,8 @@ class Invertible1x1Conv(channel_matrix.ChannelMatrix):
         Raises:
             ValueError: for an unknown `permutation`, naming the nearest.
         """
-        checks.positive_integer(num_channels=num_channels)
-        checks.choice("permutation", permutation, PERMUTATIONS)
+        _checks.positive_integer(num_channels=num_channels)
+        _checks.choice("permutation", permutation, PERMUTATIONS)
 
         # What is random yet fixed must be saved too, hence variables.
         def variable(value, name, trainable=True):
@@ -238,13 +238,13 @@ class Invertible1x1Conv(channel_matrix.ChannelMatrix):
     def _forward(self, x):
         if not self._is_one_permutation:
             return super()._forward(x)
-        checks.channels(self, x, self.permutation.shape[-1])
+        _checks.channels(self, x, self.permutation.shape[-1])
         return tf.gather(x, self.permutation, axis=-1)
 
     def _inverse(self, y):
         if not self._is_one_permutation:
             return super()._inverse(y)
-        checks.channels(self, y, self.permutation.shape[-1])
+        _checks.channels(self, y, self.permutation.shape[-1])
         back = tf.math.invert_permutation(self.permutation)
         return tf.gather(y, back, axis=-1)
 
@@ -260,7 +260,7 @@ class Invertible1x1Conv(channel_matrix.ChannelMatrix):
     def _parameter_control_dependencies(self, is_init):
         if not self.validate_args or self.lower is None:
             return []
-        return checks.finite_parameters(
+        return _checks.finite_parameters(
             is_init,
             lower=self.lower,
             upper=self.upper,

@@ -6,8 +6,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_glow import checks
-from tfp_glow import shapes
+from tfp_glow import _checks
+from tfp_glow import _tf
 from tfp_glow.bijectors import affine_coupling
 from tfp_glow.bijectors import coupling
 from tfp_glow.bijectors import mixture_of_logistics
@@ -79,7 +79,7 @@ class MixtureCoupling(coupling.Coupling):
             ValueError: if `num_components` is no positive integer.
         """
         parameters = dict(locals())
-        checks.positive_integer(num_components=num_components)
+        _checks.positive_integer(num_components=num_components)
         self._num_components = num_components
         super().__init__(
             network,
@@ -98,7 +98,7 @@ class MixtureCoupling(coupling.Coupling):
 
     def elementwise(self, outputs):
         scale, shift, logits, loc, log_scale = tf.split(
-            shapes.per_channel(outputs, self.outputs_per_channel),
+            _tf.per_channel(outputs, self.outputs_per_channel),
             [1, 1] + 3 * [self._num_components],
             axis=-1,
         )

@@ -9,11 +9,11 @@ from tensorflow_probability.python.internal import dtype_util
 from tensorflow_probability.python.internal import parameter_properties
 from tensorflow_probability.python.internal import tensor_util
 
-from tfp_glow import checks
-from tfp_glow.bijectors import one_evaluation
+from tfp_glow import _checks
+from tfp_glow.bijectors import joint
 
 
-class MixtureOfLogistics(one_evaluation.OneEvaluation):
+class MixtureOfLogistics(joint.OneEvaluation):
     """Bends every element by the CDF of a mixture of logistics, then `logit`.
 
     ```none
@@ -79,7 +79,7 @@ class MixtureOfLogistics(one_evaluation.OneEvaluation):
                 tensor_util.convert_nonref_to_tensor(value, dtype=dtype)
                 for value in (logits, loc, log_scale)
             )
-            checks.last_dimensions_agree(
+            _checks.last_dimensions_agree(
                 logits=self._logits, loc=self._loc, log_scale=self._log_scale
             )
             super().__init__(
@@ -141,7 +141,7 @@ class MixtureOfLogistics(one_evaluation.OneEvaluation):
     def _parameter_control_dependencies(self, is_init):
         if not self.validate_args:
             return []
-        return checks.finite_parameters(
+        return _checks.finite_parameters(
             is_init,
             logits=self.logits,
             loc=self.loc,

@@ -5,17 +5,17 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_glow import checks
-from tfp_glow import tracing
-from tfp_glow.bijectors import one_evaluation
-from tfp_glow.bijectors import pull_back
+from tfp_glow import _checks
+from tfp_glow import _tf
+from tfp_glow.bijectors import gradients
+from tfp_glow.bijectors import joint
 
 tfb = tfp.bijectors
 
 GRADIENTS = ("store", "recompute", "invert")
 
 
-class Repeated(one_evaluation.OneEvaluation):
+class Repeated(joint.OneEvaluation):
     """The composition of K bijectors of one kind, walked by a loop.
 
     ```none
@@ -112,7 +112,7 @@ class Repeated(one_evaluation.OneEvaluation):
                 dimensions differ or that are none.
         """
         arguments = dict(locals())
-        checks.choice("gradient", gradient, GRADIENTS)
+        _checks.choice("gradient", gradient, GRADIENTS)
         if unroll and gradient != "store":
             raise ValueError(
                 "Invalid value received for argument `unroll`. Expected "
@@ -223,13 +223,13 @@ class Repeated(one_evaluation.OneEvaluation):
 
     def _run(self, x, conditioning, inverse):
         conditioning = tf.nest.map_structure(tf.convert_to_tensor, conditioning)
-        checks.at_least_rank(self, x, self._event_ndims)
+        _checks.at_least_rank(self, x, self._event_ndims)
         if not tf.executing_eagerly():
             return self._walk(x, conditioning, inverse)
         # Eagerly too a loop, rather than K walks through Python.
         key = inverse, x.shape.rank
         if key not in self._traced:
-            self._traced[key] = tracing.compiled(
+            self._traced[key] = _tf.compiled(
                 lambda x, conditioning: self._walk(x, conditioning, inverse)
             )
         return self._traced[key](x, conditioning)
@@ -317,13 +317,13 @@ class Repeated(one_evaluation.OneEvaluation):
                 step = self._make_step(*one)
                 step = tfb.Invert(step) if inverse else step
                 if self._gradient == "invert":
-                    x, dx, d_sources = pull_back.pull_back(
+                    x, dx, d_sources = gradients.pull_back(
                         tape, step, y, dy, d_log_det, sources, self._event_ndims
                     )
                 else:
                     x = inputs[walked]
                     tape.watch(x)
-                    outputs = one_evaluation.forward_and_log_det(
+                    outputs = joint.forward_and_log_det(
                         step, x, self._event_ndims
                     )
                     log_det = tf.broadcast_to(outputs[1], tf.shape(d_log_det))
@@ -382,9 +382,9 @@ class Repeated(one_evaluation.OneEvaluation):
         with tf.GradientTape() as tape:
             step = self._make_step(p, conditioning)
             evaluate = (
-                one_evaluation.inverse_and_log_det
+                joint.inverse_and_log_det
                 if inverse
-                else one_evaluation.forward_and_log_det
+                else joint.forward_and_log_det
             )
             y, more = evaluate(step, x, self._event_ndims)
         if tape.watched_variables():
@@ -471,7 +471,7 @@ class Repeated(one_evaluation.OneEvaluation):
         )
 
 
-class Step(one_evaluation.OneEvaluation):
+class Step(joint.OneEvaluation):
     """One step of a `Repeated`, as a bijector that shares its variables."""
 
     def __init__(self, repeated, index, name="step"):
@@ -502,12 +502,12 @@ class Step(one_evaluation.OneEvaluation):
         return self._repeated.step(self._index, **conditioning)
 
     def _forward_and_log_det(self, x, **conditioning):
-        return one_evaluation.forward_and_log_det(
+        return joint.forward_and_log_det(
             self.bijector(**conditioning), x, self.forward_min_event_ndims
         )
 
     def _inverse_and_log_det(self, y, **conditioning):
-        return one_evaluation.inverse_and_log_det(
+        return joint.inverse_and_log_det(
             self.bijector(**conditioning), y, self.inverse_min_event_ndims
         )
 

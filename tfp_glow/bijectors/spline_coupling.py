@@ -7,8 +7,8 @@ import math
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_glow import checks
-from tfp_glow import shapes
+from tfp_glow import _checks
+from tfp_glow import _tf
 from tfp_glow.bijectors import coupling
 
 tfb = tfp.bijectors
@@ -89,7 +89,7 @@ class SplineCoupling(coupling.Coupling):
                 and finite.
         """
         parameters = dict(locals())
-        checks.positive_integer(num_bins=num_bins)
+        _checks.positive_integer(num_bins=num_bins)
         if num_bins < 2:
             raise ValueError(
                 "Invalid value received for argument `num_bins`. Expected at "
@@ -119,7 +119,7 @@ class SplineCoupling(coupling.Coupling):
 
     def elementwise(self, outputs):
         widths, heights, slopes = tf.split(
-            shapes.per_channel(outputs, self.outputs_per_channel),
+            _tf.per_channel(outputs, self.outputs_per_channel),
             [self._num_bins, self._num_bins, self._num_bins - 1],
             axis=-1,
         )

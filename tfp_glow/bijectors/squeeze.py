@@ -5,8 +5,8 @@
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_glow import checks
-from tfp_glow import shapes
+from tfp_glow import _checks
+from tfp_glow import _tf
 
 tfb = tfp.bijectors
 
@@ -51,7 +51,7 @@ class Squeeze(tfb.Bijector):
             ValueError: if `factor` is not a positive integer.
         """
         parameters = dict(locals())
-        checks.positive_integer(factor=factor)
+        _checks.positive_integer(factor=factor)
         with tf.name_scope(name) as name:
             self._factor = factor
             super().__init__(
@@ -74,18 +74,18 @@ class Squeeze(tfb.Bijector):
     def _forward(self, x):
         f = self.factor
         self._forward_event_shape(x.shape)
-        h, w, c = shapes.event_shape(x, 3)
-        x_blocks = shapes.reshape_event(x, 3, [h // f, f, w // f, f, c])
+        h, w, c = _tf.event_shape(x, 3)
+        x_blocks = _tf.reshape_event(x, 3, [h // f, f, w // f, f, c])
         blocks = _transpose_event(x_blocks, [0, 2, 4, 1, 3])
-        return shapes.reshape_event(blocks, 5, [h // f, w // f, c * f**2])
+        return _tf.reshape_event(blocks, 5, [h // f, w // f, c * f**2])
 
     def _inverse(self, y):
         f = self.factor
         self._inverse_event_shape(y.shape)
-        h, w, c = shapes.event_shape(y, 3)
-        y_blocks = shapes.reshape_event(y, 3, [h, w, c // f**2, f, f])
+        h, w, c = _tf.event_shape(y, 3)
+        y_blocks = _tf.reshape_event(y, 3, [h, w, c // f**2, f, f])
         blocks = _transpose_event(y_blocks, [0, 3, 1, 4, 2])
-        return shapes.reshape_event(blocks, 5, [h * f, w * f, c // f**2])
+        return _tf.reshape_event(blocks, 5, [h * f, w * f, c // f**2])
 
     def _forward_log_det_jacobian(self, x):
         return tf.zeros([], x.dtype)

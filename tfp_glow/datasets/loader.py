@@ -6,7 +6,7 @@ import dataclasses
 import numbers
 import os
 
-from tfp_glow import checks
+from tfp_glow import _checks
 from tfp_glow.datasets import errors
 from tfp_glow.datasets import pipeline
 from tfp_glow.datasets import sources
@@ -158,9 +158,9 @@ def load(
                   steps_per_epoch=20_000 // 64)
         ```
     """
-    checks.choice("split", split, SPLITS)
+    _checks.choice("split", split, SPLITS)
     if batch_size is not None:
-        checks.positive_integer(batch_size=batch_size)
+        _checks.positive_integer(batch_size=batch_size)
     if seed is not None and not _is_integer(seed):
         raise errors.invalid_value("seed", seed, "an integer or None")
     if initial_epoch is not None:
@@ -228,7 +228,7 @@ def load(
 def _resolve(name, bins, image_size, data_dir):
     """Opens the source; fills in `bins` and `image_size`."""
     if bins is not None:
-        checks.positive_integer(bins=bins)
+        _checks.positive_integer(bins=bins)
     size = image_size
     if size is not None:
         size = (size, size) if _is_integer(size) else size

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from tfp_glow import dequantized
-from tfp_glow import dequantizer
 from tfp_glow.bijectors import Glow
+from tfp_glow.distributions import dequantized
+from tfp_glow.distributions import noise_flow
 
 # As Keras names it.
 FORMAT = "tf_saved_model"
@@ -75,7 +75,7 @@ def self_contained(distribution):
     """
     if isinstance(distribution, dequantized.Dequantized):
         noise = distribution.dequantizer
-        if isinstance(noise, dequantizer.Dequantizer):
+        if isinstance(noise, noise_flow.Dequantizer):
             noise = noise.with_gradient("store")
         return distribution.copy(
             distribution=self_contained(distribution.distribution),

@@ -9,21 +9,21 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from tfp_glow import checks
-from tfp_glow import dequantized
-from tfp_glow import dequantizer
-from tfp_glow import distributions
-from tfp_glow import files
-from tfp_glow import replicas
-from tfp_glow import strategies
-from tfp_glow import tracing
+from tfp_glow import _checks
+from tfp_glow import _files
+from tfp_glow import _tf
 from tfp_glow.bijectors import Glow
 from tfp_glow.bijectors import initialization
-from tfp_glow.models import adoption
-from tfp_glow.models import batches
+from tfp_glow.distributions import dequantized
+from tfp_glow.distributions import noise_flow
+from tfp_glow.distributions import units
+from tfp_glow.models import event_spec
 from tfp_glow.models import export
-from tfp_glow.models import failures
-from tfp_glow.models import file_format
+from tfp_glow.models import nan_report
+from tfp_glow.models import replicas
+from tfp_glow.models import saving
+from tfp_glow.models import strategies
+from tfp_glow.models import tracking
 
 tfd = tfp.distributions
 
@@ -116,14 +116,14 @@ class FlowModel(keras.Model):
                 arguments of conditioning is given.
         """
         if num_classes is not None:
-            checks.positive_integer(num_classes=num_classes)
+            _checks.positive_integer(num_classes=num_classes)
             conditioning_shape = ()
         _check_arguments(distribution, conditioning_fn, conditioning_shape)
         # Densities stay in float32 whatever the policy, which is for networks.
         kwargs.setdefault("dtype", "float32")
         super().__init__(autocast=False, **kwargs)
         self._conditioning_fn = conditioning_fn
-        self._batches = batches.Batches(
+        self._batches = event_spec.Batches(
             distribution,
             None if conditioning_fn is None else tuple(conditioning_shape),
             num_classes,
@@ -141,8 +141,8 @@ class FlowModel(keras.Model):
         self._bits_per_dim_tracker = None
         if self.event_size is not None:
             self._bits_per_dim_tracker = keras.metrics.Mean(name="bits_per_dim")
-        self._compiled_log_prob = tracing.compiled(self._distribution_log_prob)
-        self._compiled_sample = tracing.compiled(self._distribution_sample)
+        self._compiled_log_prob = _tf.compiled(self._distribution_log_prob)
+        self._compiled_sample = _tf.compiled(self._distribution_sample)
         self.built = True
 
     def _adopt(self, distribution):
@@ -157,7 +157,7 @@ class FlowModel(keras.Model):
                 kwargs = self._conditioning_kwargs(conditioning)
                 return distribution.log_prob(x, **kwargs)
 
-        adopted = adoption.adopt(distribution, call, specs)
+        adopted = tracking.adopt(distribution, call, specs)
         if not any(v.trainable for v in adopted.variables.values()):
             raise ValueError(
                 "Expected a distribution with trainable variables, "
@@ -314,7 +314,7 @@ class FlowModel(keras.Model):
         Returns:
             `Tensor` `[n, ...]`, nested as the distribution's events are.
         """
-        checks.positive_integer(n=n)
+        _checks.positive_integer(n=n)
         self._batches.check_conditioning(conditioning, n)
         if seed is None:
             seed = np.random.randint(2**31)
@@ -355,7 +355,7 @@ class FlowModel(keras.Model):
         loss = nats = -y_pred
         self._nats_tracker.update_state(nats, sample_weight)
         if self._bits_per_dim_tracker is not None:
-            loss = distributions.bits_per_dim(y_pred, self.event_size)
+            loss = units.bits_per_dim(y_pred, self.event_size)
             self._bits_per_dim_tracker.update_state(loss, sample_weight)
         if sample_weight is not None:
             loss *= tf.cast(sample_weight, loss.dtype)
@@ -370,7 +370,7 @@ class FlowModel(keras.Model):
             loss = replicas.weight_gradient(loss, num_rows)
         # Gradients are summed over the replicas.
         loss /= tf.distribute.get_strategy().num_replicas_in_sync
-        return failures.check_loss(loss)
+        return nan_report.check_loss(loss)
 
     def fit(self, x=None, y=None, *args, init_batches=1, **kwargs):
         """Trains the model, as `keras.Model.fit` does.
@@ -394,7 +394,7 @@ class FlowModel(keras.Model):
             FloatingPointError: when a loss is not finite, naming the step and
                 the first layer whose values are not.
         """
-        checks.positive_integer(init_batches=init_batches)
+        _checks.positive_integer(init_batches=init_batches)
         if isinstance(x, tf.data.Dataset):
             self._batches.check_dataset(x)
             kwargs.setdefault("shuffle", False)  # A data set shuffles itself.
@@ -407,7 +407,7 @@ class FlowModel(keras.Model):
             )
         if self.compiled:
             self._seek_noise(self.optimizer.iterations)
-        position = failures.Position()
+        position = nan_report.Position()
         callbacks = kwargs.pop("callbacks", None)
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = callbacks.callbacks
@@ -419,7 +419,7 @@ class FlowModel(keras.Model):
         try:
             return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
         except tf.errors.InvalidArgumentError as error:
-            translated = failures.translated(error, position)
+            translated = nan_report.translated(error, position)
             if translated is None:
                 raise
             raise translated from error
@@ -545,12 +545,12 @@ class FlowModel(keras.Model):
         The file is written under a temporary name beside `filepath` and then
         renamed, so that an interruption leaves an earlier file whole.
         """
-        with files.replacing(filepath) as temporary:
+        with _files.replacing(filepath) as temporary:
             super().save(temporary, *args, **kwargs)
 
     def save_weights(self, filepath, *args, **kwargs):
         """Saves as `keras.Model.save_weights`, but never a part of a file."""
-        with files.replacing(filepath) as temporary:
+        with _files.replacing(filepath) as temporary:
             super().save_weights(temporary, *args, **kwargs)
 
     def export(self, filepath, format=export.FORMAT):
@@ -591,8 +591,8 @@ class FlowModel(keras.Model):
             ValueError: for another format, or if parts of nested events would
                 share their names.
         """
-        checks.choice("format", format, (export.FORMAT,))
-        with files.new_folder(filepath) as temporary:
+        _checks.choice("format", format, (export.FORMAT,))
+        with _files.new_folder(filepath) as temporary:
             export.write(temporary, self.exported_functions())
 
     def exported_functions(self):
@@ -632,11 +632,11 @@ class FlowModel(keras.Model):
             ValueError: if the file is missing, damaged, of another
                 distribution or of a later format; the weights stay as they are.
         """
-        file_format.check_file(filepath)
+        saving.check_file(filepath)
         try:
             super().load_weights(filepath, *args, **kwargs)
         except OSError as error:
-            raise file_format.damaged_file(filepath, error) from error
+            raise saving.damaged_file(filepath, error) from error
 
     def get_config(self):
         raise NotImplementedError(
@@ -647,10 +647,10 @@ class FlowModel(keras.Model):
         )
 
     def save_own_variables(self, store):
-        file_format.write(store, self.named_variables)
+        saving.write(store, self.named_variables)
 
     def load_own_variables(self, store):
-        file_format.read(store, self.named_variables)
+        saving.read(store, self.named_variables)
 
     def _distribution_log_prob(self, x, conditioning=None, **noise):
         kwargs = self._conditioning_kwargs(conditioning)
@@ -714,7 +714,7 @@ def _variables_hang_from(distribution):
     """Whether it is known without a call of the density, as of a `Glow`."""
     if isinstance(distribution, dequantized.Dequantized):
         noise = distribution.dequantizer
-        if not (noise is None or isinstance(noise, dequantizer.Dequantizer)):
+        if not (noise is None or isinstance(noise, noise_flow.Dequantizer)):
             return False
         distribution = distribution.distribution
     return isinstance(distribution, _TRANSFORMED) and isinstance(

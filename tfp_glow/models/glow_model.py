@@ -9,16 +9,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfp_glow import checks
-from tfp_glow import dequantized
-from tfp_glow import dequantizer as dequantizer_
-from tfp_glow import distributions
+from tfp_glow import _checks
+from tfp_glow import _tf
 from tfp_glow import networks
-from tfp_glow import tracing
 from tfp_glow.bijectors import precision
+from tfp_glow.distributions import dequantized
+from tfp_glow.distributions import flows
+from tfp_glow.distributions import noise_flow as dequantizer_
 from tfp_glow.models import export
-from tfp_glow.models import file_format
 from tfp_glow.models import flow_model
+from tfp_glow.models import saving
 
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
@@ -97,7 +97,7 @@ class GlowModel(flow_model.FlowModel):
         Raises:
             ValueError: if an argument is not as described.
         """
-        checks.choice("dequantizer", dequantizer, ("uniform", "learned"))
+        _checks.choice("dequantizer", dequantizer, ("uniform", "learned"))
         _check_classes(
             num_classes, conditioning_size, classifier_weight, conditioned
         )
@@ -129,7 +129,7 @@ class GlowModel(flow_model.FlowModel):
             initialization=initialization,
             gradient=gradient,
         )
-        flow = distributions.glow_distribution(
+        flow = flows.glow_distribution(
             **dict(
                 flow_config, conditioning_size=num_classes or conditioning_size
             ),
@@ -177,7 +177,7 @@ class GlowModel(flow_model.FlowModel):
         self._compiled_generate = self._compiled(_generate)
 
     def _compiled(self, function):
-        return tracing.compiled(
+        return _tf.compiled(
             functools.partial(self._of_flow, function, self.distribution)
         )
 
@@ -195,7 +195,7 @@ class GlowModel(flow_model.FlowModel):
         if isinstance(config["network"], keras.layers.Layer):
             config["network"] = keras.layers.serialize(config["network"])
         return {
-            file_format.KEY: file_format.VERSION,
+            saving.KEY: saving.VERSION,
             "name": self.name,
             "trainable": self.trainable,
             **config,
@@ -204,8 +204,8 @@ class GlowModel(flow_model.FlowModel):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
-        version = config.pop(file_format.KEY, 1)
-        file_format.check_version(version)
+        version = config.pop(saving.KEY, 1)
+        saving.check_version(version)
         if version == 1 and config.pop("additive", False):
             config["coupling"] = "additive"
         if isinstance(config.get("network"), dict):
@@ -352,7 +352,7 @@ class GlowModel(flow_model.FlowModel):
             `decode(encode(images))` is `images` up to rounding errors.
         """
         latents = tf.cast(latents, tf.float64)
-        checks.channels(self.glow, latents, self.event_size)
+        _checks.channels(self.glow, latents, self.event_size)
         self._batches.check_conditioning(conditioning, len(latents))
         return self._compiled_decode(latents, *self._given(conditioning))
 
@@ -376,7 +376,7 @@ class GlowModel(flow_model.FlowModel):
 
     def sample_values(self, n, temperature=1.0, conditioning=None, seed=None):
         """What `sample` quantises: float32, data lie in `[-1/2, 1/2)`."""
-        checks.positive_integer(n=n)
+        _checks.positive_integer(n=n)
         num_levels = self.glow.num_levels
         temperatures = np.asarray(temperature, np.float32)
         if temperatures.shape not in ((), (num_levels,)) or not np.all(

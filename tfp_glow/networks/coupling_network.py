@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfp_glow import checks
+from tfp_glow import _checks
 from tfp_glow.networks import bounds
 from tfp_glow.networks import conditioning as conditioning_
 from tfp_glow.networks import scaled_linear
@@ -77,7 +77,7 @@ class CouplingNetwork(keras.layers.Layer):
             ValueError: if a bound is not positive.
         """
         super().__init__(autocast=False, **kwargs)
-        checks.positive_integer(
+        _checks.positive_integer(
             num_outputs=num_outputs, num_filters=num_filters
         )
         bounds.check_bounds(input_bound=input_bound, output_bound=output_bound)
@@ -115,7 +115,7 @@ class CouplingNetwork(keras.layers.Layer):
 
         self.conditioning = None
         if conditioning_size is not None:
-            checks.positive_integer(conditioning_size=conditioning_size)
+            _checks.positive_integer(conditioning_size=conditioning_size)
             self.conditioning = conditioning_.ConditioningLinear(
                 num_filters,
                 kernel_initializer=keras.initializers.RandomNormal(

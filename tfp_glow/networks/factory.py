@@ -6,7 +6,7 @@ import math
 
 import keras
 
-from tfp_glow import checks
+from tfp_glow import _checks
 from tfp_glow.networks import coupling_network
 from tfp_glow.networks import gated
 from tfp_glow.networks import layer_network
@@ -17,7 +17,7 @@ NETWORKS = ("paper", "gated", "attention")
 def check_network(network):
     """Raises `ValueError` unless `network` is a name or a Keras layer."""
     if not isinstance(network, keras.layers.Layer):
-        checks.choice("network", network, NETWORKS)
+        _checks.choice("network", network, NETWORKS)
 
 
 def make_network(

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfp_glow import checks
+from tfp_glow import _checks
 from tfp_glow.networks import scaled_linear
 
 
@@ -38,7 +38,7 @@ class FeatureNetwork(keras.layers.Layer):
             ValueError: if `num_filters` is no positive integer.
         """
         super().__init__(autocast=False, **kwargs)
-        checks.positive_integer(num_filters=num_filters)
+        _checks.positive_integer(num_filters=num_filters)
         self.num_filters = num_filters
         self.edge_padding = edge_padding
         self.seed = seed

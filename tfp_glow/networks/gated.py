@@ -5,7 +5,7 @@
 import keras
 from keras import ops
 
-from tfp_glow import checks
+from tfp_glow import _checks
 
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
@@ -49,7 +49,7 @@ class GatedResidual(keras.layers.Layer):
             ValueError: if an argument is not as described.
         """
         super().__init__(**kwargs)
-        checks.positive_integer(num_filters=num_filters, num_blocks=num_blocks)
+        _checks.positive_integer(num_filters=num_filters, num_blocks=num_blocks)
         if num_heads and (kernel_size is None or num_filters % num_heads):
             raise ValueError(
                 "Invalid value received for argument `num_heads`. Expected 0, "

@@ -8,7 +8,7 @@ import random
 import keras
 import tensorflow as tf
 
-from tfp_glow import checks
+from tfp_glow import _checks
 from tfp_glow.networks import bounds
 from tfp_glow.networks import conditioning as conditioning_
 from tfp_glow.networks import scaled_linear
@@ -72,7 +72,7 @@ class LayerNetwork(keras.layers.Layer):
             )
         kwargs["dtype"] = layer.dtype_policy
         super().__init__(autocast=False, **kwargs)
-        checks.positive_integer(num_outputs=num_outputs)
+        _checks.positive_integer(num_outputs=num_outputs)
         bounds.check_bounds(input_bound=input_bound, output_bound=output_bound)
         self.num_outputs = num_outputs
         self.spatial_shape = tuple(spatial_shape)

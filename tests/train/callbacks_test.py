@@ -1,0 +1,346 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of `tfp_glow.callbacks`."""
+
+import types
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tfp_glow as tfg
+from tfp_glow.train import callbacks
+from tfp_glow.train import plots
+
+
+class Clockwork:
+    """A clock that stands still unless a batch makes it tick."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clockwork()
+    monkeypatch.setattr(callbacks, "time", clock)
+    return clock
+
+
+@pytest.fixture(scope="module")
+def model():
+    """A model of one weight, of which training is quick."""
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.zeros([1, 1]), np.zeros([1, 1]), verbose=0)
+    return model
+
+
+def fit(model, *added, epochs=1, clock=None, seconds_per_batch=0.0):
+    """Trains on 8 batches an epoch; returns how many batches were done."""
+    batches = []
+
+    def end_batch(batch, logs):
+        batches.append(batch)
+        if clock is not None:
+            clock.now += seconds_per_batch
+
+    tick = keras.callbacks.LambdaCallback(on_train_batch_end=end_batch)
+    x = np.zeros([8, 1])
+    model.fit(
+        x,
+        x,
+        batch_size=1,
+        epochs=epochs,
+        verbose=0,
+        callbacks=[tick, *added],
+    )
+    return len(batches)
+
+
+# StopAfter.
+
+
+@pytest.mark.parametrize(
+    ("seconds", "already_spent", "batches"),
+    [(5.0, 0.0, 5), (4.5, 0.0, 5), (5.0, 3.0, 2), (5.0, 9.0, 1), (0.0, 0.0, 1)],
+)
+def test_training_stops_after_the_batch_in_which_time_is_up(
+    model, clock, seconds, already_spent, batches
+):
+    stop = callbacks.StopAfter(seconds, already_spent)
+    done = fit(model, stop, epochs=3, clock=clock, seconds_per_batch=1.0)
+    assert done == batches
+
+
+def test_training_that_is_done_in_time_is_not_stopped(model, clock):
+    stop = callbacks.StopAfter(24.5)
+    done = fit(model, stop, epochs=3, clock=clock, seconds_per_batch=1.0)
+    assert done == 24
+
+
+def test_time_starts_with_training(model, clock):
+    stop = callbacks.StopAfter(5.0)
+    clock.now += 100.0
+    for _ in range(2):
+        done = fit(model, stop, clock=clock, seconds_per_batch=1.0)
+        assert done == 5
+
+
+# Clock.
+
+
+def test_clock_adds_steps_and_seconds_to_the_logs(model, clock):
+    model.optimizer.iterations.assign(100)
+    seen = []
+    see = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(
+            (logs["step"], logs["seconds"])
+        )
+    )
+    ours = callbacks.Clock(already_spent=60.0)
+    fit(model, ours, see, epochs=2, clock=clock, seconds_per_batch=0.25)
+    assert seen == [(108, 62.0), (116, 64.0)]
+
+
+# SwapEMAWeights.
+
+
+def test_averaged_weights_are_swapped_exactly():
+    model = keras.Sequential([keras.layers.Dense(3)])
+    model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9))
+    model.build((None, 2))
+    model.optimizer.build(model.trainable_variables)
+    generator = np.random.default_rng(0)
+    weights, averages = (
+        [generator.standard_normal(v.shape).astype("float32") for v in values]
+        for values in (model.weights, model.weights)
+    )
+    stored = model.optimizer._model_variables_moving_average
+    for i, average in enumerate(averages):
+        model.weights[i].assign(weights[i])
+        stored[i].assign(1e6 * average)  # Sums would lose the weights.
+    swap = callbacks.SwapEMAWeights(swap_on_epoch=True)
+    swap.set_model(model)
+    swap.on_test_begin()
+    for i, average in enumerate(averages):
+        np.testing.assert_array_equal(model.weights[i], 1e6 * average)
+        np.testing.assert_array_equal(stored[i], weights[i])
+    swap.on_test_end()
+    for i, average in enumerate(averages):
+        np.testing.assert_array_equal(model.weights[i], weights[i])
+        np.testing.assert_array_equal(stored[i], 1e6 * average)
+
+
+# WithAveragedWeights.
+
+
+def test_averaged_weights_are_seen_inside_and_the_weights_after():
+    model = keras.Sequential([keras.layers.Dense(1, use_bias=False)])
+    model.compile(
+        keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=0.5), "mse"
+    )
+    model.build((None, 1))
+    model.averaged_weights = types.MethodType(
+        tfg.FlowModel.averaged_weights, model
+    )
+    seen = {"inside": [], "after": []}
+
+    def see(name):
+        return keras.callbacks.LambdaCallback(
+            on_epoch_end=lambda epoch, logs: seen[name].append(
+                float(model.weights[0].numpy()[0, 0])
+            )
+        )
+
+    x = np.ones([1, 1])
+    model.layers[0].kernel.assign([[1.0]])
+    inner = callbacks.WithAveragedWeights([see("inside")])
+    model.fit(x, 2 * x, epochs=3, verbose=0, callbacks=[inner, see("after")])
+    # A step of rate 1 goes to the other side of 2, as far as before.
+    assert seen["after"] == [3.0, 1.0, 3.0]
+    assert seen["inside"] == [3.0, 2.0, 2.5]
+
+
+# EarlyStopping.
+
+
+def stopped_epochs(values, patience, history=()):
+    """The epochs after which training is to stop."""
+    stopping = callbacks.EarlyStopping(
+        "loss", history, mode="min", patience=patience
+    )
+    stopping.set_model(types.SimpleNamespace(stop_training=False))
+    stopping.on_train_begin()
+    stopped = []
+    for epoch, value in enumerate(values, start=len(history)):
+        stopping.model.stop_training = False
+        stopping.on_epoch_end(epoch, {"loss": value})
+        if stopping.model.stop_training:
+            stopped.append(epoch)
+    return stopped
+
+
+@pytest.mark.parametrize("patience", [0, 1, 2, 5])
+def test_patience_goes_on_from_the_epochs_of_another_process(patience):
+    values = np.random.default_rng(patience).integers(0, 99, 20) / 8.0
+    expected = stopped_epochs(values, patience)
+    assert 0 < len(expected) < 20
+    for cut in range(1, 20):
+        resumed = stopped_epochs(values[cut:], patience, values[:cut].tolist())
+        assert resumed == [epoch for epoch in expected if epoch >= cut]
+
+
+def test_a_history_says_whether_training_is_to_stop_now():
+    for history, expected in {
+        (3.0, 2.0, 2.5, 2.0): True,
+        (3.0, 2.0, 2.5, 1.0): False,
+        (3.0, 2.0, 2.5): False,
+    }.items():
+        stopping = callbacks.EarlyStopping(
+            "loss", history, mode="min", patience=2
+        )
+        stopping.set_model(types.SimpleNamespace(stop_training=False))
+        stopping.on_train_begin()
+        assert stopping.model.stop_training == expected
+
+
+# PrintProgress.
+
+
+def progress(rows, **kwargs):
+    """Runs the callback over the logs of some epochs."""
+    callback = callbacks.PrintProgress(**kwargs)
+    callback.on_train_begin()
+    for epoch, logs in enumerate(rows):
+        callback.on_epoch_end(epoch, logs)
+    callback.on_train_end()
+
+
+def row(seconds, train, validation, step=10):
+    return {
+        "seconds": seconds,
+        "step": step,
+        "bits_per_dim": train,
+        "val_bits_per_dim": validation,
+    }
+
+
+def test_a_line_of_progress_has_all_that_matters(capsys):
+    progress([row(61.9, 3.25, 3.5, step=1234)])
+    assert capsys.readouterr().out == (
+        "epoch    1  step   1234    1:01  bits/dim: train 3.250  "
+        "validation 3.500  best 3.500\n"
+    )
+
+
+def test_best_is_the_lowest_validation_so_far(capsys):
+    rows = [row(10, 3, 3.5), row(20, 3, 3.25), row(30, 3, 4.0)]
+    progress(rows)
+    lines = capsys.readouterr().out.splitlines()
+    best = [line.split("best ")[1] for line in lines]
+    assert best == ["3.500", "3.250", "3.250"]
+
+
+def test_best_goes_on_from_earlier_epochs(capsys):
+    progress([row(10, 3, 3.5)], best=3.25)
+    assert "validation 3.500  best 3.250" in capsys.readouterr().out
+
+
+def test_lines_are_some_seconds_apart_and_the_last_is_printed(capsys):
+    progress([row(t, 3, 3) for t in (1, 2, 5.9, 6, 7, 12, 13)], interval=5.0)
+    lines = capsys.readouterr().out.splitlines()
+    assert [int(line[5:10]) for line in lines] == [1, 4, 6, 7]
+
+
+def test_the_last_line_is_printed_once(capsys):
+    progress([row(1, 3, 3), row(10, 3, 3)], interval=5.0)
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_training_without_epochs_prints_nothing(capsys):
+    progress([])
+    assert capsys.readouterr().out == ""
+
+
+def test_progress_without_validation_is_printed(capsys):
+    logs = row(1, 3.0, 0.0)
+    del logs["val_bits_per_dim"]
+    progress([logs])
+    assert "train 3.000  validation nan" in capsys.readouterr().out
+
+
+# SampleGrid.
+
+
+@pytest.fixture(scope="module")
+def glow():
+    return tfg.GlowModel(
+        [4, 4, 1], num_levels=1, num_steps=1, num_filters=4, bins=17, seed=0
+    )
+
+
+def sampled_grids(glow, log_dir, steps, **kwargs):
+    """Runs the callback over epochs; returns the pictures in its file."""
+    callback = callbacks.SampleGrid(str(log_dir), **kwargs)
+    iterations = tf.Variable(0, dtype=tf.int64)
+    optimizer = types.SimpleNamespace(iterations=iterations)
+    callback.set_model(
+        types.SimpleNamespace(
+            sample=glow.sample, bins=glow.bins, optimizer=optimizer
+        )
+    )
+    callback.on_train_begin()
+    for epoch, step in enumerate(steps):
+        iterations.assign(step)
+        callback.on_epoch_end(epoch)
+    callback.on_train_end()
+    (path,) = log_dir.iterdir()
+    grids = []
+    for event in tf.compat.v1.train.summary_iterator(str(path)):
+        for value in event.summary.value:
+            assert value.tag == "samples"
+            picture = tf.make_ndarray(value.tensor)[2]
+            grids.append((event.step, tf.io.decode_png(picture).numpy()))
+    return grids
+
+
+def test_a_grid_of_samples_is_written_for_tensorboard(glow, tmp_path):
+    grids = sampled_grids(glow, tmp_path, steps=[7, 14], num=4)
+    assert [step for step, _ in grids] == [7, 14]
+    expected = plots.image_grid(glow.sample(4, 0.7, seed=0), bins=17)
+    assert expected.shape == (11, 11, 3)
+    for _, grid in grids:
+        np.testing.assert_array_equal(grid, expected)
+
+
+def test_grids_are_written_as_often_as_asked(glow, tmp_path):
+    steps = [1, 2, 3, 4, 5]
+    grids = sampled_grids(glow, tmp_path, steps, num=1, every=2, seed=3)
+    assert [step for step, _ in grids] == [1, 3, 5]
+    expected = plots.image_grid(glow.sample(1, 0.7, seed=3), bins=17)
+    np.testing.assert_array_equal(grids[0][1], expected)
+
+
+def test_the_images_of_a_grid_are_given_their_conditioning(tmp_path):
+    asked = []
+
+    def sample(n, *, conditioning, **kwargs):
+        asked.append(conditioning)
+        return np.zeros([n, 4, 4, 1])
+
+    model = types.SimpleNamespace(sample=sample, bins=17)
+    sampled_grids(model, tmp_path, steps=[1], num=3, conditioning=[0, 1, 0])
+    assert asked == [[0, 1, 0]]
+
+
+def test_the_temperature_of_a_grid_is_that_asked_for(glow, tmp_path):
+    ((_, grid),) = sampled_grids(
+        glow, tmp_path, [1], num=4, temperature=0.0, seed=1
+    )
+    expected = plots.image_grid(glow.sample(4, 0.0), bins=17)
+    np.testing.assert_array_equal(grid, expected)

@@ -1,0 +1,163 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of `tfp_glow.recipe`."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+
+import tfp_glow as tfg
+from tfp_glow.train import recipe
+from tfp_glow.train import training
+
+STEPS = np.array([0, 1, 2, 3, 4, 5, 7, 12, 13, 20, 10**6])
+
+
+def rates(optimizer):
+    found = []
+    for step in STEPS:
+        optimizer.iterations.assign(step)
+        found.append(float(optimizer.learning_rate))
+    return found
+
+
+def expected_rates(decay, total_steps=None):
+    """Those of a rate of 0.01 after 4 steps of warm-up."""
+    rate = np.minimum(STEPS / 4, 1.0)
+    if decay == "cosine":
+        done = np.clip((STEPS - 4) / (total_steps - 4), 0.0, 1.0)
+        rate *= (1 + np.cos(np.pi * done)) / 2
+    return 0.01 * rate
+
+
+@pytest.mark.parametrize("optimizer", recipe.OPTIMIZERS)
+@pytest.mark.parametrize(
+    ("decay", "total_steps"), [("constant", None), ("cosine", 13)]
+)
+def test_the_rate_rises_linearly_and_then_decays_also_when_loaded(
+    optimizer, decay, total_steps
+):
+    made = recipe.make_optimizer(
+        optimizer, 0.01, 4, decay=decay, total_steps=total_steps
+    )
+    loaded = keras.optimizers.deserialize(keras.optimizers.serialize(made))
+    assert type(loaded) is recipe.OPTIMIZERS[optimizer]
+    for one in (made, loaded):
+        np.testing.assert_allclose(
+            rates(one), expected_rates(decay, total_steps), atol=1e-9
+        )
+
+
+def test_without_a_warm_up_the_first_step_has_the_whole_rate():
+    assert rates(recipe.make_optimizer("adam", 0.01, 0)) == pytest.approx(
+        [0.01] * len(STEPS)
+    )
+
+
+def test_the_default_is_the_optimizer_of_earlier_versions():
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=1,
+        alpha=1.0,
+        warmup_target=2e-3,
+        warmup_steps=100,
+    )
+    earlier = keras.optimizers.Adam(
+        schedule, global_clipnorm=100.0, use_ema=True, ema_momentum=0.99
+    )
+    made = recipe.make_optimizer()
+    assert type(made) is keras.optimizers.Adam
+    ours, theirs = made.get_config(), earlier.get_config()
+    del ours["name"], theirs["name"]
+    assert ours == theirs
+
+
+def test_a_run_without_flags_has_the_defaults():
+    parameters = inspect.signature(recipe.make_optimizer).parameters
+    for name, parameter in parameters.items():
+        if name != "total_steps":
+            assert training.SETTINGS[name].default == parameter.default, name
+
+
+@pytest.mark.parametrize(("clipnorm", "length"), [(100.0, 100.0), (0.0, 500.0)])
+@pytest.mark.parametrize("optimizer", recipe.OPTIMIZERS)
+def test_the_whole_gradient_is_clipped(optimizer, clipnorm, length):
+    made = recipe.make_optimizer(optimizer, clipnorm=clipnorm)
+    weights = [keras.Variable([0.0]), keras.Variable([0.0, 0.0])]
+    made.build(weights)
+    made.apply([np.float32([300.0]), np.float32([0.0, 400.0])])
+    momenta = np.concatenate(
+        [v.numpy() for v in made.variables if "momentum" in v.path]
+    )
+    assert np.linalg.norm(momenta) == pytest.approx(0.1 * length)
+    assert momenta[0] / momenta[2] == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize("ema", [0.9, 0.0])
+def test_the_average_has_the_momentum_asked_for(ema):
+    optimizer = recipe.make_optimizer(
+        learning_rate=0.1, warmup_steps=0, ema=ema
+    )
+    weight = keras.Variable([1.0])
+    optimizer.build([weight])
+    (average,) = optimizer._model_variables_moving_average
+    expected = None
+    for _ in range(4):
+        optimizer.apply([np.float32([1.0])])
+        value = weight.numpy()
+        expected = value if expected is None else expected
+        expected = ema * expected + (1 - ema) * value
+        np.testing.assert_allclose(average, expected, rtol=1e-6)
+    assert (average.numpy() == weight.numpy()) == (ema == 0)
+
+
+def test_a_model_that_is_loaded_goes_on_with_its_recipe(tmp_path):
+    images = np.random.default_rng(0).integers(0, 16, [32, 4, 4, 1], np.uint8)
+
+    def fit(model, epochs):
+        model.fit(images, epochs=epochs, batch_size=8, shuffle=False, verbose=0)
+
+    model = tfg.GlowModel([4, 4, 1], 1, 1, 4, bins=16, seed=5)
+    model.compile(
+        recipe.make_optimizer(
+            "adamax", 1e-2, 3, "cosine", total_steps=12, clipnorm=1.0
+        )
+    )
+    fit(model, epochs=1)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    for part in (model, loaded):
+        fit(part, epochs=3)
+    for ours, theirs in zip(
+        [*loaded.weights, *loaded.optimizer.variables],
+        [*model.weights, *model.optimizer.variables],
+        strict=True,
+    ):
+        np.testing.assert_array_equal(ours, theirs, err_msg=ours.path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"optimizer": "adamx"}, "`optimizer`.*Did you mean 'adamax'"),
+        ({"decay": "cosin"}, "`decay`.*Did you mean 'cosine'"),
+        ({"learning_rate": -1e-3}, r"`learning_rate`.*\[0, inf\)"),
+        ({"learning_rate": float("nan")}, "`learning_rate`.*nan"),
+        ({"learning_rate": float("inf")}, "`learning_rate`.*inf"),
+        ({"warmup_steps": -1}, "`warmup_steps`.*non-negative integer"),
+        ({"warmup_steps": 0.5}, "`warmup_steps`.*non-negative integer"),
+        ({"beta_2": 1.0}, r"`beta_2`.*\[0, 1.0\)"),
+        ({"clipnorm": -1.0}, "`clipnorm`"),
+        ({"ema": 1.0}, "`ema`"),
+        ({"decay": "cosine"}, "`total_steps`.*above warmup_steps=100.*None"),
+        (
+            {"decay": "cosine", "total_steps": 100},
+            "`total_steps`.*above warmup_steps=100.*100",
+        ),
+    ],
+)
+def test_an_invalid_argument_is_an_error(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        recipe.make_optimizer(**wrong)

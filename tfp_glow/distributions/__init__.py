@@ -1,0 +1,17 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Distributions: flows, integer images, toy densities and baselines."""
+
+from tfp_glow.distributions.dequantized import Dequantized
+from tfp_glow.distributions.flows import glow_distribution
+from tfp_glow.distributions.noise_flow import Dequantizer
+from tfp_glow.distributions.units import bits_per_dim
+from tfp_glow.distributions.vectors import vector_flow
+
+__all__ = [
+    "Dequantized",
+    "Dequantizer",
+    "bits_per_dim",
+    "glow_distribution",
+    "vector_flow",
+]

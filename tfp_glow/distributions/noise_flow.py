@@ -1,0 +1,245 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Dequantizer: noise within grey levels that learns from the image."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfp_glow import _checks
+from tfp_glow import _tf
+from tfp_glow import networks
+from tfp_glow.bijectors import glow_levels
+from tfp_glow.bijectors import glow_steps
+from tfp_glow.bijectors import joint
+from tfp_glow.bijectors import repeated
+from tfp_glow.bijectors import squeeze
+
+tfb = tfp.bijectors
+
+
+class Dequantizer(tf.Module):
+    """A flow that makes dequantisation noise of uniform noise, by images.
+
+    ```none
+    e = quantile(v)                            v ~ U(0, 1)**D
+    z = unsqueeze(flow(squeeze(e); features((x + 1/2) / bins - 1/2)))
+    u = cdf(z)
+    log q(u | x) = log n(e) - log|det dz/de| - log n(z)
+    ```
+
+    where `n`, `cdf` and `quantile` are those of the standard normal. Called on
+    integer images `x` it returns the bijector from `v` to `u`, as `Dequantized`
+    wants it. While `flow` is a rotation, as what `trainable` makes is at first,
+    the noise is exactly uniform: learning starts at uniform dequantisation.
+
+    | | shape |
+    |---|---|
+    | images, `u`, `v` | `[..., H, W, C]` |
+    | `flow`'s input and output | `[..., H / f, W / f, f**2 C]`, `f = factor` |
+    | input of `features` | `[N, H / f, W / f, f**2 C]`, values of variance about 1 |
+
+    Example:
+
+    ```python
+    flow = tfg.glow_distribution([8, 8, 3], num_levels=2, num_steps=4)
+    images = tfg.Dequantized(
+        flow, bins=256, dequantizer=tfg.Dequantizer.trainable([8, 8, 3])
+    )
+    model = tfg.FlowModel(images)  # `fit` trains both.
+    ```
+
+    References:
+        Ho et al., Flow++, 2019, section 3.1; its flow is of mixtures of
+        logistics, and its last function the logistic one.
+    """
+
+    def __init__(self, flow, features, bins, factor=1, name="dequantizer"):
+        """Makes the dequantizer of its parts.
+
+        Args:
+            flow: `tfb.Bijector`, from noise to noise, whose methods take the
+                keyword argument `conditioning`, features with the leading dimensions of
+                noise made one.
+            features: callable from batches of images to features, a Keras
+                layer or not.
+            bins: `int`, number of grey levels.
+            factor: `int` that divides `H` and `W`, the side of the blocks of
+                pixels that are made channels.
+            name: `str`.
+        """
+        super().__init__(name=name)
+        _checks.positive_integer(bins=bins)
+        self._flow = flow
+        self._features = features
+        self._bins = bins
+        self._squeeze = squeeze.Squeeze(factor)
+        # `tf.Module` does not see those of Keras layers.
+        if isinstance(features, keras.layers.Layer):
+            self._feature_variables = [w.value for w in features.weights]
+
+    @classmethod
+    def trainable(
+        cls,
+        image_shape,
+        bins=256,
+        num_steps=4,
+        num_filters=32,
+        seed=None,
+        dtype=tf.float32,
+        network_dtype=None,
+        gradient="invert",
+        validate_args=False,
+        name="dequantizer",
+    ):
+        """Makes a dequantizer with fresh variables, uniform at first.
+
+        Its flow is of steps of a 1x1 convolution and an affine coupling, whose
+        network also sees features of the image. Images whose height or width
+        is odd are not squeezed, and their couplings are of a checkerboard.
+
+        Args:
+            image_shape: `(H, W, C)`.
+            bins: `int`, number of grey levels.
+            num_steps: positive `int`.
+            num_filters: positive `int`, number of features of the image, and
+                width of all networks.
+            seed: `int` or `None`; the same seed gives the same variables.
+            dtype: floating dtype, that of the distribution.
+            network_dtype: dtype or Keras dtype policy of the networks alone;
+                by default `dtype`.
+            gradient: `"store"`, `"recompute"` or `"invert"`; see `Repeated`.
+            validate_args: `bool`; if true, values that are not finite raise
+                `tf.errors.InvalidArgumentError` and name the step.
+            name: `str`.
+
+        Returns:
+            A `Dequantizer`.
+
+        Raises:
+            ValueError: if an argument is not as described.
+        """
+        _checks.positive_integer(num_steps=num_steps, num_filters=num_filters)
+        _checks.choice("gradient", gradient, repeated.GRADIENTS)
+        height, width, channels = glow_levels.checked_image_shape(
+            image_shape, num_levels=0
+        )
+        factor = 2 if height % 2 == width % 2 == 0 else 1
+        inner_shape = (height // factor, width // factor, channels * factor**2)
+        network_dtype = network_dtype or tf.as_dtype(dtype).name
+        with tf.name_scope(name):
+            features = networks.FeatureNetwork(
+                num_filters, seed=seed, dtype=network_dtype, name="features"
+            )
+            features.build((None, *inner_shape))
+            flow = glow_steps.make_steps(
+                inner_shape,
+                num_steps=num_steps,
+                num_filters=num_filters,
+                seed=np.random.SeedSequence(seed),
+                dtype=dtype,
+                permutation="learned",
+                coupling="affine",
+                scale="bounded_exp",  # 1 at first: the steps are rotations.
+                mask="channel" if factor > 1 else "checkerboard",
+                network="paper",
+                initialization="normalize",
+                network_arguments=dict(
+                    dtype=network_dtype, conditioning_size=num_filters
+                ),
+            ).copy(
+                gradient=gradient,
+                validate_args=validate_args,
+                name="dequantizer",
+            )
+        return cls(flow, features, bins, factor, name=name)
+
+    @property
+    def flow(self):
+        """The bijector of normal noise."""
+        return self._flow
+
+    @property
+    def features(self):
+        """The callable that gives features of images."""
+        return self._features
+
+    @property
+    def bins(self):
+        """Number of grey levels."""
+        return self._bins
+
+    def with_gradient(self, gradient):
+        """A dequantizer that shares the variables of this one.
+
+        Args:
+            gradient: `"store"`, `"recompute"` or `"invert"`.
+
+        Returns:
+            A `Dequantizer` of the same numbers.
+        """
+        return Dequantizer(
+            self.flow.copy(gradient=gradient),
+            self.features,
+            self.bins,
+            self._squeeze.factor,
+            name=self.name,
+        )
+
+    def __call__(self, images):
+        """The bijector from uniform noise in (0, 1) to the noise of images.
+
+        Args:
+            images: integer `Tensor` `[..., H, W, C]`.
+
+        Returns:
+            A `tfb.Bijector` of `[..., H, W, C]`.
+        """
+        images = tf.cast(images, self.flow.dtype)
+        # Uniform grey levels have a variance of 1 in these units.
+        values = ((images + 0.5) / self.bins - 0.5) * 12.0**0.5
+        values = _tf.flatten_batch(self._squeeze.forward(values), 3)
+        features = self.features(values)
+        return tfb.Chain(
+            [
+                tfb.NormalCDF(),
+                tfb.Invert(self._squeeze),
+                _Given(self.flow, {"conditioning": features}),
+                self._squeeze,
+                tfb.Invert(tfb.NormalCDF()),
+            ],
+            name=self.name,
+        )
+
+
+class _Given(joint.OneEvaluation):
+    """A bijector with the keyword arguments of its methods."""
+
+    def __init__(self, bijector, kwargs):
+        parameters = dict(locals())
+        self._bijector = bijector
+        self._kwargs = kwargs
+        super().__init__(
+            forward_min_event_ndims=bijector.forward_min_event_ndims,
+            inverse_min_event_ndims=bijector.inverse_min_event_ndims,
+            dtype=bijector.dtype,
+            parameters=parameters,
+            name="given",
+        )
+
+    @classmethod
+    def _parameter_properties(cls, dtype):
+        return dict()
+
+    def _forward_and_log_det(self, x):
+        y = self._bijector.forward(x, **self._kwargs)
+        return y, self._bijector.forward_log_det_jacobian(
+            x, event_ndims=self.forward_min_event_ndims, **self._kwargs
+        )
+
+    def _inverse_and_log_det(self, y):
+        x = self._bijector.inverse(y, **self._kwargs)
+        return x, self._bijector.inverse_log_det_jacobian(
+            y, event_ndims=self.inverse_min_event_ndims, **self._kwargs
+        )

@@ -1,0 +1,18 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Units of log-probabilities."""
+
+import math
+
+
+def bits_per_dim(log_prob, event_size):
+    """Converts log-probabilities to bits per dimension.
+
+    Args:
+        log_prob: floating `Tensor`, natural logarithms.
+        event_size: `int`, number of dimensions of an event.
+
+    Returns:
+        `-log_prob / (event_size * ln 2)`, of the shape of `log_prob`.
+    """
+    return -log_prob / (event_size * math.log(2.0))

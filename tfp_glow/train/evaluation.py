@@ -1,0 +1,235 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""What a trained Glow is worth: likelihood, reconstructions and samples."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from tfp_glow import _checks
+from tfp_glow import _tf
+from tfp_glow.distributions import baselines
+from tfp_glow.distributions import units
+from tfp_glow.train import training
+
+_SAMPLES_AT_A_TIME = 125
+
+
+def evaluate(
+    model,
+    images,
+    training_images,
+    num_draws=4,
+    num_samples=1000,
+    num_noise_samples=None,
+    labels=None,
+    training_labels=None,
+):
+    """Measures a model on images that it has not seen, beside baselines.
+
+    Args:
+        model: `GlowModel`.
+        images: integer array `[N, H, W, C]`.
+        training_images: integer array, to fit the baselines to.
+        num_draws: `int`, draws of the dequantisation noise, over which the
+            log-probability is averaged; the result remains a bound.
+        num_samples: `int`, samples at temperature 1 to check.
+        num_noise_samples: `int`, of the noise in one draw of the bound, which
+            more of them tighten, see `Dequantized`; the model's by default.
+        labels, training_labels: integer arrays `[N]` if the model is of
+            classes.
+
+    Returns:
+        Dictionary of plain values:
+
+        - `num_images`, `image_shape`, `bins`,
+        - `bits_per_dim` (an upper bound) and its `standard_error` over images,
+          given the labels if there are any,
+        - `num_noise_samples` of that bound,
+        - `baselines`: name to `bits_per_dim` and `standard_error`; a baseline
+          that the images are too large for is left out,
+        - `reconstruction_error`: largest |x - decode(encode(x))|, in grey
+          levels,
+        - `samples`: `num`, `temperature`, `share_not_finite` of the values
+          and `largest_excursion` of the finite ones, where 1 is the edge of
+          the range of grey levels and 2 is twice as far from its middle,
+        - of a model of classes, `marginal`: `bits_per_dim` and its
+          `standard_error` where the class is not given but summed over, each as
+          likely as it is frequent in training; from one draw of the noise,
+        - `accuracy`: the share of the images whose class is found, `bayes_rule`
+          by the largest term of that sum, `classifier` by the model's
+          classifier, if it has one.
+    """
+    check_counts(num_draws, num_samples, num_noise_samples)
+    examples = [images] if labels is None else [images, labels]
+    log_prob = model.log_prob
+    if num_noise_samples is not None:
+        log_prob = _log_prob(model, num_noise_samples)
+    draws = [
+        _in_batches(log_prob, *examples, seed=seed) for seed in range(num_draws)
+    ]
+    bits = units.bits_per_dim(np.mean(draws, axis=0), model.event_size)
+    rows = {}
+    for name, make in baselines.BASELINES.items():
+        if make is baselines.gaussian and (
+            model.event_size > baselines.MAX_GAUSSIAN_SIZE
+        ):
+            continue
+        baseline = make(training_images, model.bins)
+        rows[name] = _mean_and_error(baselines.bits_per_dim(baseline, images))
+    results = {
+        "num_images": len(images),
+        "image_shape": list(model.image_shape),
+        "bins": model.bins,
+        **_mean_and_error(bits),
+        "num_noise_samples": (
+            num_noise_samples or model.distribution.num_noise_samples
+        ),
+        "baselines": rows,
+        "reconstruction_error": _reconstruction_error(model, *examples),
+        "samples": _check_samples(model, num_samples),
+    }
+    if labels is not None:
+        joint = _joint_log_prob(model, images, training_labels)
+        nats = np.logaddexp.reduce(joint, axis=-1)
+        results["marginal"] = _mean_and_error(
+            units.bits_per_dim(nats, model.event_size)
+        )
+        results["accuracy"] = _accuracy(model, images, labels, joint)
+    return results
+
+
+def check_counts(num_draws, num_samples, num_noise_samples):
+    """Raises unless these arguments of `evaluate` are positive integers."""
+    _checks.positive_integer(num_draws=num_draws, num_samples=num_samples)
+    if num_noise_samples is not None:
+        _checks.positive_integer(num_noise_samples=num_noise_samples)
+
+
+def table(results):
+    """The results of a run's `evaluate` as lines of text to print."""
+    height, width, channels = results["image_shape"]
+    # Of the baselines none knows the class.
+    glow = results.get("marginal", results)
+    rows = {"Glow (upper bound)": glow}
+    if "marginal" in results:
+        rows["  given the class"] = results
+    rows |= results["baselines"]
+    left_out = baselines.BASELINES.keys() - rows.keys()
+    best = min(row["bits_per_dim"] for row in results["baselines"].values())
+    samples = results["samples"]
+    lines = [
+        "",
+        f"{results['dataset']}, {results['split']}: {results['num_images']} "
+        f"images of {height}x{width}x{channels}, {results['bins']} grey levels",
+        "",
+        f"{'':26}{'bits/dim':>10}{'standard error':>17}",
+        *(
+            f"{name:26}{row['bits_per_dim']:10.3f}{row['standard_error']:17.3f}"
+            for name, row in rows.items()
+        ),
+        *(f"{name:26}{'images too large':>27}" for name in left_out),
+        "",
+        f"below the best baseline:   {best - glow['bits_per_dim']:.3f} "
+        "bits/dim",
+        f"reconstruction error:      {results['reconstruction_error']:.2g} "
+        "grey levels at most",
+        f"{samples['num']} samples, temperature 1: "
+        f"{100 * samples['share_not_finite']:.3g} % of values not finite, "
+        f"largest {samples['largest_excursion']:.3g} times the range",
+        *_class_lines(**results.get("accuracy", {})),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _class_lines(bayes_rule=None, classifier=None):
+    if bayes_rule is not None:
+        yield f"classes by Bayes' rule:    {100 * bayes_rule:.1f} % right"
+        if classifier is not None:
+            yield f"classes by the classifier: {100 * classifier:.1f} % right"
+
+
+def _mean_and_error(values):
+    return {
+        "bits_per_dim": float(np.mean(values)),
+        "standard_error": float(
+            np.std(values, ddof=1) / math.sqrt(len(values))
+        ),
+    }
+
+
+def _in_batches(function, *arrays, batch_size=128, **kwargs):
+    return np.concatenate(
+        [
+            np.asarray(
+                function(*(a[i : i + batch_size] for a in arrays), **kwargs)
+            )
+            for i in range(0, len(arrays[0]), batch_size)
+        ]
+    )
+
+
+def _log_prob(model, num_noise_samples):
+    """The model's `log_prob`, of another number of samples of the noise."""
+    # One program of one draw: many of them would take long to compile.
+    distribution = model.distribution.copy(num_noise_samples=1)
+    one_draw = _tf.compiled(distribution.log_prob)
+
+    def log_prob(x, labels=None, *, seed):
+        kwargs = {}
+        if labels is not None:
+            vectors = tf.one_hot(labels, model.num_classes)
+            kwargs["bijector_kwargs"] = {"conditioning": vectors}
+        draws = [
+            one_draw(x, seed=tf.constant((i, seed)), **kwargs)
+            for i in range(num_noise_samples)
+        ]
+        return tf.reduce_logsumexp(draws, axis=0) - math.log(len(draws))
+
+    return log_prob
+
+
+def _joint_log_prob(model, images, training_labels):
+    """Of every image and every class, `[N, num_classes]`."""
+    # One more of each, so that no class is impossible.
+    counts = 1 + np.bincount(training_labels, minlength=model.num_classes)
+    scores = _in_batches(model.class_log_probs, images, seed=0)
+    return scores + np.log(counts / np.sum(counts))
+
+
+def _accuracy(model, images, labels, joint):
+    found = {"bayes_rule": joint}
+    if model.has_classifier:
+        found["classifier"] = _in_batches(model.class_logits, images)
+    return {
+        name: float(np.mean(np.argmax(values, axis=-1) == labels))
+        for name, values in found.items()
+    }
+
+
+def _reconstruction_error(model, images, *labels):
+    decoded = _in_batches(
+        lambda x, *c: model.decode(model.encode(x, *c), *c), images, *labels
+    )
+    return float(np.max(np.abs(decoded - images)))
+
+
+def _check_samples(model, num):
+    labels = training.labels_in_turn(num, model.num_classes)
+    batches = []
+    for i in range(0, num, _SAMPLES_AT_A_TIME):
+        end = min(i + _SAMPLES_AT_A_TIME, num)
+        given = None if labels is None else labels[i:end]
+        batches.append(
+            model.sample_values(end - i, conditioning=given, seed=i).numpy()
+        )
+    values = np.concatenate(batches)
+    finite = np.isfinite(values)
+    return {
+        "num": num,
+        "temperature": 1.0,
+        "share_not_finite": float(np.mean(~finite)),
+        "largest_excursion": float(np.max(np.abs(values[finite])) / 0.5),
+    }
