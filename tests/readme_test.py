@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Runs README's examples, and looks for what it points to."""
+"""Runs the examples of README and of the other pages, and checks their links."""
 
 import pathlib
 import re
@@ -8,40 +8,63 @@ import re
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+}
+EXAMPLES = [
+    pytest.param(example, id=f"{page}-{number}")
+    for page, text in PAGES.items()
+    for number, example in enumerate(
+        re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    )
+]
 # Sizes at which an example runs in seconds.
 SMALLER = {
     "num_steps=8": "num_steps=1",
     "epochs=20": "epochs=1",
     "epochs=40": "epochs=2",
 }
+MAX_README_LINES = 200
 
 
-@pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_an_example_runs(number, tmp_path, monkeypatch):
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_runs(example, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
-    example = EXAMPLES[number]
     for size, smaller in SMALLER.items():
         example = example.replace(size, smaller)
-    exec(compile(example, f"README example {number}", "exec"), {})
+    exec(compile(example, request.node.name, "exec"), {})
 
 
 def test_the_examples_are_found_and_made_smaller():
-    assert len(EXAMPLES) == 3
-    assert all(any(size in e for e in EXAMPLES) for size in SMALLER)
+    examples = [
+        example for parameter in EXAMPLES for example in parameter.values
+    ]
+    assert len(examples) >= 3
+    assert all(any(size in e for e in examples) for size in SMALLER)
 
 
-def test_pictures_exist():
-    pictures = re.findall(r"!\[.*?\]\((.*?)\)", README)
-    assert pictures
-    assert all((ROOT / picture).is_file() for picture in pictures)
+def test_readme_is_a_front_door():
+    assert len(PAGES["README.md"].splitlines()) <= MAX_README_LINES
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files_and_headings(page):
+    for link in re.findall(r"\]\((?!https?:)([^)]*)\)", PAGES[page]):
+        name, _, anchor = link.partition("#")
+        path = ((ROOT / page).parent / name).resolve() if name else ROOT / page
+        assert path.is_file(), link
+        headings = re.findall(r"^#+ (.*)$", path.read_text("latin-1"), re.M)
+        anchors = {
+            re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+            for heading in headings
+        }
+        assert not anchor or anchor in anchors, link
 
 
 def test_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"\bmake ([a-z]+)\b", README))
-    assert {"demo", "test", "benchmark"} <= targets
-    assert all(
-        re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets
-    )
+    text = "\n".join(PAGES.values())
+    targets = set(re.findall(r"(?:^|`)make ([a-z]+)\b", text, re.MULTILINE))
+    defined = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert {"demo", "test", "benchmark"} <= targets <= defined
