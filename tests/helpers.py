@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What several test modules share."""
 
+from unittest import mock
+
 import numpy as np
 import tensorflow as tf
+from tensorflow_probability.python.internal import samplers
 
 
 def normal(shape, seed=0, dtype=tf.float64):
@@ -60,3 +63,12 @@ def count_ops(function, *args, op_type="Conv2D"):
                 called.add(name)
                 nodes.extend(functions[name])
     return sum(op_type in (None, node.op) for node in nodes)
+
+
+def noise_of(dequantized, x, uniform):
+    """The noise, and its log-density, that `draw` makes of uniform noise."""
+    with (
+        mock.patch.object(samplers, "uniform", return_value=uniform),
+        mock.patch.object(dequantized, "dequantize", lambda _, noise: noise),
+    ):
+        return dequantized.draw(x, seed=0)

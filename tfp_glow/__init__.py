@@ -22,7 +22,7 @@ _NAMES = {
     "SplineCoupling": "bijectors",
     "Squeeze": "bijectors",
     "Dequantized": "distributions",
-    "Dequantizer": "distributions",
+    "NoiseFlow": "distributions",
     "bits_per_dim": "distributions",
     "glow_distribution": "distributions",
     "vector_flow": "distributions",

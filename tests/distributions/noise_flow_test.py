@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of `tfp_glow.Dequantizer`."""
+"""Tests of `tfp_glow.NoiseFlow`."""
 
 import keras
 import numpy as np
@@ -21,7 +21,7 @@ SHAPES = [(4, 2, 1), (3, 2, 1), (1, 1, 2)]
 
 def trainable(image_shape, stddev=0.0, **kwargs):
     kwargs = dict(num_steps=2, num_filters=4, seed=0, dtype=tf.float64) | kwargs
-    dequantizer = tfg.Dequantizer.trainable(image_shape, 17, **kwargs)
+    dequantizer = tfg.NoiseFlow.trainable(image_shape, 17, **kwargs)
     return helpers.perturb(dequantizer, stddev)
 
 
@@ -73,7 +73,7 @@ def test_log_density_agrees_with_automatic_differentiation(shape):
         bins=17,
         dequantizer=dequantizer,
     )
-    _, log_density = images.noise(x, uniform(shape))
+    _, log_density = helpers.noise_of(images, x, uniform(shape))
     expected = -helpers.log_det_by_autodiff(forward, uniform(shape))
     assert np.std(log_density) > 1e-2
     np.testing.assert_allclose(log_density, expected, atol=1e-6)
@@ -122,7 +122,9 @@ def test_float32_noise_stays_in_its_cell_however_far_the_flow_goes(bins):
     x = grey_levels([4, 4, 1], num=50, bins=bins)
     values = np.random.default_rng(0).uniform(size=x.shape)
     values.flat[:2] = 0.0, 1.0 - 2.0**-23
-    noise, log_density = images.noise(x, tf.constant(values, tf.float32))
+    noise, log_density = helpers.noise_of(
+        images, x, tf.constant(values, tf.float32)
+    )
     assert np.min(noise) < 1e-3 and np.max(noise) > 1 - 1e-3
     assert np.all(np.isfinite(log_density))
     cells = np.floor(x.astype(np.float32) + noise.numpy())
@@ -178,7 +180,7 @@ def test_learned_noise_makes_the_bound_tighter():
     # A density that changes by much within a grey level.
     pixel = tfd.Logistic(0.03, 0.04)
     continuous = tfd.Sample(pixel, [2, 2, 1])
-    dequantizer = tfg.Dequantizer.trainable(
+    dequantizer = tfg.NoiseFlow.trainable(
         [2, 2, 1], bins=4, num_steps=2, num_filters=8, seed=0, gradient="store"
     )
     images = tfg.Dequantized(continuous, 4, dequantizer)
@@ -273,12 +275,9 @@ def test_initialization_normalises_what_the_learned_noise_makes():
     helpers.perturb(model.distribution.dequantizer, 0.1)
     x = grey_levels([4, 4, 1], num=500)
     model.initialize(x)
-    noise, _ = model.distribution.noise(
-        x,
-        tf.constant(np.random.default_rng(0).uniform(size=x.shape), "float32"),
-    )
+    values, _ = model.distribution.draw(x, seed=1)
     steps = model.distribution.distribution.bijector.steps(0)
-    h = tfg.Squeeze().forward(model.distribution.dequantize(x, noise))
+    h = tfg.Squeeze().forward(values)
     norm = {
         v.name: v.numpy()[0]
         for v in model.distribution.distribution.variables
@@ -367,4 +366,4 @@ def test_seed_decides_the_variables():
 )
 def test_bad_arguments_raise(kwargs, message):
     with pytest.raises(ValueError, match=message):
-        tfg.Dequantizer.trainable(**(dict(image_shape=[4, 4, 1]) | kwargs))
+        tfg.NoiseFlow.trainable(**(dict(image_shape=[4, 4, 1]) | kwargs))

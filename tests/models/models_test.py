@@ -386,8 +386,8 @@ def test_initialisation_normalises_the_activations():
     x = grey(64)
     model.initialize(x)
     assert model.initialized
-    noise = tf.random.stateless_uniform(x.shape, seed=(0, 0))
-    h = tfg.Squeeze().forward((x + noise) / 17 - 0.5)
+    values, _ = model.distribution.draw(x, seed=(0, 0))
+    h = tfg.Squeeze().forward(values)
     for level in range(2):
         if level == 1:
             h = tfg.Squeeze().forward(tf.split(h, 2, axis=-1)[0])

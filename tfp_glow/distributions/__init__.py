@@ -4,13 +4,13 @@
 
 from tfp_glow.distributions.dequantized import Dequantized
 from tfp_glow.distributions.flows import glow_distribution
-from tfp_glow.distributions.noise_flow import Dequantizer
+from tfp_glow.distributions.noise_flow import NoiseFlow
 from tfp_glow.distributions.units import bits_per_dim
 from tfp_glow.distributions.vectors import vector_flow
 
 __all__ = [
     "Dequantized",
-    "Dequantizer",
+    "NoiseFlow",
     "bits_per_dim",
     "glow_distribution",
     "vector_flow",

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Dequantized: integer images under a continuous distribution."""
+"""`Dequantized`: a distribution of integer images from a continuous one."""
 
 import math
 
@@ -11,6 +11,7 @@ from tensorflow_probability.python.internal import parameter_properties
 from tensorflow_probability.python.internal import samplers
 
 from tfp_glow import _checks
+from tfp_glow import _tf
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -27,23 +28,21 @@ class Dequantized(tfd.Distribution):
 
     where `p` is the density of the continuous distribution, over values in
     `[-1/2, 1/2)`, `D` the number of dimensions of an event, `M` the number of
-    noise samples, and `q` the density of the noise over `[0, 1)**D`: uniform,
-    `q = 1`, or what `dequantizer` makes of uniform noise.
+    noise samples, and `q` the density of the noise over `[0, 1)**D`. The noise
+    is uniform, `q = 1`, unless a `dequantizer` shapes it.
 
-    `log_prob` estimates this lower bound of the log-probability from one set
-    of `M` draws, so it is random unless `seed` is given: `log_prob(x, seed=0)`.
-    Whatever is reported from it is a bound too, and has to be called one. The
-    bound never falls with `M`, and tends to `log P(x)`; `copy` gives another
-    `M`, as for an evaluation: `images.copy(num_noise_samples=64)`. Given
-    `first_row` also, it takes the noise which `x` would get as the rows from
-    there on of a larger batch. In float32 the noise resolves a grey level
-    about `2**24 / bins` times.
+    `log_prob` estimates this lower bound from one set of `M` noise samples. The
+    estimate is random unless you pass `seed`, as in `log_prob(x, seed=0)`, and
+    any number reported from it is a bound too. The bound never falls with `M`
+    and tends to `log P(x)`; `images.copy(num_noise_samples=64)` has another
+    `M`. With `first_row`, the rows of `x` get the noise that they would get as
+    the rows from `first_row` on of a larger batch. In float32 the noise
+    resolves about `2**24 / bins` positions within a grey level.
 
-    The distribution is evaluated `M` times on the rows of `x`, rather than
-    once on `M` times as many, so that keyword arguments, as of a conditional
-    distribution, belong to these rows, and so that eager evaluation takes the
-    memory of one draw. A graph grows with `M`; for a large one, the logarithm
-    of the mean of `exp(log_prob(x, seed=s))` over seeds is the same bound.
+    `log_prob` calls the distribution `M` times on the rows of `x`, so that
+    keyword arguments, such as the conditioning, match the rows. A graph grows
+    with `M`. For a large `M`, take the logarithm of the mean of
+    `exp(log_prob(x, seed=s))` over seeds, which is the same bound.
 
     | | shape |
     |---|---|
@@ -59,9 +58,9 @@ class Dequantized(tfd.Distribution):
     tfg.bits_per_dim(images.log_prob(x, seed=0), 8 * 8 * 3)  # at most this
     ```
 
-    A dequantizer is any callable from integer images to a `tfb.Bijector` from
-    the unit cube to itself, of which the noise is the image of uniform noise.
-    `tfg.Dequantizer.trainable` makes the flow of Flow++; a small one by hand:
+    A dequantizer is any callable that maps integer images to a `tfb.Bijector`
+    of the unit cube, which transforms uniform noise. `tfg.NoiseFlow.trainable`
+    makes the flow of Flow++. A small one by hand:
 
     ```python
     power = tf.Variable(1.0)
@@ -90,8 +89,8 @@ class Dequantized(tfd.Distribution):
         Args:
             distribution: continuous `tfd.Distribution`.
             bins: `int` of at least 2, number of grey levels.
-            dequantizer: callable from integer images, `[..., *event_shape]`,
-                to a `tfb.Bijector` of `[0, 1)**D`; `None` is uniform noise.
+            dequantizer: callable that maps integer images `[..., *event_shape]`
+                to a `tfb.Bijector` of `[0, 1)**D`; `None` for uniform noise.
             num_noise_samples: positive `int`, `M`.
             validate_args: `bool`; if true, values outside `[0, bins)`, and
                 noise outside `[0, 1]`, raise
@@ -99,8 +98,8 @@ class Dequantized(tfd.Distribution):
             name: `str`.
 
         Raises:
-            TypeError: if `dequantizer` cannot be called, or when it does not
-                return a bijector.
+            TypeError: if `dequantizer` is not callable, or, when it is used, if
+                it does not return a bijector.
             ValueError: if `bins` or `num_noise_samples` is not such an integer.
         """
         parameters = dict(locals())
@@ -148,16 +147,16 @@ class Dequantized(tfd.Distribution):
 
     @property
     def dequantizer(self):
-        """What makes the noise of uniform noise, or `None`."""
+        """Callable that gives the bijector of the noise, or `None`."""
         return self._dequantizer
 
     @property
     def num_noise_samples(self):
-        """Draws of the noise in an estimate of the bound, `M`."""
+        """Number of noise samples in an estimate of the bound, `M`."""
         return self._num_noise_samples
 
     def dequantize(self, images, noise=0.5):
-        """Continuous values of integer images.
+        """Returns continuous values in the cells of integer images.
 
         Args:
             images: `Tensor` of values in `[0, bins)`, integers of any dtype.
@@ -173,41 +172,42 @@ class Dequantized(tfd.Distribution):
             images = tf.cast(images, self.distribution.dtype)
         return (images + noise) / self.bins - 0.5
 
+    def quantize(self, values):
+        """Returns the int32 images whose cells contain `values`.
+
+        Values outside `[-1/2, 1/2)` are clipped to the nearest grey level.
+        """
+        levels = tf.floor((values + 0.5) * self.bins)
+        return tf.cast(tf.clip_by_value(levels, 0, self.bins - 1), tf.int32)
+
+    def to_grey_levels(self, values):
+        """Converts continuous values to units of a grey level, unclipped.
+
+        Args:
+            values: floating `Tensor`.
+
+        Returns:
+            `Tensor` of the same shape and dtype. It inverts `dequantize`: the
+            centre of a cell becomes the integer of that grey level.
+        """
+        return (values + 0.5) * self.bins - 0.5
+
     def draw(self, images, seed, first_row=None):
-        """Continuous values of integer images, with noise that is drawn.
+        """Dequantizes integer images with random noise.
 
         Args:
             images: integer `Tensor` `[..., *event_shape]`.
-            seed, first_row: as of `log_prob`.
+            seed, first_row: as in `log_prob`.
 
         Returns:
             The values, as `dequantize` gives them, and the logarithm of the
             noise's density, of the batch's shape, or `[]` if it is uniform.
         """
-        return self._draw(
-            images, self._noise_bijector(images), _seed(seed), first_row
+        bijector = self._noise_bijector(images)
+        noise, log_density = self._noise(
+            images, bijector, _seed(seed), first_row
         )
-
-    def _draw(self, images, bijector, seed, first_row):
-        uniform = self._uniform(tf.shape(images), seed, first_row)
-        noise, log_density = self._noise(bijector, uniform)
         return self.dequantize(images, noise), log_density
-
-    def noise(self, images, uniform):
-        """The dequantisation noise that uniform noise becomes, by images.
-
-        Args:
-            images: integer `Tensor` `[..., *event_shape]`.
-            uniform: floating `Tensor` of that shape, numbers of TensorFlow's
-                generators in `[0, 1)`.
-
-        Returns:
-            `Tensor` of the same shape in `[0, 1)`, such that `images + noise`
-            too is rounded to less than the next integer unless the noise is
-            uniform; and the logarithm of its density, of the batch's shape, or
-            `[]` if it is uniform.
-        """
-        return self._noise(self._noise_bijector(images), uniform)
 
     def _noise_bijector(self, images):
         if self.dequantizer is None:
@@ -220,13 +220,24 @@ class Dequantized(tfd.Distribution):
             )
         return bijector
 
-    def _noise(self, bijector, uniform):
+    def _noise(self, images, bijector, seed, first_row):
+        """Returns noise in `[0, 1)` and the logarithm of its density.
+
+        `images + noise` rounds to less than the next integer, unless the noise
+        is uniform.
+        """
+        dtype, shape = self.distribution.dtype, tf.shape(images)
+        if first_row is not None:
+            shape = tf.concat([first_row + shape[:1], shape[1:]], axis=0)
+        uniform = samplers.uniform(shape, dtype=dtype, seed=seed)
+        if first_row is not None:
+            uniform = uniform[first_row:]
         if bijector is None:
-            return uniform, tf.zeros([], uniform.dtype)
+            return uniform, tf.zeros([], dtype)
         dtype = uniform.dtype.as_numpy_dtype
         # A generator's numbers are the lower ends of equal intervals. Their
-        # centres are just as uniform, and 0, where densities may have a pole,
-        # is none of them.
+        # centres are just as uniform and never 0, where densities may have a
+        # pole.
         uniform += np.finfo(dtype).eps / 2.0
         noise = bijector.forward(uniform)
         log_density = -bijector.forward_log_det_jacobian(
@@ -242,29 +253,9 @@ class Dequantized(tfd.Distribution):
             ]
             with tf.control_dependencies(checked):
                 noise = tf.identity(noise)
-        # The largest that the highest grey level does not round up.
+        # The largest noise that does not round up the highest grey level.
         largest = np.nextafter(dtype(self.bins), dtype(0)) - (self.bins - 1)
         return tf.clip_by_value(noise, 0, largest), log_density
-
-    def grey_levels(self, values):
-        """The inverse of `dequantize`, continuous and not clipped.
-
-        Args:
-            values: floating `Tensor`.
-
-        Returns:
-            `Tensor` of the same shape and dtype, in units of a grey level;
-            an integer where `values` lies at the centre of a cell.
-        """
-        return (values + 0.5) * self.bins - 0.5
-
-    def quantize(self, values):
-        """The integer images, int32, in whose cells `values` lie.
-
-        Values outside `[-1/2, 1/2)` are clipped to the nearest grey level.
-        """
-        levels = tf.floor((values + 0.5) * self.bins)
-        return tf.cast(tf.clip_by_value(levels, 0, self.bins - 1), tf.int32)
 
     def _event_shape(self):
         return self.distribution.event_shape
@@ -276,7 +267,7 @@ class Dequantized(tfd.Distribution):
         values = self.distribution.sample(n, seed=seed, **kwargs)
         return self.quantize(values)
 
-    # TFP would convert to int32, and so truncate the floats of a NumPy array.
+    # TFP would convert a NumPy array of floats to int32 and so truncate it.
     def _call_log_prob(self, value, name, **kwargs):
         value = tf.convert_to_tensor(value)
         return super()._call_log_prob(value, name, **kwargs)
@@ -291,36 +282,26 @@ class Dequantized(tfd.Distribution):
                 "Invalid dtype received by `Dequantized.log_prob`. Expected "
                 f"integers in [0, {self.bins}). Received: {value.dtype.name}"
             )
-        seed = _seed(seed)
+        seeds = [_seed(seed)]
+        if self.num_noise_samples > 1:
+            seeds = samplers.split_seed(seeds[0], n=self.num_noise_samples)
         bijector = self._noise_bijector(value)
-
-        def log_weight(seed):
-            values, log_density = self._draw(value, bijector, seed, first_row)
-            return self.distribution.log_prob(values, **kwargs) - log_density
-
-        if self.num_noise_samples == 1:
-            bound = log_weight(seed)
-        else:
-            # No loop of TensorFlow, whose gradient XLA does not compile where
-            # the size of a batch is not known.
-            seeds = samplers.split_seed(seed, n=self.num_noise_samples)
-            bound = tf.reduce_logsumexp([log_weight(s) for s in seeds], axis=0)
+        log_weights = []
+        # A Python loop, because XLA does not compile the gradient of
+        # TensorFlow's own loops when the batch size is unknown.
+        for sample_seed in seeds:
+            noise, log_density = self._noise(
+                value, bijector, sample_seed, first_row
+            )
+            values = self.dequantize(value, noise)
+            log_prob = self.distribution.log_prob(values, **kwargs)
+            log_weights.append(log_prob - log_density)
+        bound = log_weights[0]
+        if self.num_noise_samples > 1:
+            bound = tf.reduce_logsumexp(log_weights, axis=0)
             bound -= math.log(self.num_noise_samples)
-        return bound + self.log_cell(bound.dtype)
-
-    def log_cell(self, dtype):
-        """The logarithm of the volume of a cell, `-D ln bins`, a scalar."""
         event_size = tf.reduce_prod(self.event_shape_tensor())
-        return -tf.cast(event_size, dtype) * math.log(self.bins)
-
-    def _uniform(self, shape, seed, first_row):
-        """Uniform noise, of the rows of a larger batch from one on if given."""
-        if first_row is not None:
-            shape = tf.concat([first_row + shape[:1], shape[1:]], axis=0)
-        noise = samplers.uniform(
-            shape, dtype=self.distribution.dtype, seed=seed
-        )
-        return noise if first_row is None else noise[first_row:]
+        return bound - tf.cast(event_size, bound.dtype) * math.log(self.bins)
 
     def _sample_control_dependencies(self, value, **kwargs):
         if not self.validate_args:
@@ -338,6 +319,5 @@ class Dequantized(tfd.Distribution):
 
 def _seed(seed):
     if isinstance(seed, int):
-        # TFP makes other numbers of an `int` seed at every call.
-        seed = (0, seed)
+        seed = _tf.stateless_seed(seed)
     return samplers.sanitize_seed(seed, salt="dequantize")

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Dequantizer: noise within grey levels that learns from the image."""
+"""`NoiseFlow`: dequantization noise that is learned from the image."""
 
 import keras
 import numpy as np
@@ -19,8 +19,8 @@ from tfp_glow.bijectors import squeeze
 tfb = tfp.bijectors
 
 
-class Dequantizer(tf.Module):
-    """A flow that makes dequantisation noise of uniform noise, by images.
+class NoiseFlow(tf.Module):
+    """A flow from uniform noise to dequantization noise, given the image.
 
     ```none
     e = quantile(v)                            v ~ U(0, 1)**D
@@ -29,44 +29,45 @@ class Dequantizer(tf.Module):
     log q(u | x) = log n(e) - log|det dz/de| - log n(z)
     ```
 
-    where `n`, `cdf` and `quantile` are those of the standard normal. Called on
-    integer images `x` it returns the bijector from `v` to `u`, as `Dequantized`
-    wants it. While `flow` is a rotation, as what `trainable` makes is at first,
-    the noise is exactly uniform: learning starts at uniform dequantisation.
+    where `n`, `cdf` and `quantile` are those of the standard normal. A call
+    with integer images `x` returns the bijector from `v` to `u`, which is what
+    `Dequantized` expects of a dequantizer. The noise is exactly uniform as long
+    as `flow` is a rotation. `trainable` makes such a flow, so that training
+    starts with uniform dequantization.
 
     | | shape |
     |---|---|
     | images, `u`, `v` | `[..., H, W, C]` |
     | `flow`'s input and output | `[..., H / f, W / f, f**2 C]`, `f = factor` |
-    | input of `features` | `[N, H / f, W / f, f**2 C]`, values of variance about 1 |
+    | input of `features` | `[N, H / f, W / f, f**2 C]`, variance about 1 |
 
     Example:
 
     ```python
     flow = tfg.glow_distribution([8, 8, 3], num_levels=2, num_steps=4)
     images = tfg.Dequantized(
-        flow, bins=256, dequantizer=tfg.Dequantizer.trainable([8, 8, 3])
+        flow, bins=256, dequantizer=tfg.NoiseFlow.trainable([8, 8, 3])
     )
     model = tfg.FlowModel(images)  # `fit` trains both.
     ```
 
     References:
-        Ho et al., Flow++, 2019, section 3.1; its flow is of mixtures of
-        logistics, and its last function the logistic one.
+        Ho et al., Flow++, 2019, section 3.1. Its flow has couplings of
+        logistic mixtures and ends in a logistic function.
     """
 
     def __init__(self, flow, features, bins, factor=1, name="dequantizer"):
-        """Makes the dequantizer of its parts.
+        """Makes the noise flow of its parts.
 
         Args:
-            flow: `tfb.Bijector`, from noise to noise, whose methods take the
-                keyword argument `conditioning`, features with the leading dimensions of
-                noise made one.
-            features: callable from batches of images to features, a Keras
-                layer or not.
+            flow: `tfb.Bijector` from noise to noise. Its methods take the
+                keyword argument `conditioning`: features, with the leading
+                dimensions of the noise flattened into one.
+            features: callable from batches of images to features, such as a
+                Keras layer.
             bins: `int`, number of grey levels.
             factor: `int` that divides `H` and `W`, the side of the blocks of
-                pixels that are made channels.
+                pixels that `Squeeze` makes channels.
             name: `str`.
         """
         super().__init__(name=name)
@@ -75,7 +76,7 @@ class Dequantizer(tf.Module):
         self._features = features
         self._bins = bins
         self._squeeze = squeeze.Squeeze(factor)
-        # `tf.Module` does not see those of Keras layers.
+        # `tf.Module` does not find the variables of Keras layers.
         if isinstance(features, keras.layers.Layer):
             self._feature_variables = [w.value for w in features.weights]
 
@@ -93,11 +94,11 @@ class Dequantizer(tf.Module):
         validate_args=False,
         name="dequantizer",
     ):
-        """Makes a dequantizer with fresh variables, uniform at first.
+        """Makes a noise flow with fresh variables, uniform at first.
 
-        Its flow is of steps of a 1x1 convolution and an affine coupling, whose
-        network also sees features of the image. Images whose height or width
-        is odd are not squeezed, and their couplings are of a checkerboard.
+        Each step of the flow is a 1x1 convolution and an affine coupling, whose
+        network also sees features of the image. Images of odd height or width
+        are not squeezed. Their couplings split them by a checkerboard.
 
         Args:
             image_shape: `(H, W, C)`.
@@ -107,15 +108,15 @@ class Dequantizer(tf.Module):
                 width of all networks.
             seed: `int` or `None`; the same seed gives the same variables.
             dtype: floating dtype, that of the distribution.
-            network_dtype: dtype or Keras dtype policy of the networks alone;
-                by default `dtype`.
+            network_dtype: dtype or Keras dtype policy of the networks only;
+                `dtype` by default.
             gradient: `"store"`, `"recompute"` or `"invert"`; see `Repeated`.
             validate_args: `bool`; if true, values that are not finite raise
-                `tf.errors.InvalidArgumentError` and name the step.
+                `tf.errors.InvalidArgumentError`, which names the step.
             name: `str`.
 
         Returns:
-            A `Dequantizer`.
+            A `NoiseFlow`.
 
         Raises:
             ValueError: if an argument is not as described.
@@ -162,7 +163,7 @@ class Dequantizer(tf.Module):
 
     @property
     def features(self):
-        """The callable that gives features of images."""
+        """The callable from images to features."""
         return self._features
 
     @property
@@ -171,15 +172,15 @@ class Dequantizer(tf.Module):
         return self._bins
 
     def with_gradient(self, gradient):
-        """A dequantizer that shares the variables of this one.
+        """Returns a noise flow that shares the variables of this one.
 
         Args:
             gradient: `"store"`, `"recompute"` or `"invert"`.
 
         Returns:
-            A `Dequantizer` of the same numbers.
+            A `NoiseFlow` of the same values.
         """
-        return Dequantizer(
+        return NoiseFlow(
             self.flow.copy(gradient=gradient),
             self.features,
             self.bins,
@@ -188,24 +189,24 @@ class Dequantizer(tf.Module):
         )
 
     def __call__(self, images):
-        """The bijector from uniform noise in (0, 1) to the noise of images.
+        """Returns the bijector from uniform noise to the noise of `images`.
 
         Args:
             images: integer `Tensor` `[..., H, W, C]`.
 
         Returns:
-            A `tfb.Bijector` of `[..., H, W, C]`.
+            A `tfb.Bijector` of `[..., H, W, C]`, from `(0, 1)` to `(0, 1)`.
         """
         images = tf.cast(images, self.flow.dtype)
         # Uniform grey levels have a variance of 1 in these units.
         values = ((images + 0.5) / self.bins - 0.5) * 12.0**0.5
         values = _tf.flatten_batch(self._squeeze.forward(values), 3)
-        features = self.features(values)
+        given = _Given(self.flow, {"conditioning": self.features(values)})
         return tfb.Chain(
             [
                 tfb.NormalCDF(),
                 tfb.Invert(self._squeeze),
-                _Given(self.flow, {"conditioning": features}),
+                given,
                 self._squeeze,
                 tfb.Invert(tfb.NormalCDF()),
             ],
@@ -214,7 +215,7 @@ class Dequantizer(tf.Module):
 
 
 class _Given(joint.OneEvaluation):
-    """A bijector with the keyword arguments of its methods."""
+    """A bijector with its keyword arguments bound."""
 
     def __init__(self, bijector, kwargs):
         parameters = dict(locals())

@@ -75,7 +75,7 @@ def self_contained(distribution):
     """
     if isinstance(distribution, dequantized.Dequantized):
         noise = distribution.dequantizer
-        if isinstance(noise, noise_flow.Dequantizer):
+        if isinstance(noise, noise_flow.NoiseFlow):
             noise = noise.with_gradient("store")
         return distribution.copy(
             distribution=self_contained(distribution.distribution),

@@ -484,13 +484,8 @@ class FlowModel(keras.Model):
         kwargs = kwargs.get("bijector_kwargs", {})
         distribution = self.distribution
         if self._is_dequantized:
-            continuous = distribution.distribution
-            uniform = tf.random.stateless_uniform(
-                x.shape, seed=FIXED_SEED, dtype=continuous.dtype
-            )
-            noise, _ = distribution.noise(x, uniform)
-            x = distribution.dequantize(x, noise)
-            distribution = continuous
+            x, _ = distribution.draw(x, seed=FIXED_SEED)
+            distribution = distribution.distribution
         bijectors = []
         while isinstance(distribution, _TRANSFORMED):
             bijectors.append(distribution.bijector)
@@ -714,7 +709,7 @@ def _variables_hang_from(distribution):
     """Whether it is known without a call of the density, as of a `Glow`."""
     if isinstance(distribution, dequantized.Dequantized):
         noise = distribution.dequantizer
-        if not (noise is None or isinstance(noise, noise_flow.Dequantizer)):
+        if not (noise is None or isinstance(noise, noise_flow.NoiseFlow)):
             return False
         distribution = distribution.distribution
     return isinstance(distribution, _TRANSFORMED) and isinstance(

@@ -87,7 +87,7 @@ class GlowModel(flow_model.FlowModel):
                 per dimension and this times the classifier's cross-entropy in
                 bits. It needs `conditioned="priors"`, or what is classified
                 would know its class.
-            dequantizer: `"uniform"`, or `"learned"`, a `Dequantizer` of 4 steps
+            dequantizer: `"uniform"`, or `"learned"`, a `NoiseFlow` of 4 steps
                 and width 32.
             num_noise_samples: positive `int`, see `Dequantized`.
             network_dtype: `str`, see `Glow`; by default Keras' own policy, as
@@ -258,8 +258,8 @@ class GlowModel(flow_model.FlowModel):
             self._classifier_weight * tf.math.divide_no_nan(bits, num_rows)
         )
         self._accuracy_tracker.update_state(conditioning, logits)
-        log_cell = self.distribution.log_cell(log_prob.dtype)
-        return log_prob - log_density + log_cell
+        cells = math.prod(self.image_shape) * math.log(self.bins)
+        return log_prob - log_density - cells
 
     def _logits(self, values, vectors):
         # The flow has just been evaluated on the same tensors, which TFP keeps.
@@ -474,7 +474,7 @@ class GlowModel(flow_model.FlowModel):
 def _make_dequantizer(name, image_shape, bins, seed, flow_config):
     if name == "uniform":
         return None
-    return dequantizer_.Dequantizer.trainable(
+    return dequantizer_.NoiseFlow.trainable(
         image_shape,
         bins=bins,
         seed=seed,
@@ -501,7 +501,9 @@ def _encode(flow, images, **conditioning):
 
 
 def _decode(flow, latents, **conditioning):
-    return flow.grey_levels(_exact_glow(flow).forward(latents, **conditioning))
+    return flow.to_grey_levels(
+        _exact_glow(flow).forward(latents, **conditioning)
+    )
 
 
 def _exact_glow(flow):
