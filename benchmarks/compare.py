@@ -10,9 +10,7 @@ call, unless the code that it measured has changed.
 """
 
 import dataclasses
-import datetime
 import functools
-import json
 import os
 import pathlib
 import subprocess
@@ -23,13 +21,13 @@ from absl import flags
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
+from benchmarks import cache
 from benchmarks import compare_case
 from benchmarks import compare_chart
 from benchmarks import compare_environment
 from benchmarks import compare_process
 from benchmarks import compare_report
 from tfp_glow import _checks
-from tfp_glow import _files
 
 _CASES = flags.DEFINE_list(
     "cases", list(compare_case.MODULES), "what to compare"
@@ -84,16 +82,10 @@ def fingerprint(case):
     """Eight digits that change with the code that a case measures."""
     module = compare_case.MODULES[case]
     here = pathlib.Path(__file__).parent
-    sources = [
-        here / "compare_case.py",
-        here / "compare_cases" / f"{module}.py",
-    ]
-    if module in ("ours", "floor"):
-        package = here.parent / "tfp_glow"
-        sources += sorted(package.glob("*.py"))
-        for folder in ("bijectors", "models", "networks"):
-            sources += sorted((package / folder).glob("*.py"))
-    return compare_process.digest(sources)
+    return compare_process.digest(
+        [here / "compare_case.py", here / "compare_cases" / f"{module}.py"],
+        with_package=module in ("ours", "floor"),
+    )
 
 
 def plan(cases, depths, rounds, **sizes):
@@ -166,7 +158,7 @@ def run_process(run):
 
 
 def run_all(runs, path):
-    """Runs what the file of results does not hold yet, and adds it there.
+    """Runs what the file of results does not contain yet, and adds it there.
 
     Args:
         runs: list of `Run`s.
@@ -176,52 +168,37 @@ def run_all(runs, path):
         List of the `Run`s that failed; they will be tried by the next call.
         A case whose check failed is not measured.
     """
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    results = load(path)
-    failed = []
-    todo = [run for run in runs if run.key not in results]
-    for i, run in enumerate(todo):
-        if any(f.case == run.case and "check" in f.measures for f in failed):
-            continue
-        print(f"{i + 1} of {len(todo)}: {run.key}", flush=True)
-        try:
-            measured = run_process(run)
-        except (RuntimeError, OSError) as error:
-            print(f"  failed: {error}", flush=True)
-            failed.append(run)
-            continue
-        results[run.key] = {
+    results = cache.JsonFile(path)
+
+    def measure(run):
+        return {
             "case": run.case,
             **dataclasses.asdict(run.sizes),
             "round": run.round,
             "code": fingerprint(run.case),
-            "time": datetime.datetime.now().isoformat(timespec="seconds"),
-            **measured,
+            **run_process(run),
         }
-        with _files.replacing(path) as temporary, open(temporary, "w") as file:
-            json.dump(results, file, indent=1)
-    return failed
 
+    def passed_its_check(run, failed):
+        return not any(
+            f.case == run.case and "check" in f.measures for f in failed
+        )
 
-def load(path):
-    """The results in a file, by key; none if there is no file."""
-    if not os.path.exists(path):
-        return {}
-    with open(path) as file:
-        return json.load(file)
+    todo = {run.key: run for run in runs if run.key not in results}
+    return cache.run_all(todo, results, measure, passed_its_check)
 
 
 def report(results, chart, **sizes):
     """Prints both tables and draws the chart.
 
     Args:
-        results: see `load`.
+        results: the records that `run_all` wrote.
         chart: `str`, path of the picture.
         **sizes: which results to use: fields of `compare_case.Sizes`.
     """
     medians = compare_report.medians(
         record
-        for record in results.values()
+        for record in results
         if "checked" not in record
         and record["code"] == fingerprint(record["case"])
         and all(record[name] == size for name, size in sizes.items())
@@ -252,7 +229,7 @@ def main(_):
         failed = [] if _DRAW_ONLY.value else run_all(runs, path)
     except subprocess.CalledProcessError as error:
         sys.exit(f"Cannot install a peer, which --cases can leave out: {error}")
-    report(load(path), _CHART.value, **sizes)
+    report(cache.JsonFile(path).values(), _CHART.value, **sizes)
     if failed:
         sys.exit("Failed: " + "; ".join(run.key for run in failed))
 

@@ -6,8 +6,12 @@ import ast
 import hashlib
 import json
 import os
+import pathlib
 import subprocess
 
+_PACKAGE = pathlib.Path(__file__).parents[1] / "tfp_glow"
+_FOLDERS = ("bijectors", "distributions", "models", "networks")
+_RECIPE = "train/recipe.py"
 _WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef)
 
 
@@ -35,13 +39,22 @@ def output_of(command):
     return json.loads(process.stdout.splitlines()[-1])
 
 
-def digest(sources):
-    """Eight digits that change with Python files, in a given order.
+def digest(sources, with_package):
+    """Eight digits that change with the code of Python files.
 
     Comments and docstrings do not matter.
+
+    Args:
+        sources: list of paths.
+        with_package: `bool`, whether the package's own files count too, those
+            that have a part in a training step.
     """
+    if with_package:
+        sources = [*sources, *_PACKAGE.glob("_*.py"), _PACKAGE / _RECIPE]
+        for folder in _FOLDERS:
+            sources += _PACKAGE.glob(f"{folder}/*.py")
     hashed = hashlib.sha256()
-    for source in sources:
+    for source in sorted(sources):
         tree = ast.parse(source.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, _WITH_DOCSTRING) and ast.get_docstring(node):

@@ -1,13 +1,12 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Runs trainings in processes of their own, and keeps what they found.
+"""Trains in processes of their own, and keeps the results.
 
 A folder of results holds a file for each finished `density_case.Run`, and one
 for the images of each data set.
 """
 
 import dataclasses
-import datetime
 import functools
 import json
 import os
@@ -16,6 +15,7 @@ import pathlib
 import numpy as np
 
 import tfp_glow as tfg
+from benchmarks import cache
 from benchmarks import compare_environment
 from benchmarks import compare_process
 from benchmarks import density_case
@@ -60,29 +60,9 @@ def fingerprint(case):
         here / "density_cases" / f"{module}.py",
     ]
     peer = here / "compare_cases" / f"{module}.py"
-    if module == "ours":
-        package = here.parent / "tfp_glow"
-        sources += sorted(set(package.glob("*.py")) - _apart(package))
-        for folder in ("bijectors", "models", "networks"):
-            sources += sorted((package / folder).glob("*.py"))
-    elif peer.exists():
+    if module != "ours" and peer.exists():
         sources.append(peer)
-    return compare_process.digest(sources)
-
-
-def _apart(package):
-    """The package's modules that have no part in a training here."""
-    names = (
-        "__main__",
-        "callbacks",
-        "cli",
-        "evaluation",
-        "plots",
-        "presets",
-        "runs",
-        "version",
-    )
-    return {package / f"{name}.py" for name in names}
+    return compare_process.digest(sources, with_package=module == "ours")
 
 
 def load(folder, runs, any_code=False):
@@ -96,15 +76,13 @@ def load(folder, runs, any_code=False):
     Returns:
         Dictionary of runs to dictionaries, as `density_case.measure` returns.
     """
-    results = {}
-    for run in runs:
-        path = _path(folder, run)
-        if os.path.exists(path):
-            with open(path) as file:
-                result = json.load(file)
-            if any_code or result["code"] == fingerprint(run.case):
-                results[run] = result
-    return results
+    found = cache.JsonFolder(folder)
+    results = {run: found[run.name] for run in runs if run.name in found}
+    return {
+        run: result
+        for run, result in results.items()
+        if any_code or result["code"] == fingerprint(run.case)
+    }
 
 
 def run_all(runs, folder, any_code=False):
@@ -119,29 +97,17 @@ def run_all(runs, folder, any_code=False):
         List of the runs that failed; they will be tried by the next call.
     """
     os.makedirs(folder, exist_ok=True)
-    finished = load(folder, runs, any_code)
-    todo = [run for run in runs if run not in finished]
-    failed = []
-    for i, run in enumerate(todo):
-        print(f"{i + 1} of {len(todo)}: {run.name}", flush=True)
-        try:
-            result = run_process(run, data_path(folder, run.dataset))
-        except (RuntimeError, OSError) as error:
-            print(f"  failed: {error}", flush=True)
-            failed.append(run)
-            continue
-        record = {
+
+    def measure(run):
+        return {
             **dataclasses.asdict(run),
             "code": fingerprint(run.case),
-            "time": datetime.datetime.now().isoformat(timespec="seconds"),
-            **result,
+            **run_process(run, data_path(folder, run.dataset)),
         }
-        with (
-            _files.replacing(_path(folder, run)) as temporary,
-            open(temporary, "w") as file,
-        ):
-            json.dump(record, file)
-    return failed
+
+    finished = load(folder, runs, any_code)
+    todo = {run.name: run for run in runs if run not in finished}
+    return cache.run_all(todo, cache.JsonFolder(folder), measure)
 
 
 def run_process(run, data):
@@ -187,7 +153,3 @@ def data_path(folder, dataset):
         with _files.replacing(path) as temporary:
             np.savez(temporary, bins=data.info.bins, **splits)
     return path
-
-
-def _path(folder, run):
-    return os.path.join(folder, f"{run.name}.json")

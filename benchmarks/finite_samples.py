@@ -7,8 +7,8 @@ seeds, and prints a table. Each finished training is kept in the file of
 results, and is not repeated by the next call.
 """
 
-import json
-import os
+import pathlib
+import sys
 
 import keras
 import numpy as np
@@ -17,8 +17,10 @@ from absl import app
 from absl import flags
 from absl import logging
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
 import tfp_glow as tfg
-from tfp_glow import _files
+from benchmarks import cache
 
 _STEPS = flags.DEFINE_integer("steps", 1500, "training steps")
 _SEEDS = flags.DEFINE_integer("seeds", 2, "trainings of each kind")
@@ -79,12 +81,7 @@ def measure(bounds, seed):
 
 def main(_):
     logging.set_verbosity(logging.WARNING)
-    path = _RESULTS.value
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    results = {}
-    if os.path.exists(path):
-        with open(path) as file:
-            results = json.load(file)
+    results = cache.JsonFile(_RESULTS.value)
     print(
         f"{'':12}{'seed':>5}{'validation':>12}{'test':>8}"
         f"{'not finite':>12}{'beyond 10x':>12}{'largest':>10}"
@@ -94,11 +91,6 @@ def main(_):
             key = f"{kind}, {_STEPS.value} steps, seed {seed}"
             if key not in results:
                 results[key] = measure(bounds, seed)
-                with (
-                    _files.replacing(path) as temporary,
-                    open(temporary, "w") as file,
-                ):
-                    json.dump(results, file, indent=2)
                 keras.backend.clear_session()
             result = results[key]
             bits = result["bits_per_dim"]

@@ -11,7 +11,8 @@ of results, and is not repeated by the next call.
 
 import collections
 import json
-import os
+import pathlib
+import sys
 
 import keras
 import numpy as np
@@ -19,8 +20,10 @@ from absl import app
 from absl import flags
 from absl import logging
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
 import tfp_glow as tfg
-from tfp_glow import _files
+from benchmarks import cache
 from tfp_glow.train import training
 
 Task = collections.namedtuple("Task", ["dataset", "num_steps", "batch_size"])
@@ -158,12 +161,7 @@ def table(results):
 
 def main(_):
     logging.set_verbosity(logging.WARNING)
-    path = _RESULTS.value
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    kept = {}
-    if os.path.exists(path):
-        with open(path) as file:
-            kept = json.load(file)
+    kept = cache.JsonFile(_RESULTS.value)
     recipe = {
         "learning_rate": _LEARNING_RATE.value,
         "warmup_steps": _WARMUP_STEPS.value,
@@ -176,11 +174,6 @@ def main(_):
             if key not in kept:
                 trainer = trainer or Trainer(task, **recipe)
                 kept[key] = summary(trainer.losses(seed))
-                with (
-                    _files.replacing(path) as temporary,
-                    open(temporary, "w") as file,
-                ):
-                    json.dump(kept, file, indent=2)
                 print(f"{key}: {kept[key]}", flush=True)
             results[task].append(kept[key])
     print(table(results))

@@ -11,9 +11,10 @@ The best that a flow can reach is the density's entropy; beside the table stands
 what a normal distribution of full covariance reaches, which a flow may beat.
 """
 
-import json
 import math
 import os
+import pathlib
+import sys
 import time
 
 import keras
@@ -26,7 +27,10 @@ from absl import app
 from absl import flags
 from absl import logging
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
 import tfp_glow as tfg
+from benchmarks import cache
 from tfp_glow import _files
 
 tfb = tfp.bijectors
@@ -185,11 +189,6 @@ def draw(path, pairs):
         figure.savefig(temporary, dpi=120)
 
 
-def _write(path, results):
-    with _files.replacing(path) as temporary, open(temporary, "w") as file:
-        json.dump(results, file, indent=2)
-
-
 def _print_row(name, seed, result):
     nats = result["best"] + result["gap"]
     print(
@@ -207,11 +206,7 @@ def _weights_path(name, seed):
 def main(_):
     logging.set_verbosity(logging.WARNING)
     os.makedirs(_OUT.value, exist_ok=True)
-    path = os.path.join(_OUT.value, "results.json")
-    results = {}
-    if os.path.exists(path):
-        with open(path) as file:
-            results = json.load(file)
+    results = cache.JsonFile(os.path.join(_OUT.value, "results.json"))
     print(
         f"{'':14}{'seed':>5}{'best':>10}{'flow':>10}{'gap':>10}{'error':>9}"
         f"{'CPU s':>9}"
@@ -220,16 +215,15 @@ def main(_):
         for seed in range(_SEEDS.value):
             key = f"{name}, {_STEPS.value} steps, seed {seed}"
             if key not in results:
-                model, results[key] = fit_density(name, seed, _STEPS.value)
+                model, found = fit_density(name, seed, _STEPS.value)
                 model.save_weights(_weights_path(name, seed))
-                _write(path, results)
+                results[key] = found
                 keras.backend.clear_session()
             _print_row(name, seed, results[key])
     for seed in range(_SEEDS.value):
         key = f"breast cancer, seed {seed}"
         if key not in results:
             results[key] = fit_table(seed)
-            _write(path, results)
             keras.backend.clear_session()
         _print_row("breast cancer", seed, results[key])
     pairs = {}

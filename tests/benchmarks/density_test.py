@@ -353,20 +353,6 @@ def test_failures_are_returned_and_the_rest_goes_on(
     assert [run.case for run in trainings] == ["normflows", "ours", "normflows"]
 
 
-def test_interruption_leaves_no_part_of_a_file(
-    trainings, tmp_path, monkeypatch
-):
-    def interrupted(record, file):
-        file.write('{"half": ')
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(json, "dump", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            _make(tmp_path, pilot_minutes=0.0)
-    assert not os.listdir(tmp_path)
-
-
 def test_images_of_all_splits_are_written_once(tmp_path):
     path = density_runs.data_path(str(tmp_path), "digits")
     with np.load(path) as data:
