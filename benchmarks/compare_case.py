@@ -28,7 +28,6 @@ MODULES = {
     "invert": "ours",
     "recompute": "ours",
     "store": "ours",
-    "unrolled": "ours",
     "tfb_glow": "tfb_glow",
     "normflows": "normflows_glow",
     "floor": "floor",

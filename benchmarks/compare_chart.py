@@ -17,7 +17,6 @@ _STYLES = {
     "invert": dict(color="tab:blue", marker="o", lw=2),
     "recompute": dict(color="tab:cyan", marker="s"),
     "store": dict(color="tab:green", marker="^"),
-    "unrolled": dict(color="tab:olive", marker="v", ls="--"),
     "tfb_glow": dict(color="tab:red", marker="D"),
     "normflows": dict(color="tab:gray", marker="X"),
 }

@@ -10,7 +10,6 @@ LABELS = {
     "invert": "tfp_glow, invert",
     "recompute": "tfp_glow, recompute",
     "store": "tfp_glow, store",
-    "unrolled": "tfp_glow, unrolled",
     "tfb_glow": "tfb.Glow",
     "normflows": "normflows",
     "floor": "networks alone",

@@ -20,7 +20,6 @@ _ARGUMENTS = {
     "invert": dict(gradient="invert"),
     "recompute": dict(gradient="recompute"),
     "store": dict(gradient="store"),
-    "unrolled": dict(gradient="store", unroll=True),
 }
 
 
