@@ -1,16 +1,16 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
 
-# Python 3.11, or whatever python3 is where there is none by that name.
+# Python 3.11, or python3 if there is no python3.11.
 PYTHON ?= $(shell python3.11 -c "print('python3.11')" 2>/dev/null || echo python3)
-# One more than processors: tests wait for the processes that they start.
+# One more than CPU cores, because tests wait for the processes that they start.
 WORKERS ?= 3
 RUN ?= runs/digits
 
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
 
-# No news from TensorFlow about the machine.
+# TensorFlow does not log about the machine.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
 .PHONY: help demo test lint benchmark clean
@@ -27,7 +27,7 @@ demo: .venv/installed  ## train on digits for two minutes, draw, evaluate
 test: lint  ## lint, then all tests, WORKERS=3 at a time
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --durations=10 tests
 
-benchmark: .venv/installed  ## beside tfb.Glow and normflows: time and memory, an hour
+benchmark: .venv/installed  ## compare time and memory with other libraries, an hour
 	$(BIN)/python benchmarks/compare.py
 
 lint: .venv/installed-tests  ## ruff's checks and formatting

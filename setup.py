@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Packaging: `pip install .`, or `pip install -e .[tests,colab]` to develop.
 
-`constraints.txt` holds the versions that the tests ran with. The bounds here
-are wider: the tests of the models, bijectors and data sets passed at the lower
-ones too.
+`constraints.txt` pins the versions that the tests ran with. The bounds here are
+wider. The tests of the models, bijectors and data sets also passed at the lower
+bounds.
 """
 
 import pathlib
@@ -18,7 +18,7 @@ _ROOT = pathlib.Path(__file__).resolve().parent
 _INSTALL_REQUIRES = [
     "absl-py>=2.1,<3",
     "etils[epath]>=1.9.1,<2",
-    # TFDS imports it, and asks for it only on Pythons of the past.
+    # TFDS imports it, but requires it only for old versions of Python.
     "importlib-resources>=6.4,<8",
     "keras>=3.12,<3.16",
     "matplotlib>=3.9,<4",
@@ -26,16 +26,16 @@ _INSTALL_REQUIRES = [
     "numpy>=2.0,<2.4",
     "scikit-image>=0.25,<0.27",
     "scikit-learn>=1.6,<1.10",
-    # `tf.summary` needs it; TensorFlow 2.21 no longer asks for it.
+    # `tf.summary` needs it, but TensorFlow 2.21 no longer requires it.
     "tensorboard>=2.20,<2.22",
     "tensorflow>=2.20,<2.22",
     # Earlier releases fail with protobuf 7.
     "tensorflow-datasets>=4.9.10,<4.10",
-    # Its extra brings tf-keras, which TFP imports.
+    # The extra installs tf-keras, which TFP imports.
     "tensorflow-probability[tf]>=0.25,<0.26",
 ]
 
-# What runs the notebooks, by hand and in the tests.
+# These run the notebooks, by hand and in the tests.
 _COLAB = [
     "ipykernel>=6.29,<8",
     "nbclient>=0.10,<0.12",
@@ -60,8 +60,8 @@ def _version():
     return re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)[1]
 
 
-# Not in ./build, which is the file BUILD where names ignore case, and where the
-# modules of an older build would be packed again.
+# Not in ./build: it is the file BUILD where file names ignore case, and modules
+# of an older build there would be packed again.
 with tempfile.TemporaryDirectory() as build_base:
     setuptools.setup(
         name="tfp_glow",

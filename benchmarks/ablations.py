@@ -1,12 +1,11 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The ablations of the paper's figure 3, on photographs of 16x16.
+"""Repeats the ablations of the paper's figure 3, on photographs of 16x16.
 
-`python benchmarks/ablations.py` trains Glows whose channels are reversed,
-shuffled or mixed by 1x1 convolutions between couplings, additive or affine
-ones, with three seeds, prints a table and draws the curves of validation. It
-takes an hour on two processors. It keeps what is finished as `density.py` does,
-and can be made in pieces likewise.
+`python benchmarks/ablations.py` trains Glows with three seeds. Between additive
+or affine couplings, their channels are reversed, shuffled, or mixed by 1x1
+convolutions. It prints a table and draws validation curves. It takes an hour on
+two CPU cores, and keeps finished runs as `density.py` does.
 """
 
 import pathlib

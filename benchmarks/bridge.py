@@ -1,10 +1,10 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What `FlowModel.fit` costs beside a loop written by hand.
+"""Compares `FlowModel.fit` with a training loop written by hand.
 
-`python benchmarks/bridge.py` trains the same distributions in both ways, epoch
-by epoch in turn, and prints the medians of the seconds a step. It takes about
-three minutes on two processors.
+`python benchmarks/bridge.py` trains the same distributions in both ways, in
+alternating epochs, and prints the medians of the milliseconds per step. It
+takes about three minutes on two CPU cores.
 """
 
 import statistics
@@ -35,7 +35,7 @@ def glow():
 
 
 def masked_autoregressive_flow():
-    """TFP's own, 5 layers of 256 hidden units, of vectors of 64."""
+    """TFP's own flow of vectors of 64, with 5 layers of 256 hidden units."""
     layers = []
     for _ in range(5):
         made = tfb.AutoregressiveNetwork(
@@ -50,22 +50,22 @@ def masked_autoregressive_flow():
 
 
 def multivariate_normal():
-    """A step of next to no work: what is left is the bridge."""
+    """A distribution with almost no work in a step, so the overhead shows."""
     tril = tfp.util.TransformedVariable(tf.eye(64), tfb.FillScaleTriL())
     return tfd.MultivariateNormalTriL(tf.Variable(tf.zeros(64)), tril)
 
 
 def by_keras(make, dataset):
-    """An epoch of `FlowModel.fit`, as a function."""
+    """Returns a function that runs an epoch of `FlowModel.fit`."""
     model = tfg.FlowModel(make())
     model.compile(keras.optimizers.Adam(1e-4), jit_compile=False)
     return lambda: model.fit(dataset, verbose=0)
 
 
 def by_hand(make, dataset):
-    """An epoch of a loop, with the same optimizer, as a function."""
+    """Returns a function that runs an epoch of a loop by hand."""
     distribution = make()
-    adopted = tfg.FlowModel(distribution)  # For the list of variables alone.
+    adopted = tfg.FlowModel(distribution)  # Only for the list of variables.
     variables = adopted.trainable_variables
     optimizer = keras.optimizers.Adam(1e-4)
     optimizer.build(variables)

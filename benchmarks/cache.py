@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps finished results on disk, so that the next call does not repeat them."""
+"""Keeps finished results on disk, so that no call repeats them."""
 
 import datetime
 import json

@@ -1,12 +1,12 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""This project's Glow beside `tfb.Glow` and normflows, at several depths.
+"""Compares time and memory with `tfb.Glow` and normflows, at several depths.
 
-`python benchmarks/compare.py` measures every model alone in a process, some
-rounds of all of them in turn, and prints a table of the medians, a table of
-the targets, and draws a chart. It takes about an hour on two processors. Each
-finished process is kept in the file of results and is not repeated by the next
-call, unless the code that it measured has changed.
+`python benchmarks/compare.py` measures each model in a process of its own, in
+rounds over all models. It prints a table of the medians and a table of the
+targets, and draws a chart. It takes about an hour on two CPU cores. Finished
+processes are kept in the file of results. The next call repeats one only if the
+code that it measured has changed.
 """
 
 import dataclasses
@@ -48,8 +48,8 @@ _DRAW_ONLY = flags.DEFINE_bool(
 )
 
 _BATCH_SIZE = 16
-_HEADLINE_STEPS = 32  # Where everything is measured, not training alone.
-_FLOOR_STEPS, _FLOOR_BATCH_SIZE = 16, 64  # Where networks are most of the time.
+_HEADLINE_STEPS = 32  # At this depth everything is measured, not only training.
+_FLOOR_STEPS, _FLOOR_BATCH_SIZE = 16, 64  # Networks take most of the time.
 _MOST_STEPS = {"tfb_glow": 32}  # Deeper takes minutes to start.
 _CHECK_SIZES = compare_case.Sizes(
     num_steps=2, batch_size=4, num_filters=8, image_size=8, num_levels=2
@@ -67,7 +67,7 @@ class Run:
 
     @property
     def key(self):
-        """What a file of results keeps it under."""
+        """The key of the run in the file of results."""
         s = self.sizes
         return (
             f"{self.case}, {'+'.join(self.measures)}, K={s.num_steps}, "
@@ -79,7 +79,7 @@ class Run:
 
 @functools.cache
 def fingerprint(case):
-    """Eight digits that change with the code that a case measures."""
+    """Returns eight digits that change with the code that a case measures."""
     module = compare_case.MODULES[case]
     here = pathlib.Path(__file__).parent
     return compare_process.digest(
@@ -89,12 +89,12 @@ def fingerprint(case):
 
 
 def plan(cases, depths, rounds, **sizes):
-    """The processes to run, in order: checks first, then round by round.
+    """Lists the processes to run, in order: checks, then round by round.
 
     Args:
         cases: names of cases.
-        depths: numbers of steps; those of the comparison with the networks
-            alone are only run if they are among them.
+        depths: numbers of steps. The comparison with only the networks runs
+            if its number of steps is among them.
         rounds: positive `int`.
         **sizes: the other fields of `compare_case.Sizes`.
 
@@ -140,10 +140,10 @@ def plan(cases, depths, rounds, **sizes):
 
 
 def run_process(run):
-    """What `compare_case.py` prints for a run, in a process of its own.
+    """Runs `compare_case.py` in a process and returns what it prints.
 
     Raises:
-        RuntimeError: if it fails, with the last lines that it wrote.
+        RuntimeError: if it fails, with the last lines of its output.
     """
     script = pathlib.Path(__file__).with_name("compare_case.py")
     return compare_process.output_of(

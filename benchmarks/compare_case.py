@@ -1,10 +1,10 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""One measurement of one model, alone in its process, as a line of JSON.
+"""Measures one model in this process and prints a line of JSON.
 
 `python benchmarks/compare_case.py --case=invert --num_steps=4` prints what
-`compare.py` collects. It imports nothing but the model's own framework, so that
-it runs in each model's environment, and memory is that of the model.
+`compare.py` collects. It imports only the framework of the model, so it runs in
+the environment of each model, and the memory is that of the model.
 """
 
 import argparse
@@ -34,18 +34,19 @@ MODULES = {
     "floor_in_turn": "floor",
 }
 MEASURES = ("train", "log_prob", "sample")
-# Of Adam, and low, since a wide model is trained on noise without a warm-up.
+# The rate of Adam. It is low because a wide model trains on noise without
+# warm-up.
 LEARNING_RATE = 1e-5
 
 _WARM_UPS = 2
 _LEAST_RUNS = 5
 _MOST_RUNS = 30
-_SECONDS = 2.0  # Short runs are repeated for this long.
+_SECONDS = 2.0  # Short runs are repeated for this time.
 
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """How large the model and its batch are.
+    """The sizes of the model and of its batch.
 
     Images are float32 `[batch_size, image_size, image_size, 3]`.
     """
@@ -62,12 +63,12 @@ class Sizes:
         return 3 * self.image_size**2
 
     def images(self):
-        """The batch that everything is measured on, noise in [-1/2, 1/2)."""
+        """Returns the batch for all measurements, noise in [-1/2, 1/2)."""
         shape = (self.batch_size, self.image_size, self.image_size, 3)
         return np.random.default_rng(0).random(shape, np.float32) - 0.5
 
     def bits_per_dim(self, nats):
-        """Converts minus the mean log-probability of images."""
+        """Converts a negative mean log-probability of images."""
         return nats / (self.event_size * math.log(2.0))
 
 
@@ -116,19 +117,20 @@ def measure(case, sizes, measures):
     if "sample" in measures and is_flow:
         times, samples = repeated(model.sample, check=lambda samples: samples)
         result["sample_seconds"] = statistics.median(times)
-        # Of a model that has seen noise for some steps, yet worth knowing.
+        # The model has seen only noise for some steps, but this is worth
+        # knowing.
         result["samples_finite"] = bool(np.all(np.isfinite(samples)))
     return result
 
 
 def check(case, sizes):
-    """Whether a model computes what is measured.
+    """Checks that a model computes what is measured.
 
     Training changes the loss, the loss is minus the mean `log_prob` of the
     batch, and samples are images whose `log_prob` is finite.
 
     Raises:
-        AssertionError: if not.
+        AssertionError: if one of these does not hold.
         FloatingPointError: if a result is not finite.
     """
     images = sizes.images()
@@ -157,21 +159,21 @@ def check(case, sizes):
 
 
 def timed(function):
-    """The function's result and the seconds that it took."""
+    """Returns the result of a function and the seconds that it took."""
     start = time.perf_counter()
     result = function()
     return result, time.perf_counter() - start
 
 
 def finite(values):
-    """The values, or `FloatingPointError` if one is not finite."""
+    """Returns the values; raises `FloatingPointError` if one is not finite."""
     if not np.all(np.isfinite(values)):
         raise FloatingPointError(f"Expected finite values. Received: {values}")
     return values
 
 
 def repeated(function, check=finite):
-    """Seconds of each run after the warm-ups, and all results, checked."""
+    """Returns the seconds after the warm-ups, and all checked results."""
     times, results = [], []
     while (
         len(times) < _WARM_UPS + _LEAST_RUNS
@@ -184,22 +186,22 @@ def repeated(function, check=finite):
 
 
 def resident_mib():
-    """Memory that the process now holds, in MiB."""
+    """Returns the resident memory of the process, in MiB."""
     return _status("VmRSS")
 
 
 def peak_mib():
-    """The most that the process held since `forget_peak`, in MiB."""
+    """Returns the peak of resident memory since `forget_peak`, in MiB."""
     return _status("VmHWM")
 
 
 def forget_peak():
-    """Lets `peak_mib` begin anew."""
+    """Resets `peak_mib`."""
     pathlib.Path("/proc/self/clear_refs").write_text("5")
 
 
 def num_cpus():
-    """Number of processors that the process may use."""
+    """Returns the number of CPU cores that the process may use."""
     return len(os.sched_getaffinity(0))
 
 
@@ -220,7 +222,7 @@ def _require(condition, otherwise):
 
 
 def main():
-    # argparse, since the peers' environments need not have absl.
+    # argparse, because the other environments may not have absl.
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", choices=MODULES, required=True)
     parser.add_argument(

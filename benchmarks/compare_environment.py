@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The environments of the peers that this project's own does not hold."""
+"""Installs other libraries into environments of their own."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ REQUIREMENTS = {
 
 
 def python_of(case):
-    """The interpreter that runs a case; its packages are installed if need be.
+    """Returns the interpreter for a case, and installs its packages if needed.
 
     Args:
         case: `str`. A key of `REQUIREMENTS` has an environment of its own.
@@ -31,7 +31,7 @@ def python_of(case):
     folder = FOLDER / case
     python = str(folder / "bin" / "python")
     wanted = "\n".join(REQUIREMENTS[case])
-    # Written last, so that an installation that was cut short is done anew.
+    # Written last, so that an interrupted installation is repeated.
     marker = folder / "installed"
     if marker.exists() and marker.read_text() == wanted:
         return python

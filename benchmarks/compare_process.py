@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Measuring in other processes: what they print, and what code they run."""
+"""Runs commands that measure, and identifies the code that they run."""
 
 import ast
 import hashlib
@@ -16,12 +16,12 @@ _WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef)
 
 
 def output_of(command):
-    """The JSON in the last line that a command prints.
+    """Returns the JSON in the last line that a command prints.
 
-    It runs on the processor, and without TensorFlow's news of the machine.
+    The command runs on the CPU, and TensorFlow does not log.
 
     Raises:
-        RuntimeError: if it fails, with the last lines that it wrote.
+        RuntimeError: if it fails, with the last lines of its output.
     """
     process = subprocess.run(
         command,
@@ -40,14 +40,14 @@ def output_of(command):
 
 
 def digest(sources, with_package):
-    """Eight digits that change with the code of Python files.
+    """Returns eight digits that change with the code of Python files.
 
-    Comments and docstrings do not matter.
+    Comments and docstrings do not count.
 
     Args:
         sources: list of paths.
-        with_package: `bool`, whether the package's own files count too, those
-            that have a part in a training step.
+        with_package: `bool`, whether to include the files of the package that
+            take part in a training step.
     """
     if with_package:
         sources = [*sources, *_PACKAGE.glob("_*.py"), _PACKAGE / _RECIPE]

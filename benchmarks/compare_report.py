@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of what `compare.py` measured, and of what it should have reached."""
+"""Tables of the measurements of `compare.py` and of its targets."""
 
 import collections
 import dataclasses
@@ -15,13 +15,13 @@ LABELS = {
     "floor": "networks alone",
     "floor_in_turn": "  one after another",
 }
-# This project's modes, which the targets are for.
+# The modes of this project. The targets apply to them.
 MODES = ("invert", "recompute", "store")
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A ratio of two measurements and the most that it should be.
+    """A ratio of two measurements and its largest allowed value.
 
     `at` and `against_at` are pairs of `num_steps` and batch size; `against` is
     a case, or `None` for the same one.
@@ -36,7 +36,7 @@ class Target:
     against_measure: str | None = None
 
     def ratio(self, medians, mode):
-        """The ratio for a mode, or `None` where something was not measured."""
+        """Returns the ratio for a mode, or `None` if it was not measured."""
         parts = [
             medians.get((case, *at), {}).get(measure)
             for case, at, measure in (
@@ -63,7 +63,7 @@ TARGETS = (
     Target(
         "first step / tfb.Glow", "first_step_seconds", _all(0.05), "tfb_glow"
     ),
-    # The peers initialise in their first step.
+    # The other libraries initialize in their first step.
     Target(
         "  and initialize",
         "start_seconds",
@@ -104,7 +104,7 @@ TARGETS = (
 
 
 def medians(records):
-    """Medians over the rounds.
+    """Computes medians over the rounds.
 
     Args:
         records: dictionaries of a case's name, sizes and measurements, one for
@@ -136,7 +136,7 @@ def medians(records):
 
 
 def table(medians):
-    """The measurements as lines of text, by size and then in `LABELS`' order."""
+    """Formats the measurements, by size and then in the order of `LABELS`."""
     columns = (
         ("init", "initialize_seconds", ".2f"),
         ("first step", "first_step_seconds", ".2f"),

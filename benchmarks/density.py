@@ -1,26 +1,26 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""How low this project's Glow gets in the time of a coffee, beside others.
+"""Compares the bits/dim that Glows reach in a few minutes of training.
 
 `python benchmarks/density.py` trains this project's Glow, `tfb.Glow` and
 normflows with the same width and depth, for the same time, on digits and on
-photographs, with three seeds, and fits a Gaussian of full covariance. It prints
-tables of bits/dim on test and of the targets, and draws curves of validation.
-Its trainings take nearly four hours on two processors. Every finished training
-is kept in the folder of results and is not repeated by the next call, unless
-the code that it trained has changed; so it can be made in pieces, and what is
-there is shown whichever code it is of:
+photographs, with three seeds, and fits a Gaussian with full covariance. It
+prints tables of test bits/dim and of the targets, and draws validation curves.
+Training takes nearly four hours on two CPU cores. Finished runs are kept in the
+folder of results. The next call repeats one only if the code that it trained
+has changed, so the work can be done in pieces. `--draw_only` shows all results,
+of any code:
 
 ```
 python benchmarks/density.py --datasets=digits --seeds=0
 python benchmarks/density.py --draw_only
 ```
 
-Each peer is trained as its documentation says, where it says anything; see
-`density_cases`. The learning rate is the better of two: pilots with three seeds
-of their own leave out the one that is worse by two standard errors; where they
-cannot tell, both are trained, and the better on validation is shown.
-See `density_case.py` for what counts as time.
+Each library is trained as its documentation says, if it says anything; see
+`density_cases`. The learning rate is the better of two. Pilot runs with three
+other seeds leave out the rate that is worse by two standard errors. If they
+cannot tell, both are trained, and the one that is better on validation is
+shown. `density_case.py` says what counts as training time.
 """
 
 import pathlib

@@ -1,17 +1,17 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""One training of one model, alone in its process, as a line of JSON.
+"""Trains one model in this process and prints a line of JSON.
 
-`density.py` and `ablations.py` start it. It imports nothing but NumPy and the
-model's own framework, so that it runs in each model's environment. All models
-get the same integers, in the same order, are validated and tested on the same
-images, and each is dequantised by uniform noise:
+`density.py` and `ablations.py` start it. It imports only NumPy and the
+framework of the model, so it runs in the environment of each model. All models
+get the same integers in the same order, and are validated and tested on the
+same images. All use uniform dequantization:
 
     log2 P(x) >= E[ log2 p((x + u) / bins) ] - D log2 bins,   u ~ U[0, 1)**D
 
-The clock of training runs while a model initialises and takes its steps, the
-trace of the first step included. It stands still while the model is built,
-validated, tested or sampled, and while the framework is imported.
+Training time includes the initialization and all steps, with the tracing of the
+first step. It does not include importing the framework and building,
+validating, testing or sampling the model.
 """
 
 import argparse
@@ -29,8 +29,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from benchmarks import compare_case
 
-# The module of each case, in `density_cases`, with `Model(run, image_shape,
-# bins)`, `VERSIONS` as a dictionary of names to version numbers, and
+# The module of each case in `density_cases`. It has `Model(run, image_shape,
+# bins)`, `VERSIONS`, a dictionary of names to version numbers, and
 # `MOST_STEPS`, after which there is nothing left to train.
 MODULES = {
     "ours": "ours",
@@ -49,17 +49,17 @@ MODULES.update(dict.fromkeys(ABLATIONS, "ours"))
 _NUM_VALIDATIONS = 24
 _NUM_VALIDATION_IMAGES = 300
 _NUM_INITIAL_IMAGES = 256
-_NUM_DRAWS = 4  # Of the noise, over which the test is averaged.
+_NUM_DRAWS = 4  # Noise samples over which test bits/dim are averaged.
 _NUM_SAMPLES = 1000
 _AT_A_TIME = 100
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What is trained, on what, and for how long.
+    """What is trained, on which data, and for how long.
 
-    `learning_rate` is `None` where there is none; a `batch_size` of 0 is all
-    training images at once. A pilot is not tested.
+    `learning_rate` is `None` if the case has none. A `batch_size` of 0 means
+    all training images at once. Pilot runs are not tested.
     """
 
     case: str
@@ -75,7 +75,7 @@ class Run:
 
     @property
     def name(self):
-        """Of the run's file, without its ending."""
+        """The name of the run's file, without `.json`."""
         return (
             f"{self.dataset}-{self.case}-{'pilot' if self.is_pilot else 'full'}"
             f"-{self.minutes:g}min-L{self.num_levels}-K{self.num_steps}"
@@ -180,11 +180,11 @@ def train(model, run, data, most_steps=math.inf, now=time.perf_counter):
 
 
 def validate(model, images):
-    """The better of a model's weights and their average, if it keeps one.
+    """Validates the weights of a model, and their average if it keeps one.
 
     Returns:
-        Their bits/dim, perhaps not finite, and the weights. The model's are as
-        they were.
+        The lower bits/dim, perhaps not finite, and its weights. The weights of
+        the model do not change.
     """
     kept = model.weights()
     best, best_weights = math.inf, kept
@@ -198,13 +198,13 @@ def validate(model, images):
 
 
 def bits_per_dim(model, images, seed):
-    """Bits per dimension of images under one draw of noise, float64 `[N]`."""
+    """Returns bits/dim of images for one noise sample each, float64 `[N]`."""
     size = math.prod(images.shape[1:])
     values = []
     for i in range(0, len(images), _AT_A_TIME):
-        # All of one size, so that no program is traced twice.
+        # All batches have one size, so no program is traced twice.
         batch = np.take(images, range(i, i + _AT_A_TIME), axis=0, mode="wrap")
-        # Noise that no other images and no other seed have.
+        # A seed that no other batch and no other `seed` uses.
         nats = model.log_prob(batch, seed=seed * len(images) + i)
         values.append(np.asarray(nats, np.float64))
     nats = np.concatenate(values)[: len(images)]
@@ -212,7 +212,7 @@ def bits_per_dim(model, images, seed):
 
 
 def dequantize(images, bins, seed):
-    """Images with uniform noise, float32 in [0, 1), for the peers.
+    """Adds uniform noise to images, for the other libraries; float32 in [0, 1).
 
     Args:
         images: integers, `[N, H, W, C]`.
@@ -232,7 +232,7 @@ def _batches(images, batch_size, generator):
 
 
 def _some(images, num):
-    """At most `num` images, always the same."""
+    """Returns at most `num` images, always the same."""
     return images[np.random.default_rng(0).permutation(len(images))[:num]]
 
 
@@ -252,14 +252,14 @@ def _check_samples(model):
 
 
 def _plain(values):
-    """Floats of six decimals, `None` for what JSON cannot hold."""
+    """Rounds to six decimals; `None` replaces what JSON cannot hold."""
     if np.ndim(values):
         return [_plain(value) for value in values]
     return round(float(values), 6) if np.isfinite(values) else None
 
 
 def main():
-    # argparse, since the peers' environments need not have absl.
+    # argparse, because the other environments may not have absl.
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", required=True, help="fields of Run, as JSON")
     parser.add_argument("--data", required=True, help=".npz file of images")

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The charts of `density.py` and `ablations.py`: curves of validation."""
+"""The charts of `density.py` and `ablations.py`: validation curves."""
 
 import matplotlib.figure
 
@@ -24,16 +24,16 @@ _STYLES = {
         for name, (permutation, _) in density_case.ABLATIONS.items()
     },
 }
-# Bits/dim shown above the lowest: the first steps are far higher.
+# Height of the chart in bits/dim: the first steps are far above the others.
 _RANGE = 1.6
 
 
 def save(path, results):
-    """Draws validation against seconds and against steps, a row a data set.
+    """Draws validation against seconds and steps, a row for each data set.
 
     Args:
         path: `str`, ending in .png.
-        results: dictionary of runs that are no pilots to their results.
+        results: dictionary of runs, without pilot runs, to their results.
     """
     datasets = list(dict.fromkeys(run.dataset for run in results))
     figure = matplotlib.figure.Figure(
@@ -71,7 +71,7 @@ def save_ablations(path, results):
 
 
 def _draw(axes, results, column):
-    """Draws a line for each training; a level for the Gaussian."""
+    """Draws a curve for each run, and a horizontal line for the Gaussian."""
     index = ("seconds", "steps").index(column)
     labels, lowest, drawn = set(), [], []
     for run, result in results.items():
@@ -83,7 +83,7 @@ def _draw(axes, results, column):
         if not points:
             continue
         label = density_report.LABELS[run.case]
-        # A legend takes no label that starts so.
+        # A legend leaves out labels that start with an underscore.
         shown = f"_{label}" if label in labels else label
         labels.add(label)
         lowest.append(min(bits for _, bits in points))

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Which trainings `density.py` and `ablations.py` ask for, and in which order."""
+"""Plans the training runs of `density.py` and `ablations.py`."""
 
 import collections
 
@@ -13,7 +13,7 @@ from tfp_glow import _checks
 
 CASES = ("ours", "ours_best", "tfb_glow", "normflows", "gaussian")
 
-# Several, since rates may differ by less than seeds of one rate.
+# Several, because two rates may differ by less than two seeds of one rate.
 _PILOT_SEEDS = (1000, 1001, 1002)
 _DEFAULT_BATCH_SIZE = 64
 _BATCH_SIZES = {"ours_best": 32, "normflows": 128}
@@ -29,14 +29,14 @@ def plan(
     batch_size=None,
     **sizes,
 ):
-    """The trainings on a data set, seed by seed.
+    """Lists the training runs on a data set, seed by seed.
 
     Args:
         dataset: `str`, a key of `density_runs.DATASETS`.
         cases: names of cases.
         seeds: sequence of `int`s.
         learning_rates: dictionary of a case to a list of `float`s; a case that
-            it lacks is left out, but for the Gaussian, which needs none.
+            it lacks is left out, except the Gaussian, which needs none.
         minutes: `float`, or `None` for those of the data set.
         is_pilot: `bool`; there are no pilots of the Gaussian.
         batch_size: `int`, or `None` for each case's own.
@@ -84,9 +84,9 @@ def plan(
 
 
 def rates_in_doubt(pilots, results):
-    """The learning rates that may be the best, of cases with all pilots there.
+    """Finds the learning rates that may be best, for cases with all pilot runs.
 
-    A rate is none of them if its pilots are worse than those of the best one,
+    A rate is left out if its pilot runs are worse than those of the best rate,
     seed by seed, by more than two standard errors of the difference.
 
     Args:
@@ -116,15 +116,16 @@ def _may_be_as_low(values, lowest):
 
 
 def of_best_rates(results):
-    """The results on a data set, without the worse learning rates of a case.
+    """Removes the results of the worse learning rates of every case.
 
-    The best one has the lowest mean on validation, of those with most seeds.
+    The best rate has the lowest mean on validation. Only rates with the largest
+    number of seeds are compared.
 
     Args:
-        results: dictionary of runs that are no pilots to their results.
+        results: dictionary of runs, without pilot runs, to their results.
 
     Returns:
-        A part of it.
+        A part of the dictionary.
     """
     best = {}
     for case in {run.case for run in results}:
@@ -141,7 +142,7 @@ def of_best_rates(results):
 
 
 def _validation(runs, results):
-    """Bits/dim of a case's runs, in order of seeds, by learning rate."""
+    """Returns validation bits/dim of all seeds, by learning rate."""
     bits = collections.defaultdict(list)
     for run in runs:
         value = results[run]["best_validation"]
@@ -150,17 +151,18 @@ def _validation(runs, results):
 
 
 def make(dataset, do, **arguments):
-    """Trains on a data set what is not finished: the pilots, then the rest.
+    """Trains what is not finished on a data set: pilot runs, then the rest.
 
     Args:
         dataset: see `plan`.
-        do: callable of a list of runs that trains them; returns those that
-            failed, and the results of the others.
+        do: callable that trains a list of runs and returns those that failed
+            and the results of the others.
         **arguments: of `plan`, and `pilot_minutes`.
 
     Returns:
-        Dictionary of the finished runs that are no pilots to their results, of
-        each case's best learning rate alone, and the list of those that failed.
+        Dictionary of finished runs to their results, only those with the best
+        learning rate of each case and no pilot runs; and the list of runs that
+        failed.
     """
     pilot_minutes = arguments.pop("pilot_minutes")
     if pilot_minutes is None:
@@ -184,7 +186,7 @@ def make(dataset, do, **arguments):
 
 
 def trainer(folder, draw_only, any_code):
-    """The argument `do` of `make`, for a folder of results."""
+    """Returns the argument `do` of `make`, for a folder of results."""
 
     def do(runs):
         if draw_only:

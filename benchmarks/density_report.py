@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tables of what `density.py` trained, and of what it should have reached."""
+"""Tables of the results of `density.py` and of its targets."""
 
 import collections
 import dataclasses
@@ -23,15 +23,15 @@ LABELS = {
     },
 }
 PEERS = ("tfb_glow", "normflows")
-# The best configuration is to be this much below the paper's, in bits/dim.
+# The target for the best configuration, in bits/dim below the paper's.
 _GAIN, _GAIN_DATASET = 0.10, "photos"
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """The trainings of one case on one data set, one for each seed.
+    """The runs of one case on one data set, one for each seed.
 
-    `images` is bits/dim of every test image, the mean over the seeds.
+    `images` is the bits/dim of every test image, averaged over the seeds.
     """
 
     runs: list
@@ -42,26 +42,27 @@ class Summary:
 
     @property
     def steps(self):
-        """The least steps of training that a seed took."""
+        """The smallest number of training steps of a seed."""
         return min(result["steps"] for result in self.results)
 
     def mean(self, function):
-        """The mean over the seeds of a function of a result."""
+        """Returns the mean over the seeds of a function of a result."""
         return float(np.mean([function(result) for result in self.results]))
 
     def validation_at(self, step):
-        """Best bits/dim on validation until a step, of every seed.
+        """Returns the best validation bits/dim of every seed up to a step.
 
-        Between two validations it is interpolated; `None` before the first.
+        Values between two validations are interpolated. Before the first they
+        are `None`.
         """
         return [best_until(result["curve"], step) for result in self.results]
 
 
 def summaries(results):
-    """Puts the seeds together.
+    """Groups the runs by data set and case.
 
     Args:
-        results: dictionary of runs that are no pilots to their results.
+        results: dictionary of runs, without pilot runs, to their results.
 
     Returns:
         Dictionary of data set to dictionary of case to `Summary`.
@@ -84,16 +85,16 @@ def summaries(results):
 
 
 def number(value):
-    """A value of a result, infinite if it was not finite."""
+    """Returns a value of a result, infinite if it was not finite."""
     return math.inf if value is None else value
 
 
 def best_until(curve, step):
-    """The lowest bits/dim of a curve until a step, `None` before its first.
+    """Returns the lowest bits/dim of a curve up to a step, `None` before it.
 
     Args:
         curve: triples of seconds, steps and bits/dim.
-        step: `int`; between two of the curve's the result is interpolated.
+        step: `int`; the result is interpolated between two steps of the curve.
     """
     points = [(at, bits) for _, at, bits in curve if bits is not None]
     if not points or step < points[0][0]:
@@ -103,7 +104,7 @@ def best_until(curve, step):
 
 
 def table(results):
-    """The trainings as lines of text, by data set and then in `LABELS`' order."""
+    """Formats the runs, by data set and then in the order of `LABELS`."""
     lines = []
     for dataset, cases in summaries(results).items():
         any_case = next(iter(cases.values()))
@@ -149,7 +150,7 @@ def _row(case, summary):
 
 
 def targets_table(results):
-    """The targets as lines of text, each with its verdict; empty if none."""
+    """Formats the targets, each with its verdict; empty if there are none."""
     lines = []
     for dataset, cases in summaries(results).items():
         if "ours" not in cases:
@@ -197,7 +198,7 @@ def show(results, chart, draw):
 
 def _at_equal_time(dataset, ours, peer, theirs):
     below = difference(theirs.test, ours.test)
-    # Of training, and of the choice of the test images, which they share.
+    # Errors of the seeds, and of the test images, which both share.
     error = math.sqrt(
         ours.error_of_seeds**2
         + theirs.error_of_seeds**2
@@ -228,13 +229,13 @@ def _line(name, shown, is_met):
 
 
 def difference(theirs, ours):
-    """Theirs minus ours, not a number where both are infinite."""
+    """Returns theirs minus ours, NaN where both are infinite."""
     with np.errstate(invalid="ignore"):
         return np.subtract(theirs, ours)
 
 
 def standard_error(values):
-    """That of a mean; not a number of one value, or of any not finite."""
+    """Returns the error of a mean, or NaN if it is unknown."""
     if len(values) < 2 or not np.all(np.isfinite(values)):
         return math.nan
     return float(np.std(values, ddof=1) / math.sqrt(len(values)))

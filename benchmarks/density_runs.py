@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains in processes of their own, and keeps the results.
 
-A folder of results holds a file for each finished `density_case.Run`, and one
-for the images of each data set.
+A folder of results contains a file for each finished `density_case.Run`, and
+one for the images of each data set.
 """
 
 import dataclasses
@@ -52,7 +52,7 @@ DATASETS = {
 
 @functools.cache
 def fingerprint(case):
-    """Eight digits that change with the code that trains a case."""
+    """Returns eight digits that change with the code that trains a case."""
     module = density_case.MODULES[case]
     here = pathlib.Path(__file__).parent
     sources = [
@@ -66,12 +66,12 @@ def fingerprint(case):
 
 
 def load(folder, runs, any_code=False):
-    """What a folder holds of some runs.
+    """Reads the results of those runs that a folder contains.
 
     Args:
         folder: `str`, which need not exist.
         runs: list of `density_case.Run`s.
-        any_code: `bool`, whether results of other code count also.
+        any_code: `bool`, whether results of other code count too.
 
     Returns:
         Dictionary of runs to dictionaries, as `density_case.measure` returns.
@@ -86,12 +86,12 @@ def load(folder, runs, any_code=False):
 
 
 def run_all(runs, folder, any_code=False):
-    """Trains what a folder does not hold yet, and adds it there.
+    """Trains the runs that a folder does not contain yet, and adds them.
 
     Args:
         runs: list of `density_case.Run`s.
         folder: `str`, which need not exist.
-        any_code: `bool`, whether results of other code need not be repeated.
+        any_code: `bool`, whether results of other code count as finished.
 
     Returns:
         List of the runs that failed; they will be tried by the next call.
@@ -111,14 +111,14 @@ def run_all(runs, folder, any_code=False):
 
 
 def run_process(run, data):
-    """What `density_case.py` prints for a run, in a process of its own.
+    """Runs `density_case.py` in a process and returns what it prints.
 
     Args:
         run: `density_case.Run`.
         data: `str`, see `data_path`.
 
     Raises:
-        RuntimeError: if it fails, with the last lines that it wrote.
+        RuntimeError: if it fails, with the last lines of its output.
     """
     script = pathlib.Path(__file__).with_name("density_case.py")
     fields = json.dumps(dataclasses.asdict(run))
@@ -133,7 +133,7 @@ def run_process(run, data):
 
 
 def data_path(folder, dataset):
-    """The .npz file of a data set's splits, made if need be."""
+    """Returns the .npz file of a data set; writes it if needed."""
     data = DATASETS[dataset]
     path = os.path.join(folder, f"{dataset}.npz")
     if not os.path.exists(path):

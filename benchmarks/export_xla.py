@@ -1,11 +1,11 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Writes XLA programs of one training step, to be timed where there is JAX.
+"""Writes XLA programs of one training step, which JAX can run and time.
 
 `python benchmarks/export_xla.py --out=runs/xla` writes, for this project's Glow
 and for `tfb.Glow`, the program of a step (log-density, gradient and Adam), its
 inputs, and the first losses that TensorFlow computes without XLA.
-`benchmarks/run_xla.py` runs them on any device, and needs JAX and NumPy alone.
+`benchmarks/run_xla.py` runs them on any device. It needs only JAX and NumPy.
 """
 
 import gzip
@@ -52,7 +52,7 @@ _NUM_LOSSES = flags.DEFINE_integer(
 
 
 def make_step(case, model):
-    """The function that one training step of a `compare_cases` model runs."""
+    """Returns the function of one training step of a `compare_cases` model."""
     if case == "tfb_glow":
         return model._train_step.python_function
     keras_model = model._model
@@ -71,7 +71,7 @@ def make_step(case, model):
 
 
 def export(step, image):
-    """The program of a step, whose kernels are replaced by noise.
+    """Writes the program of a step, with noise in place of the kernels.
 
     Args:
         step: callable from a batch of images to a loss, which also updates
@@ -118,7 +118,7 @@ def main(_):
         module = tfb_glow if case == "tfb_glow" else ours
         model = module.Model(case, sizes, images)
         model.initialize()
-        model.log_prob(images)  # The peer initialises in its first run.
+        model.log_prob(images)  # `tfb.Glow` initializes in its first run.
         program, inputs, kernels = export(
             make_step(case, model), tf.constant(images)
         )

@@ -1,10 +1,10 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Samples of the same Glow with and without bounded networks.
+"""Compares samples of Glows with and without bounds on their networks.
 
 `python benchmarks/finite_samples.py` trains both on the photographs, for some
-seeds, and prints a table. Each finished training is kept in the file of
-results, and is not repeated by the next call.
+seeds, and prints a table. Finished runs are kept in the file of results, and
+the next call does not repeat them.
 """
 
 import pathlib
@@ -59,7 +59,7 @@ def measure(bounds, seed):
         )[0]
         for split in ("validation", "test")
     }
-    # Without the checks of `sample`, which raise where values are not finite.
+    # `model.sample` would raise an error if values are not finite.
     flow = tf.function(model.glow.copy(validate_args=False).forward)
     values = np.concatenate(
         [

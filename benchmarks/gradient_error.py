@@ -1,11 +1,11 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Rounding errors of the three gradients of a Glow that is being trained.
+"""Measures rounding errors of the three gradients during training.
 
-`python benchmarks/gradient_error.py` trains a Glow of photographs and prints,
-at the start, on the way and at the end, how far the float32 gradient of a
-validation batch is from that of a float64 copy: |g - g64| / |g64| over all
-weights. It takes about three minutes on two processors.
+`python benchmarks/gradient_error.py` trains a Glow of photographs. At the
+start, on the way and at the end it compares the float32 gradient of a
+validation batch with that of a float64 copy, and prints |g - g64| / |g64| over
+all weights. It takes about three minutes on two CPU cores.
 """
 
 import keras
@@ -24,7 +24,7 @@ _BATCH_SIZE = 16
 
 
 def gradient(glow, images):
-    """The gradient of minus the mean log-density of images, one flat array."""
+    """Returns the gradient of the mean negative log-density, as one array."""
 
     @tf.function
     def compute():
@@ -39,11 +39,11 @@ def gradient(glow, images):
 
 
 def errors(glow, exact, images):
-    """Relative errors of the gradients, by mode.
+    """Computes the relative errors of the gradients, by mode.
 
     Args:
         glow: float32 `Glow`.
-        exact: float64 `Glow` of the same configuration, which gets its weights.
+        exact: float64 `Glow` of the same configuration. Its weights are set.
         images: float64 `Tensor` `[N, H, W, C]`.
     """
     for variable, value in zip(exact.variables, glow.variables):

@@ -1,11 +1,12 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Memory of training on photographs of 256x256, one at a time.
+"""Measures the memory of training on photographs of 256x256, one at a time.
 
-`python -m benchmarks.large_images` trains a Glow of 6 levels of 32 steps each
-for some steps, by each of the gradients in a process of its own, and prints the
-seconds a step and the peak of resident memory. It takes about ten minutes on
-two processors at a width of 64; `--num_filters=512`, the paper's, takes more.
+`python -m benchmarks.large_images` trains a Glow with 6 levels of 32 steps for
+a few training steps, with each of the gradients in a process of its own. It
+prints the seconds per step and the peak of resident memory. It takes about ten
+minutes on two CPU cores with a width of 64. The width of the paper,
+`--num_filters=512`, takes longer.
 """
 
 import json
@@ -48,7 +49,7 @@ class _Times(keras.callbacks.Callback):
 
 
 def _photographs(size):
-    """The middles of four photographs, uint8 `[4, size, size, 3]`."""
+    """Returns the centers of four photographs, uint8 `[4, size, size, 3]`."""
     images = []
     for name in ("astronaut", "chelsea", "coffee", "rocket"):
         image = getattr(skimage.data, name)()
@@ -58,7 +59,7 @@ def _photographs(size):
 
 
 def measure(gradient):
-    """Trains and returns a dictionary of what was measured."""
+    """Trains a model and returns a dictionary of measurements."""
     size = _IMAGE_SIZE.value
     imports = compare_case.resident_mib()
     compare_case.forget_peak()

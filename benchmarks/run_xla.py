@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Checks and times the programs of `export_xla.py`; needs JAX and NumPy alone.
+"""Checks and times the programs of `export_xla.py`, with JAX and NumPy only.
 
 `python benchmarks/run_xla.py runs/xla` compiles every program for the default
 device, checks that the losses of the first steps are those that TensorFlow
@@ -32,7 +32,7 @@ _WARM_UPS, _RUNS = 3, 10
 
 
 def compile_program(program):
-    """An executable for the default device of a serialised program."""
+    """Compiles a serialized program for the default device."""
     device = jax.devices()[0]
     with mlir.make_ir_context():
         module = mlir.ir.Module.parse(hlo_to_stablehlo(program))
@@ -45,7 +45,7 @@ def compile_program(program):
 
 
 def _skip_copy(operation):
-    # A GPU's client compiles StableHLO alone, which has no copies.
+    # The client of a GPU compiles only StableHLO, which has no copies.
     if operation.name == "mhlo.copy":
         operation.results[0].replace_all_uses_with(operation.operands[0])
         operation.erase()
@@ -70,7 +70,7 @@ def step(executable, inputs):
 
 
 def measure(folder):
-    """Times of a program, after a check of the first losses.
+    """Checks the first losses of a program and measures its time.
 
     Returns:
         Tuple of the seconds to compile, those of a step, the MiB of the inputs,

@@ -1,12 +1,12 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""How many seeds of the default training diverge.
+"""Counts the seeds for which training with the default settings diverges.
 
-`python benchmarks/seeds.py` trains the default model by the default recipe, as
-`train` does without flags, for some seeds on the digits and the photographs,
-and prints a table. A training has diverged if its loss is not finite, or in any
-10 steps above that of its first 10. Each finished training is kept in the file
-of results, and is not repeated by the next call.
+`python benchmarks/seeds.py` trains the default model with the default recipe,
+as `train` does without flags, for some seeds on the digits and the photographs,
+and prints a table. A run has diverged if its loss is not finite, or if its loss
+in any 10 steps is above that of its first 10. Finished runs are kept in the
+file of results, and the next call does not repeat them.
 """
 
 import collections
@@ -51,9 +51,9 @@ _RESULTS = flags.DEFINE_string(
 
 
 class Trainer:
-    """Trains one model after another of the same program.
+    """Trains one model after another with the same program.
 
-    The program is traced once; another seed's weights are put into its
+    The program is traced once. Each seed only assigns new values to its
     variables.
     """
 
@@ -79,7 +79,7 @@ class Trainer:
         self.model.compile(training.make_optimizer(self.settings, self.info))
 
     def losses(self, seed):
-        """The loss of every step, up to the first that is not finite."""
+        """Returns the losses of the steps, up to the first not finite."""
         keras.utils.set_random_seed(seed)
         for own, fresh in zip(
             self.model.variables, self._fresh_model(seed).variables, strict=True
@@ -100,7 +100,7 @@ class Trainer:
         except FloatingPointError as error:
             print(error, flush=True)
             record.means.append(np.nan)
-        # Keras tells the mean of all steps so far.
+        # Keras reports the mean over all steps so far.
         sums = np.arange(1, len(record.means) + 1) * np.array(record.means)
         return np.diff(sums, prepend=0.0)
 
@@ -124,7 +124,7 @@ class _Record(keras.callbacks.Callback):
 
 
 def summary(losses):
-    """What is kept of the losses of a training."""
+    """Summarizes the losses of a run."""
     parts = np.split(losses, range(_WINDOW, len(losses), _WINDOW))
     start, *later = [float(np.mean(part)) for part in parts]
     later = later or [np.nan]
@@ -133,13 +133,13 @@ def summary(losses):
         "start": start,
         "highest": highest,
         "end": later[-1],
-        # Of what is not finite no comparison is true.
+        # `not <=` also holds if a loss is NaN.
         "diverged": not highest <= start,
     }
 
 
 def table(results):
-    """A line for every data set, of the summaries of its seeds."""
+    """Formats a line for every data set, from the summaries of its seeds."""
     lines = [
         f"{'':8}{'steps':>6}{'batch':>6}{'seeds':>6}{'diverged':>9}"
         f"{'bits/dim at start':>19}{'highest after':>15}{'at end':>15}"

@@ -1,14 +1,15 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Flows over vectors: nats above the entropy of toy densities, and a table.
+"""Measures flows over vectors on known densities and on a real table.
 
 `python benchmarks/toy_densities.py` trains a flow on fresh samples of each toy
-density, and one on a table of scikit-learn's, for some seeds, prints what they
-reach on data that they have not seen, and draws the densities. Each finished
-training is kept in the folder of results, and is not repeated by the next call.
+density, and one on a table of scikit-learn, for some seeds. It prints the nats
+on data that the flows have not seen, and draws the densities. Finished runs are
+kept in the folder of results, and the next call does not repeat them.
 
-The best that a flow can reach is the density's entropy; beside the table stands
-what a normal distribution of full covariance reaches, which a flow may beat.
+No flow can need fewer nats than the entropy of a toy density. The table has no
+known entropy, so its flow is compared with a normal distribution with full
+covariance.
 """
 
 import math
@@ -51,7 +52,7 @@ LEARNING_RATE = 2e-3
 
 
 def fit_density(name, seed, steps, num_test=200_000):
-    """Trains on samples, new ones in every step.
+    """Trains a flow on samples, new ones in every step.
 
     Args:
         name: `str`, of `tfg.toy.distribution`.
@@ -60,7 +61,7 @@ def fit_density(name, seed, steps, num_test=200_000):
         num_test: `int`, samples of the test.
 
     Returns:
-        Pair of the `tfg.FlowModel` and a dictionary of what it reached, in nats.
+        The `tfg.FlowModel` and a dictionary of its results, in nats.
     """
     start = time.process_time()
     keras.utils.set_random_seed(seed)
@@ -81,7 +82,8 @@ def fit_density(name, seed, steps, num_test=200_000):
     model.fit(batches, init_batches=8, verbose=0)
     seconds = time.process_time() - start
     x = density.sample(num_test, seed=(0, 0))
-    # The samples' own mean would bring in their error, several times larger.
+    # The difference has a several times smaller error than the mean of the
+    # flow.
     excess = density.log_prob(x) - model.log_prob(x)
     return model, {
         "best": float(density.entropy()),
@@ -91,18 +93,18 @@ def fit_density(name, seed, steps, num_test=200_000):
 
 
 def fit_table(seed, epochs=100):
-    """Trains on a table, beside a normal distribution of full covariance.
+    """Trains a flow on a table and compares it with a normal distribution.
 
-    The flow's steps begin at the normal distribution of the rows of training,
-    and it stops where the rows of validation are best; the normal distribution
-    that it is compared with has the rows of both.
+    The flow starts at the normal distribution of the training rows, and stops
+    where the validation rows are best. The normal distribution that it is
+    compared with is fitted to both.
 
     Args:
-        seed: `int`, of the split of the rows also.
-        epochs: `int`, at most so many.
+        seed: `int`. It also determines the split of the rows.
+        epochs: `int`, maximum number of epochs.
 
     Returns:
-        Dictionary in nats of a row, columns standardised.
+        Dictionary of results, in nats per row, with standardized columns.
     """
     start = time.process_time()
     keras.utils.set_random_seed(seed)
@@ -166,7 +168,7 @@ def _mean_and_error(name, values):
 
 
 def draw(path, pairs):
-    """Draws densities, above, and what flows made of them, below.
+    """Draws densities, and below them the flows that were fitted to them.
 
     Args:
         path: `str`, ending in .png.

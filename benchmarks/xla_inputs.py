@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The inputs of an exported program, small enough to carry to a GPU.
+"""The inputs of an exported program, small enough to copy to a GPU.
 
 The kernels of convolutions, nearly all of a model's weights, are replaced by
 noise of their mean and standard deviation, of which a file need say no more.
@@ -13,12 +13,12 @@ import numpy as np
 
 
 def is_kernel(array):
-    """Whether a variable is a convolution's kernel, or those of all steps."""
+    """Whether a variable is a kernel of a convolution, or of all steps."""
     return array.ndim >= 4
 
 
 def describe(kernel, seed):
-    """The arguments of `draw` for what stands for a kernel."""
+    """Returns the arguments of `draw` that replace a kernel."""
     return {
         "shape": list(kernel.shape),
         "mean": float(kernel.mean()),
@@ -28,14 +28,14 @@ def describe(kernel, seed):
 
 
 def draw(shape, mean, std, seed):
-    """A float32 array of normal noise, the same on every machine."""
+    """Returns a float32 array of normal noise, the same on every machine."""
     generator = np.random.default_rng(seed)
     values = generator.standard_normal(shape, np.float32)
     return np.float32(mean) + np.float32(std) * values
 
 
 def load(folder):
-    """The inputs in the order of the program.
+    """Reads the inputs in the order of the program.
 
     Args:
         folder: `pathlib.Path`, of `inputs.npz`, with arrays by their number,

@@ -1,10 +1,10 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What every test runs under.
+"""The environment of every test.
 
-Quiet TensorFlow, parsed flags, fixed seeds, and `tf.data` without autotuning:
-where an iterator is collected, TensorFlow waits for the thread that tunes it, at
-times for a minute, and meanwhile no Python runs.
+TensorFlow is quiet, flags are parsed, seeds are fixed, and `tf.data` runs
+without autotuning. TensorFlow waits for the tuning thread when an iterator is
+deleted, at times for a minute, and blocks Python meanwhile.
 """
 
 import gc
@@ -19,26 +19,26 @@ import tensorflow as tf
 from absl import flags
 
 _ITER = tf.data.Dataset.__iter__
-# The longest tests, most of them of processes that they start.
+# The longest tests. Most of them start processes.
 _FIRST = ("resume_test.py", "strategies_test.py", "notebooks_test.py")
 
 
 def pytest_configure(config):
-    # TFP's test utilities read absl flags; pytest's arguments are not theirs.
+    # TFP's test utilities read absl flags, and pytest has its own arguments.
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()
-    # A warning that our own code causes is an error.
+    # A warning from a module of the package is an error.
     config.addinivalue_line("filterwarnings", r"error:::tfp_glow(\.|$)")
     tf.data.Dataset.__iter__ = _iter_without_autotuning
 
 
 def pytest_collection_modifyitems(items):
-    # At the end one of them would run alone.
+    # If a long test came last, the other workers would wait for it.
     items.sort(key=lambda item: item.path.name not in _FIRST)
 
 
 def pytest_collection_finish():
-    # What the imports made stays, and no collection need walk it again.
+    # Imported objects stay, so the garbage collector need not visit them again.
     gc.collect()
     gc.freeze()
 

@@ -1,10 +1,10 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Processes of their own, without the seconds that importing TensorFlow takes.
+"""Starts processes without the seconds that importing TensorFlow takes.
 
-A server imports the package once. Every process is a fork of it, made before
-TensorFlow has run anything: devices, clusters and seeds are for it to choose,
-as in a new interpreter. Only the seed of Python's hashes is the server's.
+A server imports the package once, and every process is a fork of it. TensorFlow
+has not run anything then, so the process can choose devices, clusters and seeds
+as in a new interpreter. Only the seed of Python's hashes comes from the server.
 """
 
 import multiprocessing
@@ -23,14 +23,14 @@ _FORKS.set_forkserver_preload(["tfp_glow.train.cli"])
 
 
 class Process:
-    """A process that calls a function, and ends with the block at the latest.
+    """A process that calls a function, and ends with the `with` block.
 
     Args:
-        function: callable of a module.
+        function: callable, defined in a module.
         *args: its arguments, which can be pickled.
-        log: path of the file that gets what it prints.
-        folder: path, where it runs.
-        environment: dictionary of `str`, set before the call.
+        log: path of the file for its output.
+        folder: path of the working directory.
+        environment: dictionary of environment variables.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Process:
         self._process.join()
 
     def finish(self, expected_status=0):
-        """Waits for its end and returns what it printed."""
+        """Waits for the end of the process and returns its output."""
         self._process.join(TIMEOUT)
         printed = self.log.read_text()
         assert self._process.exitcode == expected_status, printed
@@ -76,6 +76,6 @@ def _call(log, folder, environment, function, args):
 
 
 def command(*arguments):
-    """Does what `python -m tfp_glow` does, then ends the process."""
+    """Runs `python -m tfp_glow` with arguments, then ends the process."""
     sys.argv = ["tfp_glow", *arguments]
     runpy.run_module("tfp_glow", run_name="__main__")

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the examples of README and of the other pages, and checks their links."""
+"""Runs the examples of README and of the other pages, and checks links."""
 
 import pathlib
 import re

@@ -1,11 +1,11 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The networks of our couplings alone: what no flow around them can undercut.
+"""Only the networks of the couplings: a lower bound for any flow around them.
 
-All `num_levels * num_steps` networks, each with its own weights and its own
-random input of the shape that it has in the flow. They do not wait for each
-other, as they would in a flow, unless the case is `"floor_in_turn"`. There is
-no optimizer.
+There are `num_levels * num_steps` networks, each with its own weights and its
+own random input, of the shape that it has in the flow. They run side by side.
+In the case `"floor_in_turn"` they run one after another, as a flow needs them
+to. There is no optimizer.
 """
 
 import tensorflow as tf
@@ -30,8 +30,8 @@ class Model:
                     2 * channels, num_filters=sizes.num_filters, seed=seed
                 )
                 network.build((None, side, side, channels))
-                # The last layer is zero at first, and so are the gradients of
-                # all before it.
+                # The last layer starts at zero, which would make the gradients
+                # of the other layers zero.
                 kernel = network.last.kernel
                 kernel.assign(
                     tf.random.stateless_normal(
@@ -52,7 +52,7 @@ class Model:
         return sum(v.shape.num_elements() for v in self._weights())
 
     def initialize(self):
-        """Nothing: the time does not depend on the values."""
+        """Does nothing: the time does not depend on the values."""
 
     def train_step(self):
         loss, _ = self._forward_and_backward(self._inputs)

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""This project's Glow, trained as its users do."""
+"""This project's Glow, trained by Keras."""
 
 import keras
 import tensorflow as tf
@@ -38,7 +38,7 @@ class Model:
                 **_ARGUMENTS[case],
             )
         )
-        # Not compiled by XLA, wherever this runs.
+        # No XLA, on any device.
         self._model.compile(
             keras.optimizers.Adam(compare_case.LEARNING_RATE), jit_compile=False
         )

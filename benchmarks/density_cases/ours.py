@@ -20,9 +20,9 @@ VERSIONS = {
     "tensorflow_probability": tfp.__version__,
 }
 MOST_STEPS = math.inf
-# Arguments of `GlowModel`: none of the paper's configuration. In two minutes on
-# photographs splines, mixtures, gated networks and learned dequantisation got
-# less far than what is best here.
+# Arguments of `GlowModel`. The paper's configuration needs none. In two minutes
+# on photographs splines, mixtures, gated networks and learned dequantization
+# did not come as far as `ours_best`; see docs/benchmarks.md.
 ARGUMENTS = {
     "ours": {},
     "ours_best": dict(initialization="whiten", gradient="store"),
@@ -65,11 +65,11 @@ class Model:
             raise FloatingPointError(error.message) from error
 
     def weights(self):
-        """Copies of the trained arrays."""
+        """Returns copies of the trained arrays."""
         return [v.numpy() for v in self._model.trainable_variables]
 
     def averages(self):
-        """A list of what else `assign` could be given: the average."""
+        """Returns other weights to validate: the average."""
         with self._model.averaged_weights():
             return [self.weights()]
 
@@ -78,15 +78,15 @@ class Model:
             variable.assign(value)
 
     def log_prob(self, images, seed):
-        """The bound on the integers' log-probability in nats, `[N]`."""
+        """Returns the bound on the log-probability in nats, `[N]`."""
         return self._model.log_prob(images, seed=seed).numpy()
 
     def sample(self, num, seed):
-        """Values that are not quantised, `[num, H, W, C]`."""
+        """Returns values before rounding, `[num, H, W, C]`."""
         return self._model.sample_values(num, seed=seed).numpy()
 
 
 def make_optimizer(run):
-    """The optimizer of `training`, with the learning rate of a run."""
+    """Returns the optimizer of `train`, with the learning rate of a run."""
     settings = training.complete({"learning_rate": run.learning_rate})
     return recipe.make_optimizer(**training.recipe_settings(settings))
