@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of `tfp_glow.checks`."""
+"""Tests of `tfp_glow._checks`."""
 
 import numpy as np
 import pytest
@@ -39,6 +39,16 @@ def test_unknown_names_suggest_the_nearest():
 def test_names_like_no_other_still_raise_with_a_suggestion(value):
     with pytest.raises(ValueError, match="Did you mean"):
         _checks.choice("fruit", value, ("pear", "apple"))
+
+
+def test_an_invalid_value_is_shown_with_what_was_expected():
+    error = _checks.invalid_value("split", "tests", "a split", ["test", "x"])
+    assert str(error) == (
+        "Invalid value received for argument `split`. Expected a split. "
+        "Received: split='tests'. Did you mean 'test'?"
+    )
+    unlike = _checks.invalid_value("split", 3, "a split", ["test", "x"])
+    assert str(unlike).endswith("Received: split=3")
 
 
 def test_last_dimensions_must_agree_where_they_are_known():

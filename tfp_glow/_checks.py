@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of arguments that modules share, with their messages."""
+"""Argument checks that several modules share, and their error messages."""
 
 import difflib
 
@@ -9,30 +9,40 @@ import tensorflow as tf
 from tensorflow_probability.python.internal import tensor_util
 
 
+def invalid_value(name, value, expected, options=(), cutoff=0.6):
+    """Returns a `ValueError` that names what was expected and received.
+
+    Args:
+        name: `str`, the argument's name in the signature.
+        value: the value received.
+        expected: `str`, describes the valid values, as the end of a sentence.
+        options: valid strings. The message suggests the nearest one.
+        cutoff: `float`, least similarity to `value` of a suggestion, in [0, 1].
+    """
+    near = difflib.get_close_matches(str(value), options, n=1, cutoff=cutoff)
+    question = f". Did you mean {near[0]!r}?" if near else ""
+    return ValueError(
+        f"Invalid value received for argument `{name}`. Expected {expected}. "
+        f"Received: {name}={value!r}{question}"
+    )
+
+
 def positive_integer(**arguments):
     """Raises `ValueError` unless every argument is a positive `int`."""
     for name, value in arguments.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"Invalid value received for argument `{name}`. Expected a "
-                f"positive integer. Received: {name}={value!r}"
-            )
+            raise invalid_value(name, value, "a positive integer")
 
 
 def choice(name, value, options):
     """Raises `ValueError`, with the nearest name, unless it is an option."""
-    if value in options:
-        return
-    near = difflib.get_close_matches(str(value), options, n=1, cutoff=0.0)
-    raise ValueError(
-        f"Invalid value received for argument `{name}`. Expected one of "
-        f"{sorted(options)}. Received: {name}={value!r}. Did you mean "
-        f"{near[0]!r}?"
-    )
+    if value not in options:
+        expected = f"one of {sorted(options)}"
+        raise invalid_value(name, value, expected, options, cutoff=0.0)
 
 
 def last_dimensions_agree(**tensors):
-    """Raises `ValueError` unless known last dimensions are all the same."""
+    """Raises `ValueError` unless all known last dimensions are equal."""
     sizes = {
         name: t.shape[-1] if t.shape.rank else None
         for name, t in tensors.items()
@@ -47,81 +57,89 @@ def last_dimensions_agree(**tensors):
 
 
 def channels(bijector, x, expected):
-    """Raises `ValueError` if the last dimension of `x` is not as expected."""
+    """Raises `ValueError` if the last dimension of `x` is not `expected`."""
     received = x.shape[-1] if x.shape.rank else None
     if x.shape.rank == 0 or (
         None not in (received, expected) and received != expected
     ):
-        raise ValueError(
-            f"Invalid shape received by bijector `{bijector.name}`. Expected "
-            f"{expected} channels, the last dimension. Received: shape "
-            f"{x.shape}"
+        raise _invalid_shape(
+            bijector,
+            f"{expected} channels, the last dimension",
+            f"shape {x.shape}",
         )
 
 
 def event(bijector, received, expected):
     """Raises `ValueError` unless the event shapes are compatible."""
     if not received.is_compatible_with(expected):
-        raise ValueError(
-            f"Invalid shape received by bijector `{bijector.name}`. Expected "
-            f"the event shape {expected}. Received: {received}"
-        )
+        raise _invalid_shape(bijector, f"the event shape {expected}", received)
 
 
 def at_least_rank(bijector, x, event_ndims):
     """Raises `ValueError` if `x` has fewer dimensions than an event."""
     if x.shape.rank is None or x.shape.rank < event_ndims:
-        raise ValueError(
-            f"Invalid shape received by bijector `{bijector.name}`. Expected "
-            f"at least {event_ndims} dimensions, those of an event. Received: "
-            f"shape {x.shape}"
+        raise _invalid_shape(
+            bijector,
+            f"at least {event_ndims} dimensions, those of an event",
+            f"shape {x.shape}",
         )
 
 
+def _invalid_shape(bijector, expected, received):
+    return ValueError(
+        f"Invalid shape received by bijector `{bijector.name}`. Expected "
+        f"{expected}. Received: {received}"
+    )
+
+
 def variables(**parameters):
-    """Raises `TypeError` unless every parameter can be assigned to."""
+    """Raises `TypeError` unless every parameter is a `tf.Variable`."""
     for name, value in parameters.items():
         if not isinstance(value, tf.Variable):
             raise TypeError(
-                f"Expected parameter `{name}` to be a `tf.Variable`, to be "
-                f"set from data. Received: {type(value).__name__}"
+                f"Expected parameter `{name}` to be a `tf.Variable`, so that "
+                "data can initialize it. Received: a value of type "
+                f"{type(value).__name__}"
             )
 
 
-def event_structure(x, distribution):
-    """Raises `TypeError` unless `x` is nested as a distribution's events are.
+def finite_parameters(is_init, **parameters):
+    """Returns assertions that parameters are finite, for `validate_args`.
 
-    Args:
-        x: arrays, tensors or `tf.TensorSpec`s, perhaps nested.
-        distribution: `tfd.Distribution`.
+    They check constants once, when the bijector is made, and variables at every
+    use.
     """
-    wanted = distribution.dtype
+    return [
+        tf.debugging.assert_all_finite(
+            tf.convert_to_tensor(value), f"Parameter `{name}` is not finite."
+        )
+        for name, value in parameters.items()
+        if is_init != tensor_util.is_ref(value)
+    ]
+
+
+def event_structure(x, distribution):
+    """Raises `TypeError` unless `x` is nested like a distribution's events."""
+    expected = distribution.dtype
     try:
         # Lists of numbers count as arrays.
-        if tf.nest.is_nested(wanted) or isinstance(x, dict | tuple):
-            tf.nest.assert_same_structure(wanted, x)
+        if tf.nest.is_nested(expected) or isinstance(x, dict | tuple):
+            tf.nest.assert_same_structure(expected, x)
     except (TypeError, ValueError) as error:
         raise TypeError(
             "Invalid structure received for the data. Expected batches of "
-            f"events, nested as {wanted}. Received: {_structure(x)}"
+            f"events, nested like {expected}. Received: "
+            f"{tf.nest.map_structure(lambda v: type(v).__name__, x)}"
         ) from error
 
 
-def _structure(x):
-    return tf.nest.map_structure(lambda v: type(v).__name__, x)
-
-
 def events(parts, distribution):
-    """Raises unless batched events fit a distribution.
+    """Raises unless the shapes and dtypes of a batch fit a distribution.
 
     Args:
         parts: list of pairs of shape, perhaps partly known, and dtype,
-            TensorFlow's or NumPy's, of every part of the events.
+            TensorFlow's or NumPy's, one for each part of the events.
         distribution: `tfd.Distribution`.
-
-    Raises:
-        TypeError: for floats where integers are needed, or the reverse.
-        ValueError: for a shape that is not `[N, *event_shape]`.
     """
     for (shape, dtype), expected, event_shape in zip(
         parts,
@@ -137,91 +155,29 @@ def events(parts, distribution):
                 "Invalid dtype received for the data. Expected "
                 f"{kind}{values}. Received: {dtype.name}"
             )
-        wanted = tf.TensorShape([None]).concatenate(event_shape)
-        if not wanted.is_compatible_with(shape):
+        batch_shape = tf.TensorShape([None]).concatenate(event_shape)
+        if not batch_shape.is_compatible_with(shape):
             raise ValueError(
                 "Invalid shape received for the data. Expected a batch of "
-                f"events, {wanted}. Received: {tf.TensorShape(shape)}"
+                f"events, {batch_shape}. Received: {tf.TensorShape(shape)}"
             )
     if len({shape[0] for shape, _ in parts}) > 1:
         raise ValueError(
-            "Invalid shapes received for the data. Expected as many of every "
-            "part of the events. Received: "
+            "Invalid shapes received for the data. Expected the same batch "
+            "size in every part of the events. Received: "
             f"{[tf.TensorShape(shape) for shape, _ in parts]}"
         )
 
 
-def conditioning(values, expected):
-    """Raises unless conditioning is numbers of a shape.
-
-    Args:
-        values: array, `Tensor` or `tf.TensorSpec`.
-        expected: tuple of `int` or `None`, the batch dimension first.
-
-    Raises:
-        TypeError: if it is no single array of numbers.
-        ValueError: if it is of another shape, or not finite.
-    """
-    if tf.nest.is_nested(values) and not isinstance(values, list):
-        raise TypeError(
-            "Invalid conditioning received. Expected one array. Received: "
-            f"{_structure(values)}"
-        )
-    if not isinstance(values, tf.TensorSpec) and not tf.is_tensor(values):
-        values = np.asarray(values)
-    if not np.issubdtype(tf.as_dtype(values.dtype).as_numpy_dtype, np.number):
-        raise TypeError(
-            "Invalid dtype received for the conditioning. Expected numbers. "
-            f"Received: {tf.as_dtype(values.dtype).name}"
-        )
-    if not tf.TensorShape(expected).is_compatible_with(values.shape):
-        raise ValueError(
-            "Invalid shape received for the conditioning. Expected "
-            f"{tf.TensorShape(expected)}, one for every event. Received: "
-            f"{tf.TensorShape(values.shape)}"
-        )
-    if hasattr(values, "numpy") or isinstance(values, np.ndarray):
-        _finite(np.asarray(values), "conditioning")
-
-
-def labels(values, num_classes):
-    """Raises unless labels, of the right shape, are integers of classes.
-
-    Args:
-        values: array, `Tensor` or `tf.TensorSpec`.
-        num_classes: `int`.
-
-    Raises:
-        TypeError: for floats.
-        ValueError: for values outside `[0, num_classes)`.
-    """
-    if not isinstance(values, tf.TensorSpec) and not tf.is_tensor(values):
-        values = np.asarray(values)
-    expected = f"Expected labels, integers in [0, {num_classes})."
-    if not tf.as_dtype(values.dtype).is_integer:
-        raise TypeError(
-            f"Invalid dtype received for the conditioning. {expected} "
-            f"Received: {tf.as_dtype(values.dtype).name}"
-        )
-    if hasattr(values, "numpy") or isinstance(values, np.ndarray):
-        values = np.asarray(values)
-        if values.size and not 0 <= values.min() <= values.max() < num_classes:
-            raise ValueError(
-                f"Invalid values received for the conditioning. {expected} "
-                f"Received: values from {values.min()} to {values.max()}"
-            )
-
-
 def event_values(x, bins):
-    """Raises `ValueError` for no events, for NaN and for what is no grey level.
+    """Raises `ValueError` for an empty batch and for invalid values.
 
-    Args:
-        x: array or `Tensor`; the values of a symbolic one are not checked.
-        bins: number of grey levels, or `None` if events are continuous.
+    Valid are grey levels in `[0, bins)`, or any finite numbers if `bins` is
+    `None`. The values of symbolic tensors are not checked.
     """
-    if tf.is_tensor(x) and not hasattr(x, "numpy"):
+    x = _known_values(x)
+    if x is None:
         return
-    x = np.asarray(x)
     if not x.size:
         raise ValueError(
             "Expected a data set of at least one event. Received: an empty "
@@ -229,11 +185,75 @@ def event_values(x, bins):
         )
     if bins is None:
         _finite(x, "data")
-    if bins is not None and (x.min() < 0 or x.max() >= bins):
+    elif x.min() < 0 or x.max() >= bins:
         raise ValueError(
             "Invalid values received for the data. Expected grey levels in "
             f"[0, {bins}). Received: values from {x.min()} to {x.max()}"
         )
+
+
+def conditioning(values, expected):
+    """Raises unless `values` are finite numbers of the `expected` shape.
+
+    Args:
+        values: array, `Tensor` or `tf.TensorSpec`.
+        expected: tuple of `int` or `None`, the batch dimension first.
+    """
+    if tf.nest.is_nested(values) and not isinstance(values, list):
+        raise TypeError(
+            "Invalid conditioning received. Expected one array. Received: "
+            f"{type(values).__name__}"
+        )
+    values = _as_array(values)
+    dtype = tf.as_dtype(values.dtype)
+    if not np.issubdtype(dtype.as_numpy_dtype, np.number):
+        raise TypeError(
+            "Invalid dtype received for the conditioning. Expected numbers. "
+            f"Received: {dtype.name}"
+        )
+    if not tf.TensorShape(expected).is_compatible_with(values.shape):
+        raise ValueError(
+            "Invalid shape received for the conditioning. Expected "
+            f"{tf.TensorShape(expected)}, one for every event. Received: "
+            f"{tf.TensorShape(values.shape)}"
+        )
+    values = _known_values(values)
+    if values is not None:
+        _finite(values, "conditioning")
+
+
+def labels(values, num_classes):
+    """Raises unless `values` are class labels, integers `[0, num_classes)`."""
+    values = _as_array(values)
+    expected = f"Expected labels, integers in [0, {num_classes})."
+    if not tf.as_dtype(values.dtype).is_integer:
+        raise TypeError(
+            f"Invalid dtype received for the conditioning. {expected} "
+            f"Received: {tf.as_dtype(values.dtype).name}"
+        )
+    values = _known_values(values)
+    if values is None or not values.size:
+        return
+    if not 0 <= values.min() <= values.max() < num_classes:
+        raise ValueError(
+            f"Invalid values received for the conditioning. {expected} "
+            f"Received: values from {values.min()} to {values.max()}"
+        )
+
+
+def _as_array(values):
+    """Returns a `Tensor` or `tf.TensorSpec` as it is, else a NumPy array."""
+    if isinstance(values, tf.TensorSpec) or tf.is_tensor(values):
+        return values
+    return np.asarray(values)
+
+
+def _known_values(values):
+    """Returns a NumPy array, or `None` for a symbolic tensor or a spec."""
+    values = _as_array(values)
+    if isinstance(values, np.ndarray) or hasattr(values, "numpy"):
+        return np.asarray(values)
+    return None
 
 
 def _finite(x, name):
@@ -242,18 +262,3 @@ def _finite(x, name):
             f"Invalid values received for the {name}. Expected finite numbers. "
             f"Received: {np.sum(~np.isfinite(x))} of {x.size} that are not"
         )
-
-
-def finite_parameters(is_init, **parameters):
-    """Assertions that parameters are finite, as TFP's `validate_args` asks.
-
-    Constants are checked once, when the bijector is made; variables at every
-    use.
-    """
-    return [
-        tf.debugging.assert_all_finite(
-            tf.convert_to_tensor(value), f"Parameter `{name}` is not finite."
-        )
-        for name, value in parameters.items()
-        if is_init != tensor_util.is_ref(value)
-    ]

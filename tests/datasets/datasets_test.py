@@ -14,6 +14,7 @@ from absl import logging
 from tfp_glow import datasets
 from tfp_glow.datasets import photos
 from tfp_glow.datasets import pipeline
+from tfp_glow.datasets import sources
 
 SPLITS = ("train", "validation", "test")
 
@@ -306,6 +307,12 @@ def test_another_process_may_finish_first(tmp_path, monkeypatch):
     assert digits.Digits._split_generators is generate
     assert [p.name for p in tmp_path.iterdir()] == ["digits"]
     assert len(stack(datasets.load("digits", "test", data_dir=tmp_path))) == 267
+
+
+def test_another_process_may_prepare_what_is_already_opened(tmp_path):
+    source = sources.open_source("digits", data_dir=tmp_path)
+    datasets.info("digits", data_dir=tmp_path)
+    assert source.num_examples["test"] == 267
 
 
 # Splits, order and augmentation.
@@ -770,7 +777,7 @@ def test_invalid_archives_are_errors(tmp_path, arrays, message):
         ({"image_size": (8, 8, 1)}, r"pair \(height, width\)"),
         ({"name": "photos", "image_size": 65}, "up to 64 for 'photos'"),
         ({"seed": 0.5}, r"`seed`.*an integer or None.*seed=0\.5"),
-        ({"initial_epoch": 0}, "`seed`.*an integer, as `initial_epoch`"),
+        ({"initial_epoch": 0}, "`seed`.*an integer, because `initial_epoch`"),
         ({"initial_epoch": -1, "seed": 0}, "`initial_epoch`.*from 0, or None"),
         ({"initial_epoch": 0.5, "seed": 0}, "`initial_epoch`.*=0.5"),
         ({"split": "test", "flip": True}, "`flip`.*False for split 'test'"),

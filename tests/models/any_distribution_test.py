@@ -614,7 +614,7 @@ def test_events_that_are_not_nested_as_expected_are_errors(x):
 
 
 def test_parts_of_different_numbers_are_an_error():
-    with pytest.raises(ValueError, match="as many of every part"):
+    with pytest.raises(ValueError, match="same batch size in every part"):
         tfg.FlowModel(joint()).log_prob(
             {"a": np.zeros(8), "b": np.zeros([7, 3])}
         )

@@ -1,9 +1,11 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""TFDS builder of the handwritten digits that ship with scikit-learn."""
+"""`Digits`: the handwritten digits that ship with scikit-learn."""
 
 import numpy as np
 import tensorflow_datasets as tfds
+
+from tfp_glow.datasets import embedded
 
 _DESCRIPTION = """\
 1,797 scans of handwritten digits, 8x8 pixels with 17 grey levels, 0 (paper) to
@@ -22,7 +24,7 @@ _CITATION = """\
 """
 
 
-class Digits(tfds.core.GeneratorBasedBuilder):
+class Digits(embedded.EmbeddedBuilder):
     """scikit-learn's 8x8 digits as a TFDS data set that downloads nothing.
 
     Features: `image`, uint8 [8, 8, 1] with values 0 to 16, and `label`, the
@@ -39,7 +41,6 @@ class Digits(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     LEVELS = 17
-    code_path = None  # No file of checksums to look for beside this one.
 
     def _info(self):
         return tfds.core.DatasetInfo(
@@ -65,8 +66,8 @@ class Digits(tfds.core.GeneratorBasedBuilder):
         # `RandomState` has a stream that NumPy promises never to change.
         order = np.random.RandomState(0).permutation(len(images))
         order = order[np.argsort(digits.target[order], kind="stable")]
-        # Neighbours in `order` show the same digit: every run of 20 gives 14
-        # to training, 3 to validation and 3 to testing.
+        # Neighbours in `order` show the same digit. Of every 20 in a row, 14
+        # are for training, 3 for validation and 3 for testing.
         place = np.arange(len(order)) % 20
         return {
             split: self._generate_examples(images, digits.target, order[chosen])

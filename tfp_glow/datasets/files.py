@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Images from the user's own files: folders of images and NumPy arrays."""
+"""`FolderSource` and `ArraySource`: images from your own files."""
 
 import os
 import zipfile
@@ -9,26 +9,10 @@ from concurrent import futures
 import numpy as np
 import tensorflow as tf
 
-from tfp_glow.datasets import errors
+from tfp_glow import _checks
 
 SPLITS = ("train", "validation", "test")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
-
-
-def divide(num_examples):
-    """Divides indices 80 / 10 / 10 by a fixed permutation, all parts non-empty.
-
-    Args:
-        num_examples: `int`, at least 3.
-
-    Returns:
-        `dict` of split to an integer array of indices.
-    """
-    # `RandomState` has a stream that NumPy promises never to change.
-    order = np.random.RandomState(0).permutation(num_examples)
-    tenth = max(1, num_examples // 10)
-    validation, test, train = np.split(order, [tenth, 2 * tenth])
-    return {"train": train, "validation": validation, "test": test}
 
 
 class FolderSource:
@@ -41,6 +25,7 @@ class FolderSource:
 
     levels = 256
     num_classes = None
+    size_note = ""
 
     def __init__(self, path):
         """Lists and checks the images of folder `path`."""
@@ -51,16 +36,14 @@ class FolderSource:
         else:
             names = np.array(_images(path))
             if len(names) < len(SPLITS):
-                raise errors.invalid_value(
+                raise _checks.invalid_value(
                     "name",
                     path,
                     f"at least 3 images to divide into {SPLITS}; there are "
                     f"{len(names)}",
                 )
-            self._files = {
-                split: names[indices].tolist()
-                for split, indices in divide(len(names)).items()
-            }
+            parts = _divide(len(names))
+            self._files = {s: names[i].tolist() for s, i in parts.items()}
         self._find_shape()
 
     def _find_shape(self):
@@ -68,11 +51,11 @@ class FolderSource:
         with futures.ThreadPoolExecutor() as pool:
             shapes = dict(zip(names, pool.map(_image_shape, names)))
         first, shape = next(iter(shapes.items()))
-        self.image_shape, self.size_note = shape, ""
+        self.image_shape = shape
         for name, other in shapes.items():
             note = f"{first} has shape {shape} and {name} has shape {other}"
             if other[2] != shape[2]:
-                raise errors.invalid_value(
+                raise _checks.invalid_value(
                     "name",
                     self.name,
                     f"images with equal numbers of channels; {note}",
@@ -93,6 +76,15 @@ class FolderSource:
         )
 
 
+def _divide(num_examples):
+    """Divides at least 3 indices 80 / 10 / 10 by a fixed permutation."""
+    # `RandomState` has a stream that NumPy promises never to change.
+    order = np.random.RandomState(0).permutation(num_examples)
+    tenth = max(1, num_examples // 10)
+    validation, test, train = np.split(order, [tenth, 2 * tenth])
+    return {"train": train, "validation": validation, "test": test}
+
+
 def _images(path):
     names = [
         os.path.join(path, name)
@@ -100,7 +92,7 @@ def _images(path):
         if name.lower().endswith(SUFFIXES) and not name.startswith(".")
     ]
     if not names:
-        raise errors.invalid_value(
+        raise _checks.invalid_value(
             "name",
             path,
             f"a folder of images ({', '.join(SUFFIXES)}), or of such folders "
@@ -117,7 +109,7 @@ def _image_shape(name):
     try:
         return tuple(_decode(name).shape)
     except tf.errors.OpError as error:
-        raise errors.invalid_value("name", name, "a readable image") from error
+        raise _checks.invalid_value("name", name, "a readable image") from error
 
 
 class ArraySource:
@@ -130,6 +122,7 @@ class ArraySource:
     """
 
     levels = 256
+    num_classes = None
     size_note = ""
 
     def __init__(self, path):
@@ -141,26 +134,24 @@ class ArraySource:
                 "either an array `images` or arrays `train`, `validation` and "
                 f"`test`; there are {sorted(arrays)}"
             )
-        splits = [s for s in ("images", *SPLITS) if s in arrays]
-        images = {s: self._checked_images(s, arrays[s]) for s in splits}
-        labels = self._labels(arrays, images)
+        keys = [s for s in ("images", *SPLITS) if s in arrays]
+        images = {s: self._checked_images(s, arrays[s]) for s in keys}
+        labels = self._checked_labels(arrays, images)
         if "images" in images:
-            parts = divide(len(images["images"]))
+            parts = _divide(len(images["images"]))
             images = {s: images["images"][i] for s, i in parts.items()}
-            labels = labels and {
-                s: labels["images"][i] for s, i in parts.items()
-            }
+            if labels:
+                labels = {s: labels["images"][i] for s, i in parts.items()}
         shapes = {split: x.shape[1:] for split, x in images.items()}
         if len(set(shapes.values())) > 1:
             raise self._invalid(f"splits of equal image shape; got {shapes}")
-        self._images, self._label_arrays = images, labels
+        self._images, self._labels = images, labels
         self.image_shape = shapes["train"]
-        self.num_classes = None
         if labels:
             self.num_classes = 1 + int(max(y.max() for y in labels.values()))
 
     def _invalid(self, expected):
-        return errors.invalid_value("name", self.name, expected)
+        return _checks.invalid_value("name", self.name, expected)
 
     def _arrays(self):
         try:
@@ -200,24 +191,22 @@ class ArraySource:
         x = x.astype(np.uint8)
         return x if x.ndim == 4 else x[..., np.newaxis]
 
-    def _labels(self, arrays, images):
+    def _checked_labels(self, arrays, images):
         names = {
             s: "labels" if s == "images" else f"{s}_labels" for s in images
         }
         if not any(name in arrays for name in names.values()):
-            return None
+            return {}
         labels = {}
         for split, name in names.items():
-            y = arrays.get(name, np.zeros(0))
+            expected = f"`{name}` to hold {len(images[split])} integers from 0"
+            if name not in arrays:
+                raise self._invalid(f"{expected}; it is missing")
+            y = arrays[name]
             is_class = y.dtype.kind in "iu" and y.shape == (len(images[split]),)
             if not is_class or y.min() < 0:
                 raise self._invalid(
-                    f"`{name}` to hold {len(images[split])} integers from 0; "
-                    + (
-                        f"it has dtype {y.dtype} and shape {y.shape}"
-                        if name in arrays
-                        else "it is missing"
-                    )
+                    f"{expected}; it has dtype {y.dtype} and shape {y.shape}"
                 )
             labels[split] = y.astype(np.int64)
         return labels
@@ -229,6 +218,6 @@ class ArraySource:
     def read(self, split):
         """Returns the images, and labels if there are any, of a split."""
         elements = {"image": self._images[split]}
-        if self._label_arrays:
-            elements["label"] = self._label_arrays[split]
+        if self._labels:
+            elements["label"] = self._labels[split]
         return tf.data.Dataset.from_tensor_slices(elements)

@@ -1,22 +1,20 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`load` makes an input pipeline of integer images; `info` describes one."""
+"""`load` makes an input pipeline of integer images and `info` describes it."""
 
 import dataclasses
 import numbers
 import os
 
 from tfp_glow import _checks
-from tfp_glow.datasets import errors
+from tfp_glow.datasets import files
 from tfp_glow.datasets import pipeline
 from tfp_glow.datasets import sources
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclasses.dataclass(frozen=True)
 class DatasetInfo:
-    """What `load` returns for the same arguments.
+    """Describes the images that `load` returns for the same arguments.
 
     Attributes:
         name: `str`, the name or path.
@@ -37,10 +35,7 @@ def info(name, bins=None, image_size=None, data_dir=None):
     """Describes a data set, which is prepared or downloaded on first use.
 
     Args:
-        name: as in `load`.
-        bins: as in `load`.
-        image_size: as in `load`.
-        data_dir: as in `load`.
+        name, bins, image_size, data_dir: as in `load`.
 
     Returns:
         A `DatasetInfo`.
@@ -88,11 +83,10 @@ def load(
       `image_size` says otherwise, gamma-encoded, with the photograph as label.
       Both are made on first use, without a download.
     - A TFDS name, with or without config: `"cifar10"`,
-      `"downsampled_imagenet/64x64"`. Where there is no validation split,
-      validation is the last 10 % of train and train the first 90 %. Where there
-      is validation but no test, test is validation, and validation is carved
-      out of train likewise. Where there is neither, train is divided
-      80 / 10 / 10.
+      `"downsampled_imagenet/64x64"`. Without a validation split, validation is
+      the last 10 % of train, and train is the first 90 %. With validation but
+      no test, test is validation, and validation is carved out of train in the
+      same way. With train only, train is divided 80 / 10 / 10.
     - The path of a folder of images, either with the folders train, validation
       and test or divided 80 / 10 / 10 by a fixed permutation.
     - The path of a `.npy` file with images [N, H, W, C] or [N, H, W], or a
@@ -101,30 +95,30 @@ def load(
       divided 80 / 10 / 10 by a fixed permutation. Values are integers in
       [0, 256).
 
-    Data that is shuffled is cached in memory first, if it takes at most 1 GiB;
-    more data is shuffled within a window of 1 GiB. Every epoch has a new order
-    and new augmentations. A seed makes them reproducible, together with
-    `tf.random.set_seed` if that is used; with several workers, give one.
+    If the data is shuffled and takes at most 1 GiB, it is cached in memory.
+    Larger data is shuffled within a window of 1 GiB. Every epoch has a new
+    order and new augmentations. A seed makes them reproducible, together with
+    `tf.random.set_seed` if you use that. With several workers, pass a seed.
 
-    Which order an epoch has depends on how many came before it in the process.
-    With `initial_epoch` it depends on the seed and the number of the epoch
-    alone, so that a training that resumes at an epoch gets the images that it
-    would have got without the interruption.
+    The order of an epoch depends on how many epochs came before it in the
+    process. With `initial_epoch` it depends only on the seed and the number of
+    the epoch, so that training that resumes at an epoch sees the same images as
+    without the interruption.
 
     Args:
         name: `str` or path, see above.
         split: `"train"`, `"validation"` or `"test"`.
         batch_size: `int`, or `None` for single images.
         bins: `int`, number of grey levels to return, a divisor of the source's
-            number: `floor(x * bins / levels)`, so that 32 of 256 levels are
-            5 bits. `None` for the source's number.
+            number: `floor(x * bins / levels)`. For example 32 of 256 levels
+            keep 5 bits. `None` for the source's number.
         image_size: `int` or `(H, W)`. Images are cropped or padded with zeros
             to it, centrally. `None` for the source's size.
         seed: `int`, seed of order, flips and crops, or `None` for a fresh one.
         initial_epoch: `int` from 0, to return all epochs from that one on, one
-            after another without end: `fit` needs its `steps_per_epoch` then.
-            Every iteration starts at `initial_epoch`. Needs a seed. `None` to
-            return one epoch, a new one in every iteration.
+            after another without end, so that `fit` needs `steps_per_epoch`.
+            Every iteration starts at `initial_epoch`. Requires a seed. `None`
+            to return one epoch, a new one in every iteration.
         as_supervised: `bool`, whether to return labels also.
         flip: `bool`, whether to flip half of the images, at random, left to
             right. Training only.
@@ -150,7 +144,7 @@ def load(
         model.fit(images, epochs=10)
         ```
 
-        In a new process, epochs 10 to 19 as if there had been no end:
+        To continue in a new process with epochs 10 to 19:
         ```python
         images = tfg.datasets.load("photos", batch_size=64, bins=32, seed=0,
                                    initial_epoch=10)
@@ -158,52 +152,52 @@ def load(
                   steps_per_epoch=20_000 // 64)
         ```
     """
-    _checks.choice("split", split, SPLITS)
+    _checks.choice("split", split, files.SPLITS)
     if batch_size is not None:
         _checks.positive_integer(batch_size=batch_size)
     if seed is not None and not _is_integer(seed):
-        raise errors.invalid_value("seed", seed, "an integer or None")
+        raise _checks.invalid_value("seed", seed, "an integer or None")
     if initial_epoch is not None:
         if not _is_integer(initial_epoch) or initial_epoch < 0:
-            raise errors.invalid_value(
+            raise _checks.invalid_value(
                 "initial_epoch", initial_epoch, "an integer from 0, or None"
             )
         if seed is None:
-            raise errors.invalid_value(
-                "seed", seed, "an integer, as `initial_epoch` is given"
+            raise _checks.invalid_value(
+                "seed", seed, "an integer, because `initial_epoch` is given"
             )
     is_train = split == "train"
     for argument, value in (("flip", flip), ("random_crop", random_crop)):
         if value and not is_train:
-            raise errors.invalid_value(
+            raise _checks.invalid_value(
                 argument,
                 value,
-                f"False for split {split!r}, as for all but 'train'",
+                f"False for split {split!r}; only 'train' is augmented",
             )
     source, bins, size = _resolve(name, bins, image_size, data_dir)
     if random_crop and not pipeline.is_cropped(source.image_shape, size):
-        raise errors.invalid_value(
+        raise _checks.invalid_value(
             "random_crop",
             random_crop,
             f"False, or an `image_size` below {source.image_shape[:2]}, the "
             f"size of the images of {source.name!r}",
         )
     if as_supervised and source.num_classes is None:
-        raise errors.invalid_value(
+        raise _checks.invalid_value(
             "as_supervised",
             as_supervised,
             f"False for {source.name!r}, which has no labels",
         )
     num_examples = source.num_examples
     if split not in num_examples:
-        raise errors.invalid_value(
+        raise _checks.invalid_value(
             "split", split, f"one of {list(num_examples)} for {source.name!r}"
         )
     shuffle = is_train if shuffle is None else shuffle
     drop_remainder = is_train if drop_remainder is None else drop_remainder
     num_images = num_examples[split]
     if batch_size and drop_remainder and num_images < batch_size:
-        raise errors.invalid_value(
+        raise _checks.invalid_value(
             "batch_size",
             batch_size,
             f"at most {num_images}, the number of images in split {split!r} of "
@@ -234,7 +228,7 @@ def _resolve(name, bins, image_size, data_dir):
         size = (size, size) if _is_integer(size) else size
         is_pair = isinstance(size, tuple | list) and len(size) == 2
         if not is_pair or not all(_is_integer(n) and n > 0 for n in size):
-            raise errors.invalid_value(
+            raise _checks.invalid_value(
                 "image_size",
                 image_size,
                 "a positive integer or a pair (height, width) of them",
@@ -243,14 +237,14 @@ def _resolve(name, bins, image_size, data_dir):
     source = sources.open_source(name, size, data_dir)
     valid = [n for n in range(2, source.levels + 1) if source.levels % n == 0]
     if bins is not None and bins not in valid:
-        raise errors.invalid_value(
+        raise _checks.invalid_value(
             "bins",
             bins,
             f"one of {valid}, the divisors of the {source.levels} grey levels "
             f"of {source.name!r}",
         )
     if size is None and None in source.image_shape:
-        raise errors.invalid_value(
+        raise _checks.invalid_value(
             "image_size",
             image_size,
             f"a size to crop or pad to, since {source.size_note}",

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""TFDS builder of crops of the photographs in scikit-image and scikit-learn."""
+"""`Photos`: crops of the photographs in scikit-image and scikit-learn."""
 
 import io
 
@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfp_glow.datasets import errors
+from tfp_glow import _checks
+from tfp_glow.datasets import embedded
 
 PHOTOGRAPHS = {
     "train": ("astronaut", "coffee", "motorcycle_left", "china"),
@@ -62,29 +63,7 @@ class PhotosConfig(tfds.core.BuilderConfig):
         self.size = size
 
 
-def config_name(image_size):
-    """Returns the config of `Photos` that images of a size are cropped from.
-
-    Args:
-        image_size: pair of `int`, height and width.
-
-    Returns:
-        `str`, the name of a config.
-
-    Raises:
-        ValueError: if the size is larger than `MAX_SIZE`.
-    """
-    size = max(image_size)
-    if size > MAX_SIZE:
-        raise errors.invalid_value(
-            "image_size",
-            image_size,
-            f"sizes up to {MAX_SIZE} for 'photos', such as 16, 32 or 64",
-        )
-    return PhotosConfig(size).name
-
-
-class Photos(tfds.core.GeneratorBasedBuilder):
+class Photos(embedded.EmbeddedBuilder):
     """Crops of photographs as a TFDS data set that downloads nothing.
 
     Features: `image`, uint8 [size, size, 3], gamma-encoded, and `photograph`, a
@@ -103,8 +82,18 @@ class Photos(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     BUILDER_CONFIGS = tuple(map(PhotosConfig, range(1, MAX_SIZE + 1)))
     DEFAULT_BUILDER_CONFIG_NAME = "32x32"
-    LEVELS = 256
-    code_path = None  # No file of checksums to look for beside this one.
+    LABEL = "photograph"
+
+    @classmethod
+    def config_name(cls, image_size):
+        size = max(image_size)
+        if size > MAX_SIZE:
+            raise _checks.invalid_value(
+                "image_size",
+                image_size,
+                f"sizes up to {MAX_SIZE} for 'photos', such as 16, 32 or 64",
+            )
+        return PhotosConfig(size).name
 
     def _info(self):
         size = self.builder_config.size

@@ -1,15 +1,15 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""From the examples of a source to batches: resize, cache, shuffle, augment."""
+"""Makes batches of a source's images: resizes, caches, shuffles, augments."""
 
 import math
 
 import tensorflow as tf
 from absl import logging
 
-# Images are cached, and shuffled as a whole, up to this many bytes.
+# Images that take at most this many bytes are cached and shuffled as a whole.
 MEMORY_BYTES = 2**30
-# What an image is taken to need if sizes vary.
+# The assumed size of an image if sizes vary.
 UNKNOWN_IMAGE_BYTES = 2**20
 
 
@@ -28,21 +28,14 @@ def make_dataset(
     shuffle,
     drop_remainder,
 ):
-    """Makes the pipeline of `tfp_glow.datasets.load`, of checked arguments.
+    """Makes the pipeline of `tfp_glow.datasets.load` from checked arguments.
 
     Args:
-        source: what `sources.open_source` returns.
-        split: `str`, one of the source's splits.
+        source: a source, as `sources.open_source` returns.
         size: pair of `int`, height and width to return.
-        bins: `int`, a divisor of the source's number of grey levels.
-        batch_size: `int` or `None`.
-        seed: `int` or `None`.
-        initial_epoch: `int`, or `None` for one epoch, new in every iteration.
-        as_supervised: `bool`, whether to return labels also.
-        flip: `bool`, whether to flip at random.
-        random_crop: `bool`, whether to crop at random positions.
-        shuffle: `bool`.
-        drop_remainder: `bool`.
+        split, bins, batch_size, seed, initial_epoch, as_supervised, flip,
+            random_crop, shuffle, drop_remainder: as in `load`, with no `None`
+            for `bins`, `shuffle` and `drop_remainder`.
 
     Returns:
         `tf.data.Dataset` as `load` returns it.
@@ -91,8 +84,9 @@ def make_dataset(
         return dataset
 
     def make_numbered_epoch(epoch):
-        # Of this function's graph alone. TensorFlow's global seed would matter
-        # to the order, and if it is 0, no other seed may be a tensor.
+        # This sets the seed of this function's graph only. Otherwise the order
+        # would depend on TensorFlow's global seed, and if that is 0, TensorFlow
+        # allows no other seed to be a tensor.
         tf.compat.v1.set_random_seed(1)
         seeds = tf.random.stateless_uniform(
             [2],
@@ -117,7 +111,7 @@ def is_cropped(image_shape, size):
 
 
 def _shuffle_window(shape):
-    """Returns the number of images of a shape that memory is given to."""
+    """Returns how many images of a shape fit into `MEMORY_BYTES`."""
     num_bytes = UNKNOWN_IMAGE_BYTES if None in shape else math.prod(shape)
     return max(1, MEMORY_BYTES // num_bytes)
 
@@ -131,27 +125,17 @@ def _random_crop(image, shape, seed):
 
 
 def _log_resizing(source, size):
-    """Says how images are changed to have the size, if they are."""
+    """Logs how images are changed to have the size, if they are."""
     old = source.image_shape[:2]
     if None in old:
+        old, change = "varying sizes", "cropped or padded"
+    else:
+        is_made = {
+            "cropped": is_cropped(old, size),
+            "padded": is_cropped(size, old),
+        }
+        change = " and ".join(name for name in is_made if is_made[name])
+    if change:
         logging.info(
-            "Images of %r are cropped or padded from varying sizes to %s.",
-            source.name,
-            size,
-        )
-    elif old != size:
-        changes = [
-            change
-            for change, is_made in {
-                "cropped": is_cropped(old, size),
-                "padded": is_cropped(size, old),
-            }.items()
-            if is_made
-        ]
-        logging.info(
-            "Images of %r are %s from %s to %s.",
-            source.name,
-            " and ".join(changes),
-            old,
-            size,
+            "Images of %r are %s from %s to %s.", source.name, change, old, size
         )
