@@ -1,22 +1,22 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Writing files so that they are either whole or not there."""
+"""Writes files and folders so that they are either complete or absent."""
 
 import contextlib
 import os
 import shutil
 import tempfile
 
-# Of the names of what is not finished.
+# Prefix of the names of unfinished files and folders.
 _PREFIX = ".writing-"
 
 
 @contextlib.contextmanager
 def replacing(path):
-    """Gives a temporary name beside `path`, and renames it to `path` at the end.
+    """Yields a temporary path, and renames that file to `path` at the end.
 
-    If the block raises, a full disk or Ctrl-C included, the temporary file is
-    removed and whatever was at `path` stays as it was.
+    If the block raises, on a full disk or Ctrl-C for example, the temporary
+    file is removed and any file at `path` stays as it was.
 
     Args:
         path: `str` or `os.PathLike`; its folder must exist.
@@ -25,7 +25,8 @@ def replacing(path):
         `str`, a path in the same folder with the same ending.
     """
     folder, name = os.path.split(os.path.abspath(path))
-    # Only the last component, so that `model.weights.h5` keeps both endings.
+    # The temporary name ends in the whole name, because Keras looks at both
+    # endings of `model.weights.h5`.
     handle, temporary = tempfile.mkstemp(
         dir=folder, prefix=_PREFIX, suffix=f"-{name}"
     )
@@ -43,20 +44,19 @@ def replacing(path):
 
 @contextlib.contextmanager
 def new_folder(path):
-    """Gives a temporary folder beside `path`, and renames it to `path` at the end.
+    """Yields a temporary folder, and renames it to `path` at the end.
 
-    If the block raises, a full disk or Ctrl-C included, the temporary folder is
-    removed and nothing is at `path`.
+    If the block raises, on a full disk or Ctrl-C for example, the temporary
+    folder is removed and nothing is at `path`.
 
     Args:
-        path: `str` or `os.PathLike`; its folder must exist, and it must not.
+        path: `str` or `os.PathLike`; its parent must exist, and it must not.
 
     Yields:
-        `str`, an empty folder in the same folder.
+        `str`, the path of an empty folder in the same parent.
 
     Raises:
-        FileExistsError: if there is anything at `path`, before the block or
-            after it.
+        FileExistsError: if `path` exists before or after the block.
     """
     check_absent(path)
     folder, name = os.path.split(os.path.abspath(path))
@@ -76,7 +76,7 @@ def new_folder(path):
 
 
 def check_absent(path):
-    """Raises `FileExistsError` if there is anything at `path`."""
+    """Raises `FileExistsError` if `path` exists, even as a broken link."""
     if os.path.lexists(path):
         raise FileExistsError(
             f"Expected the path of a new folder. Received: {path}, which "
@@ -85,15 +85,15 @@ def check_absent(path):
 
 
 def is_empty(folder):
-    """Whether nothing finished is in a folder."""
+    """Returns whether a folder contains no finished files."""
     return all(name.startswith(_PREFIX) for name in os.listdir(folder))
 
 
 def remove_unfinished(folder):
-    """Removes what processes that were killed have left of their writing.
+    """Removes unfinished files that killed processes left in a folder.
 
     Args:
-        folder: `str` or `os.PathLike`, in which no process is writing now.
+        folder: `str` or `os.PathLike`. No process may be writing in it.
     """
     for entry in os.scandir(folder):
         if not entry.name.startswith(_PREFIX):

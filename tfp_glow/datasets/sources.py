@@ -9,7 +9,7 @@ import re
 from tfp_glow import _checks
 from tfp_glow.datasets import files
 
-# The embedded data sets. Each is an `EmbeddedBuilder` in the module of its name.
+# Embedded data sets: each is an `EmbeddedBuilder` in the module of its name.
 EMBEDDED = ("digits", "photos")
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Simple densities of integer images, to read a flow's bits/dim against."""
+"""Simple densities of integer images, as baselines for a flow's bits/dim."""
 
 import math
 
@@ -13,15 +13,15 @@ from tfp_glow.distributions import units
 
 tfd = tfp.distributions
 
-# A covariance has D**2 elements and costs D**3 operations to factor.
+# A covariance matrix has D**2 elements; factoring it takes D**3 operations.
 MAX_GAUSSIAN_SIZE = 4096
 
 
 def uniform(images, bins):
-    """All images are equally likely.
+    """Returns the distribution in which all images are equally likely.
 
     Args:
-        images: integer array `[N, H, W, C]`, of which only the shape is read.
+        images: integer array `[N, H, W, C]`; only its shape matters.
         bins: `int`, number of grey levels.
 
     Returns:
@@ -34,10 +34,9 @@ def uniform(images, bins):
 
 
 def histogram(images, bins):
-    """Independent pixels, each with the histogram of its own position.
+    """Fits independent pixels, each with the histogram of its position.
 
-    Every grey level is counted once more than it occurs, so that none is
-    impossible.
+    Every count is increased by one, so that no grey level is impossible.
 
     Args:
         images: integer array `[N, H, W, C]`.
@@ -56,7 +55,7 @@ def histogram(images, bins):
 
 
 def gaussian(images, bins):
-    """The normal distribution of the dequantised images' mean and covariance.
+    """Fits a normal distribution to the dequantized images.
 
     Args:
         images: integer array `[N, H, W, C]`.
@@ -77,7 +76,7 @@ def gaussian(images, bins):
         )
     values = ((images + 0.5) / bins - 0.5).reshape([-1, size])
     covariance = np.cov(values, rowvar=False)
-    # The variance of the dequantisation noise, uniform over a grey level.
+    # Add the variance of the dequantization noise, uniform over a grey level.
     covariance[np.diag_indices(size)] += 1.0 / (12.0 * bins**2)
     normal = tfd.MultivariateNormalTriL(
         loc=values.mean(axis=0), scale_tril=np.linalg.cholesky(covariance)
@@ -96,21 +95,21 @@ BASELINES = {
 
 
 def bits_per_dim(distribution, images, batch_size=256):
-    """Bits per dimension of each image under a distribution.
+    """Computes the bits per dimension of each image under a distribution.
 
     Args:
         distribution: `tfd.Distribution` over `[H, W, C]`.
         images: integer array `[N, H, W, C]`.
-        batch_size: `int`, how many are evaluated at a time.
+        batch_size: `int`, number of images evaluated at a time.
 
     Returns:
-        Array `[N]`; for `gaussian` an upper bound, from one draw of noise.
+        Array `[N]`. For `gaussian` it is an upper bound from one noise sample.
     """
     is_bound = isinstance(distribution, dequantized.Dequantized)
     log_probs = []
     for i in range(0, len(images), batch_size):
         batch = tf.cast(images[i : i + batch_size], tf.int32)
-        seed = {"seed": (0, i)} if is_bound else {}
+        seed = {"seed": i} if is_bound else {}
         log_probs.append(distribution.log_prob(batch, **seed).numpy())
     size = math.prod(images.shape[1:])
     return units.bits_per_dim(np.concatenate(log_probs), size)

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Densities of two dimensions whose entropy is known."""
+"""Two-dimensional toy densities with known entropy."""
 
 import numpy as np
 import tensorflow as tf
@@ -12,20 +12,21 @@ tfd = tfp.distributions
 
 
 def distribution(name, dtype=tf.float32):
-    """A toy density by name.
+    """Makes a toy density by name.
 
     | name | density | entropy in nats |
     |---|---|---|
-    | `"checkerboard"` | uniform on 8 of 16 squares of side 2 in `[-4, 4]**2` | 5 ln 2 = 3.4657 |
-    | `"8gaussians"` | normals of deviation 1/(2 sqrt 2) at radius 2 sqrt 2 | 2.8316 |
-    | `"moons"` | two half circles of radius 2, under noise of deviation 0.2 | 2.3939 |
+    | `"checkerboard"` | uniform on 8 of 16 squares in `[-4, 4]**2` | 3.4657 |
+    | `"8gaussians"` | normals, stddev 1/(2 sqrt 2), at radius 2 sqrt 2 | 2.8316 |
+    | `"moons"` | two half circles of radius 2, plus noise, stddev 0.2 | 2.3939 |
 
-    An entropy is the cross-entropy that no model of the density can beat.
-    `entropy()` is exact for the checkerboard, whose parts do not overlap; for
-    the others it is an integral over a grid, to the last digits of `dtype`.
+    No model of the density can have a cross-entropy below its entropy.
+    `entropy()` is exact for the checkerboard, 5 ln 2, because its squares do
+    not overlap. For the others it integrates over a grid, to the last digits of
+    `dtype`.
 
     Args:
-        name: `str`, one of the table.
+        name: `str`, a name in the table.
         dtype: floating dtype of the events.
 
     Returns:
@@ -43,9 +44,9 @@ def distribution(name, dtype=tf.float32):
     ```
 
     References:
-        Grathwohl et al., FFJORD, 2019, figure 2, and their code,
-        `toy_data.py`, whose sizes these are; the angles of its moons are equally
-        spaced, and here uniformly distributed.
+        Grathwohl et al., FFJORD, 2019, figure 2. The sizes are those of their
+        code, `toy_data.py`, whose moons have equally spaced angles; here the
+        angles are uniformly distributed.
     """
     _checks.choice("name", name, tuple(_DENSITIES))
     return _DENSITIES[name](tf.as_dtype(dtype))
@@ -63,9 +64,9 @@ class _Disjoint(tfd.MixtureSameFamily):
 
 
 class _Smooth(tfd.MixtureSameFamily):
-    """A mixture of normals of the plane that lie within `[-5, 5]**2`.
+    """A mixture of normals in the plane that lies within `[-5, 5]**2`.
 
-    The trapezoidal rule converges exponentially for such densities.
+    The trapezoidal rule converges exponentially for smooth densities.
     """
 
     def _entropy(self):
@@ -102,8 +103,8 @@ def _eight_gaussians(dtype):
 
 
 def _moons(dtype):
-    # The integral over the angle, to the last digit: the nodes are closer to each
-    # other than the noise is wide.
+    # 64 nodes give the integral over the angle to the last digit, because they
+    # are closer together than the noise is wide.
     nodes, weights = np.polynomial.legendre.leggauss(64)
     upper = _circle((nodes + 1.0) * np.pi / 2.0)
     lower = [1.0, 0.5] - upper

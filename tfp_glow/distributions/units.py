@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Units of log-probabilities."""
+"""Unit conversion of log-probabilities."""
 
 import math
 
