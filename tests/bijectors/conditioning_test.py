@@ -123,7 +123,7 @@ def test_priors_that_are_not_learned_have_no_variables():
 
 @pytest.mark.parametrize(
     "network",
-    ["gated", "attention", keras.layers.Conv2D(3, 1, dtype="float64")],
+    [keras.layers.Conv2D(3, 1, dtype="float64")],
 )
 def test_other_networks_are_conditioned_too(network):
     glow = conditional_glow("vectors", network=network, num_levels=1)
@@ -143,7 +143,7 @@ def test_other_networks_are_conditioned_too(network):
         ),
         (dict(conditioning_size=0), "positive integer"),
         (dict(conditioned="prior"), "Did you mean 'priors'"),
-        (dict(network="gatd"), "Did you mean 'gated'"),
+        (dict(network="papr"), "Expected 'paper', a Keras layer"),
         (dict(coupling="splines"), "Did you mean 'spline'"),
         (dict(mask="checker"), "Did you mean 'checkerboard'"),
     ],

@@ -7,7 +7,6 @@ import tensorflow_probability as tfp
 
 from tfp_glow import _tf
 from tfp_glow.bijectors import joint
-from tfp_glow.networks import conditioning as conditioning_
 
 tfb = tfp.bijectors
 
@@ -72,10 +71,9 @@ class ConditionalPrior(joint.OneEvaluation):
                 f"Invalid conditioning of `{self.name}`. Expected a tensor. "
                 "Received: None"
             )
-        more = conditioning_.of_conditioning(
-            tf.convert_to_tensor(self._conditioning_kernel),
-            conditioning,
-            event_ndims=3,
-        )
+        kernel = tf.convert_to_tensor(self._conditioning_kernel)
+        more = tf.cast(conditioning, kernel.dtype) @ kernel
+        if more.shape.rank == 2:
+            more = more[:, tf.newaxis, tf.newaxis, :]
         m, r = tf.split(_tf.restore_batch(more, x, 3), 2, axis=-1)
         return self._shift + m, self._log_scale + r

@@ -119,10 +119,8 @@ class Glow(joint.OneEvaluation):
             scale: name of the scale function of affine couplings.
             mask: `"channel"`, or `"checkerboard"` for steps of two couplings,
                 which change one colour of a checkerboard's cells each.
-            network: the couplings' network: `"paper"`; `"gated"`, a gated
-                residual one; `"attention"`, the same with self-attention
-                between all pixels, for small images; or a Keras layer of your
-                own, see `networks.LayerNetwork`.
+            network: the couplings' network: `"paper"`, or a Keras layer of your
+                own, see `networks.make_network`.
             edge_padding, input_bound, output_bound: see
                 `networks.CouplingNetwork`.
             network_dtype: dtype or Keras dtype policy of the networks alone,

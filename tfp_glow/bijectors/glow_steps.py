@@ -110,6 +110,13 @@ def make_steps(
     num_seen, num_outputs = make_coupling(tf.identity).network_channels(
         event_shape
     )
+    options = dict(network_arguments)
+    conditioning_size = options.pop("conditioning_size", None)
+    if network == "paper":
+        network = networks.CouplingNetwork(**options)
+    elif not isinstance(network, networks.StackedLayer):
+        del options["dtype"]
+        network = networks.LayerNetwork(network, **options)
     names = NETWORKS[mask]
     conv_seed, *network_seeds = seed.generate_state(1 + len(names)).tolist()
     templates = {
@@ -118,8 +125,8 @@ def make_steps(
             num_outputs=num_outputs,
             num_filters=num_filters,
             spatial_shape=spatial_shape,
+            conditioning_size=conditioning_size,
             seed=network_seed,
-            **network_arguments,
         )
         for name, network_seed in zip(names, network_seeds)
     }
@@ -187,12 +194,7 @@ def _prepare(p, templates, make_conv, num_pixels):
     """What steps compute with, from their parameters `[K, ...]`."""
     prepared = {"channel_map": _channel_maps(p, make_conv, num_pixels)}
     for name, template in templates.items():
-        # A flow computed in float64 keeps its networks as they were made.
-        weights = tf.nest.map_structure(
-            lambda w, dtype=template.variable_dtype: tf.cast(w, dtype), p[name]
-        )
-        folded = template.fold(weights)
-        prepared[name] = networks.computed(template, folded)
+        prepared[name] = template.prepare(p[name])
     return prepared
 
 

@@ -43,8 +43,8 @@ def vector_flow(
         num_filters: positive `int`, width of the couplings' networks.
         coupling: `"spline"`, `"mixture"`, `"affine"` or `"additive"`. Splines
             fit densities with edges or several modes best.
-        network: `"paper"`, without convolutions; `"gated"`; or a Keras layer;
-            see `Glow`.
+        network: `"paper"`, without convolutions, or a Keras layer; see
+            `networks.make_network`.
         conditioning_size: `int`, size of the vectors on which the flow is
             conditioned, or `None`. Then its methods need them, `[N, size]` for
             events `[N, D]`: `bijector_kwargs={"conditioning": vectors}`.

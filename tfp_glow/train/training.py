@@ -42,9 +42,7 @@ SETTINGS = {
         "sigmoid",
         "scale of affine couplings: sigmoid, half_sigmoid, bounded_exp or exp",
     ),
-    "network": Setting(
-        "string", "paper", "the couplings' network: paper, gated or attention"
-    ),
+    "network": Setting("string", "paper", "the couplings' network: paper"),
     "initialization": Setting(
         "string",
         "normalize",

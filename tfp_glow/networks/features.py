@@ -1,13 +1,13 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The network that says of an image what a conditional flow needs to know."""
+"""FeatureNetwork: features of an image, for a flow conditioned on them."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from tfp_glow import _checks
-from tfp_glow.networks import scaled_linear
+from tfp_glow.networks import linear
 
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
@@ -18,8 +18,8 @@ class FeatureNetwork(keras.layers.Layer):
     y = conv3x3(relu(conv3x3(x)))
     ```
 
-    Nothing of it starts at zero. The features of inputs of variance 1 have a
-    variance of about 1 at first.
+    No layer starts at zero. At initialization, inputs of variance 1 have
+    features of a variance of about 1.
 
     Shapes: `[N, H, W, C]` to `[N, H, W, num_filters]`.
     """
@@ -35,7 +35,7 @@ class FeatureNetwork(keras.layers.Layer):
             **kwargs: arguments of `keras.layers.Layer`.
 
         Raises:
-            ValueError: if `num_filters` is no positive integer.
+            ValueError: if `num_filters` is not a positive integer.
         """
         super().__init__(autocast=False, **kwargs)
         _checks.positive_integer(num_filters=num_filters)
@@ -44,7 +44,7 @@ class FeatureNetwork(keras.layers.Layer):
         self.seed = seed
         seeds = np.random.default_rng(seed).integers(2**31, size=2).tolist()
         self.hidden, self.last = (
-            scaled_linear.ScaledLinear(
+            linear.ScaledLinear(
                 num_filters,
                 kernel_size=3,
                 kernel_initializer=keras.initializers.VarianceScaling(

@@ -1,0 +1,209 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""ScaledLinear: a convolution or matrix product with a learned scale."""
+
+import keras
+import tensorflow as tf
+
+from tfp_glow.networks import stacked
+
+
+@keras.saving.register_keras_serializable(package="tfp_glow")
+class ScaledLinear(stacked.StackedLayer):
+    """A convolution or matrix product with a learned scale of its outputs.
+
+    ```none
+    y = exp(3 log_scale) * (linear(bound(x)) + shift)
+    y = bound(y + conditioning_map(conditioning))
+    ```
+
+    The factor 3 makes `log_scale` learn faster, as in the paper's code. The
+    conditioning map is a matrix product, applied at every pixel. By default
+    there are no bounds.
+
+    Shapes: `[N, H, W, C]` to `[N, H, W, num_outputs]`, or `[N, C]` to
+    `[N, num_outputs]` if `kernel_size` is `None`. The conditioning is
+    `[N, D]` or `[N, H, W, D]`.
+
+    References:
+        The paper's code, `tfops.py`, `conv2d_zeros`.
+    """
+
+    def __init__(
+        self,
+        num_outputs=None,
+        kernel_size=None,
+        kernel_initializer="zeros",
+        conditioning_initializer="zeros",
+        edge_padding=False,
+        input_bound=None,
+        output_bound=None,
+        **kwargs,
+    ):
+        """Makes the layer.
+
+        Args:
+            num_outputs: positive `int`.
+            kernel_size: odd `int`, or `None` for a matrix product.
+            kernel_initializer: as in `keras.layers.Conv2D`.
+            conditioning_initializer: initializer of the conditioning map.
+            edge_padding, input_bound, output_bound: see `StackedLayer`. A 1x1
+                kernel has no padding.
+            **kwargs: further arguments of `StackedLayer`.
+        """
+        edge_padding = edge_padding and (kernel_size or 1) > 1
+        super().__init__(
+            num_outputs, edge_padding, input_bound, output_bound, **kwargs
+        )
+        self.kernel_size = kernel_size
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.conditioning_initializer = keras.initializers.get(
+            conditioning_initializer
+        )
+
+    def build(self, input_shape):
+        for name, (shape, initializer) in self._specs(input_shape[-1]).items():
+            # Without autocast, `prepare` folds the weights in their own dtype.
+            weight = self.add_weight(
+                shape=shape, initializer=initializer, autocast=False, name=name
+            )
+            setattr(self, name, weight)
+
+    def stacked_variables(self, num_inputs, num_steps):
+        return {
+            name: tf.Variable(
+                initializer((num_steps, *shape), dtype=self.variable_dtype),
+                name=f"{self.name}/{name}",
+            )
+            for name, (shape, initializer) in self._specs(num_inputs).items()
+        }
+
+    def own_weights(self):
+        return {name: getattr(self, name) for name in self._specs(0)}
+
+    def fold(self, weights, gain=1.0):
+        """Returns the weights of `linear`, for inputs divided by `gain`."""
+        bias = tf.convert_to_tensor(weights["shift"])
+        folded = {"kernel": gain * weights["kernel"]}
+        if self.edge_padding:
+            # edge = 1 - inside, and `inside` is a channel of ones after zero
+            # padding.
+            folded["ones_kernel"] = -weights["edge_kernel"]
+            bias -= tf.reduce_sum(folded["ones_kernel"], axis=[-4, -3, -2])
+        folded["bias"] = bias
+        scale = tf.exp(3.0 * weights["log_scale"])
+        folded = {
+            name: value * _expand_like(scale, value)
+            for name, value in folded.items()
+        }
+        if self.conditioning_size is not None:
+            folded["conditioning_kernel"] = weights["conditioning_kernel"]
+        return folded
+
+    def apply(self, prepared, x, conditioning=None):
+        self._check_conditioning(conditioning)
+        y = linear(bound(x, self.input_bound), prepared, conditioning)
+        return bound(y, self.output_bound)
+
+    def initialized(self, weights, x):
+        """Gives outputs mean 0 and variance 1 on the batch, before a bound."""
+        zeros = tf.zeros_like(weights["shift"])
+        plain = {**weights, "shift": zeros, "log_scale": zeros}
+        y = linear(bound(x, self.input_bound), self.fold(plain))
+        mean, variance = tf.nn.moments(y, axes=list(range(y.shape.rank - 1)))
+        log_scale = -tf.math.log(tf.sqrt(variance) + 1e-6) / 3.0
+        return {**weights, "shift": -mean, "log_scale": log_scale}
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "kernel_size": self.kernel_size,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+            "conditioning_initializer": keras.initializers.serialize(
+                self.conditioning_initializer
+            ),
+        }
+
+    def _specs(self, num_inputs):
+        """Returns the shape and the initializer of every weight, by name."""
+        self._check_buildable()
+        size = (self.kernel_size,) * 2 if self.kernel_size else ()
+        outputs = (self.num_outputs,)
+        zeros = keras.initializers.Zeros()
+        specs = {
+            "kernel": ((*size, num_inputs, *outputs), self.kernel_initializer)
+        }
+        if self.edge_padding:
+            specs["edge_kernel"] = ((*size, 1, *outputs), zeros)
+        specs["shift"] = specs["log_scale"] = (outputs, zeros)
+        if self.conditioning_size is not None:
+            shape = (self.conditioning_size, *outputs)
+            initializer = self.conditioning_initializer
+            specs["conditioning_kernel"] = (shape, initializer)
+        return specs
+
+
+def linear(x, weights, conditioning=None, activation=tf.identity):
+    """Computes a convolution, or a matrix product, and adds a bias.
+
+    ```none
+    y = activation(linear(x) + bias + conditioning_map(conditioning))
+    ```
+
+    Args:
+        x: `Tensor` `[N, H, W, C]` or `[N, C]`.
+        weights: dictionary that `ScaledLinear.fold` returns, without leading
+            dimensions. `ones_kernel`, if it is there, is convolved with a
+            channel of ones.
+        conditioning: `Tensor` `[N, D]` or `[N, H, W, D]`, or `None`.
+        activation: elementwise function.
+
+    Returns:
+        `Tensor` of the dtype of the weights.
+    """
+    kernel, bias = weights["kernel"], weights["bias"]
+    x = tf.cast(x, kernel.dtype)
+    # TensorFlow fuses an activation that directly follows the bias.
+    inner = activation if conditioning is None else tf.identity
+    if kernel.shape[:-2].num_elements() == 1:
+        # A matrix product also computes a 1x1 convolution, and is faster: on
+        # small images twice as fast.
+        rows = tf.reshape(x, [-1, x.shape[-1]])
+        kernel = tf.reshape(kernel, kernel.shape[-2:])
+        y = inner(tf.nn.bias_add(tf.matmul(rows, kernel), bias))
+        shape = tf.concat([tf.shape(x)[:-1], [bias.shape[-1]]], axis=0)
+        y = tf.ensure_shape(
+            tf.reshape(y, shape), [*x.shape[:-1], bias.shape[-1]]
+        )
+    elif "ones_kernel" not in weights:
+        y = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+        y = inner(tf.nn.bias_add(y, bias))
+    else:
+        # The channel of ones is convolved separately because it is the same for
+        # every image, and because 513 input channels would keep a GPU from
+        # using its tensor cores.
+        y = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+        ones = tf.ones_like(x[:1, ..., :1])
+        same = tf.nn.conv2d(
+            ones, weights["ones_kernel"], strides=1, padding="SAME"
+        )
+        y = inner(y + tf.nn.bias_add(same, bias))
+    if conditioning is None:
+        return y
+    more = tf.cast(conditioning, y.dtype) @ weights["conditioning_kernel"]
+    if more.shape.rank == 2 and y.shape.rank == 4:
+        more = more[:, tf.newaxis, tf.newaxis, :]
+    return activation(y + more)
+
+
+def bound(x, limit):
+    """Returns `limit * tanh(x / limit)`, or `x` if the limit is `None`."""
+    return x if limit is None else limit * tf.math.tanh(x / limit)
+
+
+def _expand_like(scale, values):
+    """Reshapes a scale of outputs so that it multiplies `values`."""
+    ones = [1] * (values.shape.rank - scale.shape.rank)
+    return tf.reshape(scale, [*scale.shape[:-1], *ones, scale.shape[-1]])
