@@ -1,0 +1,61 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the arguments of `tfp_glow.datasets.load`."""
+
+import pathlib
+
+import pytest
+
+from tfp_glow import datasets
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"name": "cifra10"}, r"`name`.*Received: name='cifra10'.*'cifar10'"),
+        ({"name": "digit"}, "Did you mean 'digits'"),
+        ({"name": "cifar10/big"}, r"one of \['cifar10'\].*name='cifar10/big'"),
+        ({"name": "no/such/folder"}, "path of an existing folder"),
+        ({"name": "ai2_arc"}, r"feature `image`.*\['answerKey'"),
+        ({"split": "tests"}, r"`split`.*split='tests'.*Did you mean 'test'"),
+        ({"batch_size": 0}, r"`batch_size`.*positive integer.*batch_size=0"),
+        ({"batch_size": 1261}, "at most 1260, .*batch_size=1261"),
+        ({"bins": 5}, r"one of \[17\].*17 grey levels of 'digits'.*bins=5"),
+        ({"bins": 0}, r"`bins`.*positive integer"),
+        ({"image_size": 0}, r"`image_size`.*positive integer.*image_size=0"),
+        ({"image_size": (8, 8, 1)}, r"pair \(height, width\)"),
+        ({"name": "photos", "image_size": 65}, "up to 64 for 'photos'"),
+        ({"seed": 0.5}, r"`seed`.*an integer or None.*seed=0\.5"),
+        ({"initial_epoch": 0}, "`seed`.*an integer, because `initial_epoch`"),
+        ({"initial_epoch": -1, "seed": 0}, "`initial_epoch`.*from 0, or None"),
+        ({"initial_epoch": 0.5, "seed": 0}, "`initial_epoch`.*=0.5"),
+        ({"split": "test", "flip": True}, "`flip`.*False for split 'test'"),
+        ({"split": "test", "random_crop": True}, "`random_crop`.*False for"),
+        ({"random_crop": True}, r"an `image_size` below \(8, 8\)"),
+    ],
+)
+def test_invalid_arguments_are_errors(data_dir, arguments, message):
+    arguments = {"name": "digits", "data_dir": data_dir, **arguments}
+    with pytest.raises(ValueError, match=message):
+        datasets.load(**arguments)
+
+
+def test_bins_that_do_not_divide_256_are_errors(numbered):
+    with pytest.raises(
+        ValueError, match=r"one of \[2, 4, 8, 16, 32, 64, 128, 256\]"
+    ):
+        datasets.info(numbered, bins=10)
+    with pytest.raises(ValueError, match=r"bins=1$"):
+        datasets.info(numbered, bins=1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"bins": 5}, {"split": "tests"}, {"image_size": -1}, {"seed": "a"}],
+)
+def test_invalid_arguments_are_found_before_preparation(tmp_path, arguments):
+    with pytest.raises(ValueError, match="Invalid value received"):
+        datasets.load("digits", data_dir=tmp_path, **arguments)
+    assert not list(pathlib.Path(tmp_path).iterdir())
