@@ -24,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import tfp_glow as tfg
 from benchmarks import cache
-from tfp_glow.train import training
+from tfp_glow.train.settings import Settings
 
 Task = collections.namedtuple("Task", ["dataset", "num_steps", "batch_size"])
 
@@ -35,12 +35,12 @@ _WINDOW = 10
 _SEEDS = flags.DEFINE_integer("seeds", 20, "trainings on each data set")
 _LEARNING_RATE = flags.DEFINE_float(
     "learning_rate",
-    training.SETTINGS["learning_rate"].default,
+    Settings.learning_rate,
     "another one than the default, to see it fail",
 )
 _WARMUP_STEPS = flags.DEFINE_integer(
     "warmup_steps",
-    training.SETTINGS["warmup_steps"].default,
+    Settings.warmup_steps,
     "another number than the default, to see it fail",
 )
 _RESULTS = flags.DEFINE_string(
@@ -59,15 +59,11 @@ class Trainer:
 
     def __init__(self, task, **settings):
         self.task = task
-        self.settings = training.complete(
-            {
-                "dataset": task.dataset,
-                "batch_size": task.batch_size,
-                **settings,
-            }
+        made = Settings(
+            dataset=task.dataset, batch_size=task.batch_size, **settings
         )
-        self.info = training.describe_data(self.settings)
-        training.fill_in(self.settings, self.info)
+        self.info = made.data_info()
+        self.settings = made.completed(self.info)
         self.images = np.stack(
             list(
                 tfg.datasets.load(
@@ -76,7 +72,7 @@ class Trainer:
             )
         )
         self.model = self._fresh_model(0)
-        self.model.compile(training.make_optimizer(self.settings, self.info))
+        self.model.compile(self.settings.make_optimizer(self.info))
 
     def losses(self, seed):
         """Returns the losses of the steps, up to the first not finite."""
@@ -93,7 +89,7 @@ class Trainer:
                 self._batches(seed),
                 batch_size=self.task.batch_size,
                 shuffle=False,
-                init_batches=self.settings["init_batches"],
+                init_batches=self.settings.init_batches,
                 callbacks=[record],
                 verbose=0,
             )
@@ -105,7 +101,7 @@ class Trainer:
         return np.diff(sums, prepend=0.0)
 
     def _fresh_model(self, seed):
-        return training.make_model({**self.settings, "seed": seed}, self.info)
+        return self.settings.updated(seed=seed).make_model(self.info)
 
     def _batches(self, seed):
         generator = np.random.default_rng(seed)

@@ -19,7 +19,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 TIMEOUT = 600.0
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tfp_glow.train.cli"])
+_FORKS.set_forkserver_preload(["tfp_glow.train.commands", "matplotlib.figure"])
 
 
 class Process:

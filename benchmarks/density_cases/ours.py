@@ -11,7 +11,6 @@ import tensorflow_probability as tfp
 import tfp_glow as tfg
 from benchmarks import density_case
 from tfp_glow.train import recipe
-from tfp_glow.train import training
 
 VERSIONS = {
     "tfp_glow": tfg.__version__,
@@ -88,5 +87,4 @@ class Model:
 
 def make_optimizer(run):
     """Returns the optimizer of `train`, with the learning rate of a run."""
-    settings = training.complete({"learning_rate": run.learning_rate})
-    return recipe.make_optimizer(**training.recipe_settings(settings))
+    return recipe.make_optimizer(learning_rate=run.learning_rate)

@@ -21,6 +21,7 @@ from tests import helpers
 from tfp_glow.models import export
 from tfp_glow.train import cli
 from tfp_glow.train import commands
+from tfp_glow.train import run_folder
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -457,10 +458,10 @@ def test_a_run_is_exported_once(run, monkeypatch, capsys):
     folder, _ = run
     (folder / "saved_model").mkdir()
 
-    def fail(path):
+    def fail(folder):
         raise AssertionError("work")
 
-    monkeypatch.setattr(commands, "load_model", fail)
+    monkeypatch.setattr(run_folder.RunFolder, "best", fail)
     assert cli.main(["export", f"--run={folder}"]) == 1
     assert capsys.readouterr().err == (
         "FileExistsError: Expected the path of a new folder. Received: "

@@ -1,8 +1,9 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of `tfp_glow.runs`."""
+"""Tests of `tfp_glow.train.commands` and of the folders they write."""
 
 import csv
+import dataclasses
 import json
 import os
 import pathlib
@@ -17,7 +18,8 @@ import tfp_glow as tfg
 from tfp_glow.distributions import baselines
 from tfp_glow.train import commands
 from tfp_glow.train import plots
-from tfp_glow.train import training
+from tfp_glow.train import run_folder
+from tfp_glow.train.settings import Settings
 
 TINY = {
     "num_levels": 1,
@@ -50,9 +52,6 @@ def settings(data):
 @pytest.fixture(scope="module")
 def finished(settings, tmp_path_factory):
     """The folder of a run of 2 epochs, to be read only."""
-    # As `conftest` does before a test: TensorFlow's seed, if there is one,
-    # matters to the order of the data.
-    keras.utils.set_random_seed(0)
     out = tmp_path_factory.mktemp("runs") / "finished"
     commands.train(str(out), epochs=2, **settings)
     return out
@@ -67,7 +66,7 @@ def run(finished, tmp_path):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Leaves the pictures out, which take as long as the training."""
-    monkeypatch.setattr(commands, "draw", lambda run: None)
+    monkeypatch.setattr(commands, "write_pictures", lambda folder: None)
     monkeypatch.setattr(
         commands.callbacks.SampleGrid,
         "on_epoch_end",
@@ -91,7 +90,7 @@ def metrics(run):
 
 
 def settings_of(run):
-    return commands.read_settings(run / "config.json")
+    return json.loads((run / "config.json").read_text())["settings"]
 
 
 def weights(path):
@@ -108,11 +107,11 @@ def assert_equal_weights(first, second):
 # Training.
 
 
-def test_a_run_holds_the_files_that_the_module_names(finished):
+def test_a_run_holds_the_files_that_the_class_names(finished):
     table = [
         line.split("|")[1].split(",")
-        for line in commands.__doc__.splitlines()
-        if line.startswith("| `")
+        for line in run_folder.RunFolder.__doc__.splitlines()
+        if line.startswith("    | `")
     ]
     named = {name.strip(" `/") for names in table for name in names}
     later = {"evaluation.json", "saved_model"}
@@ -132,9 +131,11 @@ def test_the_config_says_what_repeats_the_run(finished, settings):
         "num_examples",
         "versions",
     }
-    assert set(config["settings"]) == set(commands.SETTINGS)
-    for name, value in {**settings, "epochs": 2, "seed": 0}.items():
-        assert config["settings"][name] == value
+    assert config["settings"] == {
+        **dataclasses.asdict(Settings()),
+        **settings,
+        "epochs": 2,
+    }
     assert config["image_shape"] == [4, 4, 1]
     assert config["num_examples"] == {"train": 64, "validation": 8, "test": 8}
     assert config["versions"]["keras"] == keras.__version__
@@ -186,6 +187,39 @@ def test_training_from_the_config_gives_the_same_run(
         assert_equal_weights(weights(finished / name), weights(again / name))
 
 
+@pytest.fixture
+def trained_settings(monkeypatch):
+    """The settings that trainings were asked for, which are not done."""
+    received = []
+    monkeypatch.setattr(
+        commands,
+        "_train",
+        lambda _, settings, strategy: received.append(settings),
+    )
+    return received
+
+
+def test_a_config_gives_the_defaults_and_settings_override_it(
+    tmp_path, trained_settings
+):
+    earlier = dict(num_steps=5, flip=True, epochs=7, image_size=16)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"settings": earlier}))
+    # A setting that is given counts even if it is the default.
+    commands.train(tmp_path, config=path, num_steps=8, flip=False)
+    assert trained_settings == [Settings(epochs=7, image_size=16)]
+
+
+def test_a_preset_gives_the_defaults_and_settings_override_it(
+    tmp_path, trained_settings
+):
+    commands.train(tmp_path, preset="celebahq256", num_steps=2)
+    preset = tfg.presets.get("celebahq256").settings
+    assert trained_settings == [dataclasses.replace(preset, num_steps=2)]
+    with pytest.raises(ValueError, match=r"`name`.*Did you mean 'cifar10'"):
+        commands.train(tmp_path, preset="cifar")
+
+
 def test_a_finished_run_is_not_trained_again(run, settings, no_pictures):
     before = (run / "last.keras").read_bytes()
     commands.train(str(run), epochs=2, **settings)
@@ -225,7 +259,7 @@ def test_a_first_epoch_that_was_cut_off_leaves_no_row(
         started.update(epoch=initial_epoch, rows=metrics(run))
 
     monkeypatch.setattr(tfg.FlowModel, "fit", fit)
-    monkeypatch.setattr(commands, "draw", lambda run: None)
+    monkeypatch.setattr(commands, "write_pictures", lambda folder: None)
     commands.train(str(run), epochs=2, **settings)
     assert started == {"epoch": 0, "rows": []}
 
@@ -254,8 +288,8 @@ def test_time_of_earlier_parts_counts(run, settings, no_pictures):
         ({"num_filters": 8}, "num_filters=4 there, 8 here"),
         ({"learning_rate": 0.5}, "learning_rate=0.01 there, 0.5 here"),
         (
-            {"seed": 1, "scale": "exp"},
-            "scale='sigmoid' there, 'exp' here; seed",
+            {"seed": 1, "coupling": "additive"},
+            "coupling='affine' there, 'additive' here; seed",
         ),
         ({"bins": None}, "bins=32 there, 256 here"),
     ],
@@ -290,19 +324,6 @@ def test_a_run_of_a_version_without_a_setting_resumes(
     assert commands.reconstruct(str(run), num=2)[1] < 1e-9
 
 
-@pytest.mark.parametrize(
-    ("additive", "coupling"), [(True, "additive"), (False, "affine")]
-)
-def test_settings_of_a_version_before_couplings_are_read(
-    tmp_path, additive, coupling
-):
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps({"settings": {"additive": additive}}))
-    settings = training.complete(commands.read_settings(path))
-    assert settings["coupling"] == coupling
-    assert "additive" not in settings
-
-
 def test_other_epochs_are_no_part_of_a_cosine(tmp_path, settings, no_pictures):
     settings = {**settings, "decay": "cosine"}
     for _ in range(2):
@@ -329,7 +350,7 @@ def test_a_model_with_a_flipped_bit_is_an_error(run):
     content[len(content) // 2] ^= 1
     (run / "model.keras").write_bytes(content)
     with pytest.raises(ValueError, match="damaged or truncated at"):
-        commands.load_model(run / "model.keras")
+        run_folder.load_model(run / "model.keras")
 
 
 # Invalid settings and folders.
@@ -370,7 +391,8 @@ def test_a_folder_that_cannot_be_made_is_an_error(
     [
         ({"num_step": 3}, r"num_step.*Did you mean 'num_steps'"),
         ({"learning_rat": 3}, "Did you mean 'learning_rate'"),
-        ({"scale": "sigmod"}, "Did you mean 'sigmoid'"),
+        ({"coupling": "afine"}, "Did you mean 'affine'"),
+        ({"strategy": "miror"}, "Did you mean 'mirrored'"),
         ({"permutation": "rverse"}, "Did you mean 'reverse'"),
         ({"initialization": "whitn"}, "Did you mean 'whiten'"),
         (
@@ -420,28 +442,10 @@ def test_data_without_a_split_is_an_error(tmp_path, no_training, missing):
 
 def test_a_path_object_is_a_data_set_too(tmp_path, data, monkeypatch):
     monkeypatch.setattr(tfg.FlowModel, "fit", lambda *_, **__: None)
-    monkeypatch.setattr(commands, "draw", lambda run: None)
+    monkeypatch.setattr(commands, "write_pictures", lambda folder: None)
     settings = {**TINY, "dataset": pathlib.Path(data)}
     commands.train(tmp_path / "run", **settings)
     assert settings_of(tmp_path / "run")["dataset"] == data
-
-
-@pytest.mark.parametrize(
-    ("image_shape", "levels"),
-    [
-        ((8, 8, 1), 2),
-        ((4, 4, 1), 1),
-        ((2, 2, 1), 1),
-        ((16, 16, 3), 3),
-        ((32, 32, 3), 3),
-        ((28, 28, 1), 2),
-        ((12, 32, 1), 2),
-        ((6, 6, 1), 1),
-        ((18, 18, 1), 1),
-    ],
-)
-def test_levels_are_as_many_as_the_size_allows(image_shape, levels):
-    assert training.default_num_levels(image_shape) == levels
 
 
 def test_the_recipe_of_the_settings_is_trained_with(
@@ -452,7 +456,7 @@ def test_the_recipe_of_the_settings_is_trained_with(
 
     found = []
     monkeypatch.setattr(tfg.FlowModel, "fit", fit)
-    monkeypatch.setattr(commands, "draw", lambda run: None)
+    monkeypatch.setattr(commands, "write_pictures", lambda folder: None)
     settings = {
         **TINY,
         "dataset": data,
@@ -537,7 +541,7 @@ def test_evaluation_checks_codes_and_samples(evaluation):
 def test_evaluation_is_written_and_printed(evaluation, capsys):
     run, results = evaluation
     assert json.loads((run / "evaluation.json").read_text()) == results
-    settings = commands.read_settings(run / "config.json")
+    settings = settings_of(run)
     lines = commands.evaluation.table(results).splitlines()
     assert (
         f"{settings['dataset']}, test: 8 images of 4x4x1, 32 grey levels"
@@ -656,7 +660,6 @@ def classes(tmp_path_factory):
         "conditioned": "priors",
         "classifier_weight": 0.5,
     }
-    keras.utils.set_random_seed(0)
     commands.train(str(path / "run"), epochs=1, **settings)
     return settings, path / "run"
 

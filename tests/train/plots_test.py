@@ -4,6 +4,7 @@
 
 import os
 
+import matplotlib.figure
 import matplotlib.image
 import numpy as np
 import pytest
@@ -87,30 +88,19 @@ def test_a_wide_grid_is_not_enlarged(tmp_path):
     assert matplotlib.image.imread(path).shape[:2] == (4, 602)
 
 
-@pytest.mark.parametrize("baselines", [None, {"uniform": 8.0, "other": 3.0}])
-def test_a_saved_curve_is_a_picture(tmp_path, baselines):
+def test_a_saved_curve_is_a_picture(tmp_path):
     path = str(tmp_path / "curve.png")
-    plots.save_curve(path, CURVE, baselines)
+    plots.save_curve(path, CURVE)
     picture = matplotlib.image.imread(path)
     assert picture.shape == (480, 840, 4)
     assert picture[..., :3].std() > 0.01
     assert os.listdir(tmp_path) == ["curve.png"]
 
 
-def test_baselines_are_drawn(tmp_path):
-    for name, baselines in (("with", {"uniform": 4.0}), ("without", None)):
-        plots.save_curve(str(tmp_path / f"{name}.png"), CURVE, baselines)
-    pictures = [
-        matplotlib.image.imread(tmp_path / f"{name}.png")
-        for name in ("with", "without")
-    ]
-    assert not np.array_equal(*pictures)
-
-
 def test_the_best_epoch_is_named(tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(
-        plots.matplotlib.figure.Figure,
+        matplotlib.figure.Figure,
         "savefig",
         lambda self, *args, **kwargs: figures.append(self),
     )

@@ -12,14 +12,14 @@ from tfp_glow.train import plots
 
 
 class StopAfter(keras.callbacks.Callback):
-    """Stops training when a time is up, in the middle of an epoch if need be."""
+    """Stops training when its time is over, even in the middle of an epoch."""
 
     def __init__(self, seconds, already_spent=0.0):
-        """Makes the callback.
+        """Creates the callback.
 
         Args:
             seconds: `float`, the time for training.
-            already_spent: `float`, seconds of it that an earlier run spent.
+            already_spent: `float`, seconds of it that earlier processes used.
         """
         super().__init__()
         self.seconds = seconds - already_spent
@@ -29,22 +29,22 @@ class StopAfter(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         is_over = time.monotonic() >= self._end
-        # Workers must stop at the same step.
+        # All workers must stop at the same step.
         if strategies.any_worker(self.model.distribute_strategy, is_over):
             self.model.stop_training = True
 
 
 class Clock(keras.callbacks.Callback):
-    """Adds `step` and `seconds` of training to an epoch's logs.
+    """Adds `step` and `seconds` of training to the logs of an epoch.
 
-    Callbacks after this one see them, `keras.callbacks.CSVLogger` for one.
+    Callbacks after this one see them, for example `keras.callbacks.CSVLogger`.
     """
 
     def __init__(self, already_spent=0.0):
-        """Makes the callback.
+        """Creates the callback.
 
         Args:
-            already_spent: `float`, seconds that an earlier run spent.
+            already_spent: `float`, seconds that earlier processes used.
         """
         super().__init__()
         self.already_spent = already_spent
@@ -58,10 +58,11 @@ class Clock(keras.callbacks.Callback):
 
 
 class SwapEMAWeights(keras.callbacks.SwapEMAWeights):
-    """Evaluates with an optimizer's averaged weights, and swaps them exactly.
+    """Evaluates a model with the optimizer's averaged weights.
 
-    Keras' own callback swaps two variables by sums and differences, which
-    round, so that a run would depend on how often it is evaluated.
+    Keras' callback of this name swaps two variables by sums and differences.
+    Their rounding errors would make a run depend on how often it is evaluated.
+    This callback swaps them exactly.
     """
 
     def _tf_swap_variables(self, optimizer):
@@ -75,10 +76,10 @@ class SwapEMAWeights(keras.callbacks.SwapEMAWeights):
 
 
 class WithAveragedWeights(keras.callbacks.CallbackList):
-    """Callbacks that see the optimizer's averaged weights at an epoch's end.
+    """A list of callbacks that see the averaged weights at an epoch's end.
 
-    Callbacks after this one see the weights themselves, in the last epoch too,
-    which Keras' `SwapEMAWeights(swap_on_epoch=True)` ends without them.
+    Later callbacks see the weights themselves, even in the last epoch. Keras'
+    `SwapEMAWeights(swap_on_epoch=True)` would leave the average in the model.
     """
 
     def on_epoch_end(self, epoch, logs=None):
@@ -86,40 +87,56 @@ class WithAveragedWeights(keras.callbacks.CallbackList):
             super().on_epoch_end(epoch, logs)
 
 
-class EarlyStopping(keras.callbacks.EarlyStopping):
-    """Keras' own, which goes on from the epochs of an earlier process."""
+class EarlyStopping(keras.callbacks.Callback):
+    """Stops training after some epochs without improvement.
 
-    def __init__(self, monitor, history=(), **kwargs):
-        """Makes the callback.
+    Unlike Keras' callback of this name, it continues from the epochs of an
+    earlier process.
+    """
+
+    def __init__(self, patience, history=(), monitor="val_bits_per_dim"):
+        """Creates the callback.
 
         Args:
-            monitor: `str`, name of the quantity that should improve.
-            history: its values in all earlier epochs, `float`s.
-            **kwargs: as Keras' callback has them.
+            patience: `int`, number of epochs.
+            history: list of `float`, the monitored quantity in earlier epochs.
+            monitor: `str`, name of the quantity that should decrease.
         """
-        super().__init__(monitor, **kwargs)
-        self.history = history
+        super().__init__()
+        self.patience = patience
+        self.history = list(history)
+        self.monitor = monitor
 
-    def on_train_begin(self, logs=None):
-        super().on_train_begin(logs)
-        for epoch, value in enumerate(self.history):
-            # Its patience may have been less than now, and it did not stop.
-            self.model.stop_training = False
-            self.on_epoch_end(epoch, {self.monitor: value})
+    def on_epoch_end(self, epoch, logs=None):
+        self.history.append(logs[self.monitor])
+        if 0 < epochs_without_improvement(self.history) >= self.patience:
+            self.model.stop_training = True
+
+
+def epochs_without_improvement(history):
+    """Returns how many epochs have passed since the first lowest value.
+
+    Args:
+        history: list of `float`, one value per epoch.
+
+    Returns:
+        `int`, 0 for an empty history.
+    """
+    return len(history) - 1 - history.index(min(history)) if history else 0
 
 
 class PrintProgress(keras.callbacks.Callback):
-    """Prints a line about an epoch, but at most one in some seconds.
+    """Prints a line per epoch, but at most one every few seconds.
 
-    Needs `Clock` before it.
+    Requires `Clock` before it in the list of callbacks.
     """
 
     def __init__(self, interval=5.0, best=float("inf")):
-        """Makes the callback.
+        """Creates the callback.
 
         Args:
-            interval: `float`, seconds between lines.
-            best: `float`, the lowest validation of earlier epochs.
+            interval: `float`, minimum number of seconds between two lines.
+            best: `float`, the lowest validation loss of earlier epochs.
         """
         super().__init__()
         self.interval = interval
@@ -154,36 +171,26 @@ class PrintProgress(keras.callbacks.Callback):
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """Writes a grid of samples to TensorBoard after an epoch.
+    """Writes a grid of samples to TensorBoard after every epoch.
 
-    The latent noise stays the same, so that the pictures show one thing
-    changing.
+    All grids use the same latent noise, so that they show how one set of
+    images changes.
     """
 
     def __init__(
-        self,
-        log_dir,
-        num=25,
-        temperature=0.7,
-        every=1,
-        seed=0,
-        conditioning=None,
+        self, log_dir, num=25, temperature=0.7, seed=0, conditioning=None
     ):
-        """Makes the callback.
+        """Creates the callback.
 
         Args:
             log_dir: `str`, folder of TensorBoard's files.
-            num: `int`, how many images.
-            temperature: see `GlowModel.sample`.
-            every: `int`, epochs between grids.
-            seed: `int`.
-            conditioning: see `GlowModel.sample`.
+            num: `int`, number of images.
+            temperature, seed, conditioning: see `GlowModel.sample`.
         """
         super().__init__()
         self.log_dir = log_dir
         self.num = num
         self.temperature = temperature
-        self.every = every
         self.seed = seed
         self.conditioning = conditioning
 
@@ -191,8 +198,6 @@ class SampleGrid(keras.callbacks.Callback):
         self._writer = tf.summary.create_file_writer(self.log_dir)
 
     def on_epoch_end(self, epoch, logs=None):
-        if epoch % self.every:
-            return
         images = self.model.sample(
             self.num,
             temperature=self.temperature,

@@ -1,175 +1,197 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A run: a folder with a trained Glow and all that is known of its training.
+"""The commands of `python -m tfp_glow`, as functions.
 
-| file | what it is |
-|---|---|
-| `config.json` | settings, data, seed and versions: what repeats the run |
-| `metrics.csv` | a row per epoch, bits per dimension |
-| `model.keras` | the averaged weights that were best on the validation split |
-| `last.keras` | the newest, with the optimizer's state: `train` resumes them |
-| `tensorboard/` | curves and grids of samples |
-| `samples.png`, `reconstructions.png`, `curve.png` | pictures |
-| `evaluation.json` | what `evaluate` found on the test split |
-| `saved_model/` | what `export` wrote of `model.keras`, for TensorFlow alone |
+The command line derives its flags from a function's signature, and their help
+from the part "Args" of its docstring. To add a command, write a function here
+and add its name to `cli.COMMANDS`.
 """
 
-import csv
-import importlib.metadata
-import json
+import dataclasses
 import math
 import os
-import platform
+import typing
 
 import keras
 import numpy as np
 
 from tfp_glow import _checks
 from tfp_glow import _files
-from tfp_glow import datasets
-from tfp_glow.models import saving
+from tfp_glow.datasets import loader
 from tfp_glow.models import strategies
 from tfp_glow.train import callbacks
 from tfp_glow.train import evaluation
 from tfp_glow.train import plots
-from tfp_glow.train import recipe
-from tfp_glow.train import training
+from tfp_glow.train import presets
+from tfp_glow.train import run_folder
+from tfp_glow.train.settings import Settings
 
-SETTINGS = training.SETTINGS
-# What may differ when a run is resumed.
-_LIMITS = ("epochs", "max_minutes", "patience", "strategy")
 _MONITOR = "val_bits_per_dim"
-_GRID = 25  # Samples after an epoch, for TensorBoard.
-_PACKAGES = (
-    "tfp_glow",
-    "tensorflow",
-    "tensorflow-probability",
-    "keras",
-    "tensorflow-datasets",
-    "numpy",
-)
+_GRID_SIZE = 25  # Samples that an epoch writes for TensorBoard.
+_NUM_SAMPLES = 64
+_NUM_RECONSTRUCTIONS = 16
+_TEMPERATURE = 0.7
+
+_Split = typing.Literal[*loader.SPLITS]
+_Preset = typing.Literal[*presets.names()]
 
 
-def train(out, **settings):
-    """Trains a Glow, or resumes its training, in a folder.
+def train(
+    out: str,
+    config: str | None = None,
+    preset: _Preset | None = None,
+    **settings,
+):
+    """Trains a Glow in a folder, or resumes its training.
 
-    A training that was killed resumes with the epoch that was cut off, and
-    ends with the same weights and metrics as if it had not been, bit for bit
-    on a CPU with the same number of threads and without `max_minutes`: what
-    happens in an epoch depends on the seed, the number of the epoch and
-    `last.keras` alone. That is written last, and a row or a `model.keras` that
-    is newer is dropped, or written again.
+    A resumed run repeats the epoch that was interrupted. It ends with the same
+    weights and metrics as a run without interruption, bit for bit on a CPU with
+    the same number of threads and without `max_minutes`, because an epoch
+    depends only on the seed, its number and `last.keras`.
 
-    With `strategy="multi_worker"` every worker calls this with the same
-    arguments, before TensorFlow has run anything. The folder is one that all
-    of them see; the first worker, the chief, writes its files.
+    With `strategy="multi_worker"`, every worker calls this function with the
+    same arguments before TensorFlow runs any operation. All of them see the
+    folder; the first worker, the chief, writes its files.
+
+    Sets the global random seeds of Python, NumPy and TensorFlow.
 
     Args:
-        out: `str`, the folder, made if need be.
-        **settings: see `SETTINGS` for names and defaults.
+        out: folder of the run, created or resumed.
+        config: config.json of another run; its settings become the defaults.
+        preset: training of the paper; its settings become the defaults.
+        **settings: see `Settings` for names and defaults.
 
     Raises:
-        ValueError: before any work, if a setting is invalid, the folder holds
-            a run of other settings, or workers' settings differ.
+        ValueError: before any work, if a setting is invalid, if the folder
+            holds a run of other settings, or if the settings of workers differ.
         OSError: if the folder cannot be written.
-        ConnectionError: if another worker is lost. Started again, all of them
+        ConnectionError: if another worker is lost. Restart all workers to
             resume.
-        FloatingPointError: if the loss is not finite; the files of the last
-            finished epoch remain.
+        FloatingPointError: if the loss is not finite. The files of the last
+            complete epoch remain.
     """
-    for name in settings:
-        _checks.choice("settings", name, SETTINGS)
-    settings = training.complete(settings)
-    counts = ("batch_size", "init_batches", "epochs")
-    _checks.positive_integer(**{name: settings[name] for name in counts})
-    recipe.check(**training.recipe_settings(settings))
-    strategy = strategies.make(settings["strategy"])
+    if config and preset:
+        raise ValueError(
+            "Expected --config or --preset, not both. Received: --config="
+            f"{config}, --preset={preset}"
+        )
+    defaults = Settings()
+    if config:
+        defaults = run_folder.read_settings(config)
+    if preset:
+        defaults = presets.get(preset).settings
+    settings = defaults.updated(**settings)
+    keras.utils.set_random_seed(settings.seed)
+    strategy = strategies.make(settings.strategy)
+    folder = run_folder.RunFolder(out)
     with strategies.lost_workers(strategy):
-        _train(out, settings, strategy)
+        _train(folder, settings, strategy)
 
 
-def _train(out, settings, strategy):
+def _train(folder, settings, strategy):
     is_chief = strategies.is_chief(strategy)
-    with strategies.chief_first(strategy):  # It may make or download them.
-        info = training.describe_data(settings)
-    training.fill_in(settings, info)
-    config = {
-        "settings": settings,
-        "image_shape": list(info.image_shape),
-        "num_examples": info.num_examples,
-        "versions": _versions(),
-    }
-    _check_folder(out, config)
-    has_checkpoint = os.path.exists(_path(out, "last.keras"))
+    with strategies.chief_first(strategy):  # It may prepare or download data.
+        info = settings.data_info()
+    settings = settings.completed(info)
+    folder.check(settings)
     strategies.check_same(
-        strategy, settings=settings, has_checkpoint=has_checkpoint
+        strategy,
+        settings=dataclasses.asdict(settings),
+        has_checkpoint=folder.has_checkpoint,
     )
     with strategy.scope():
-        model, history = _last_checkpoint(out)
-        if model is None:
-            optimizer = training.make_optimizer(settings, info)
-            model = training.make_model(settings, info)
+        if folder.has_checkpoint:
+            model, history = folder.last()
+        else:
+            optimizer = settings.make_optimizer(info)
+            model, history = settings.make_model(info), []
             model.compile(optimizer)
-    train_set = training.load(settings, "train", initial_epoch=len(history))
-    validation_set = training.load(settings, "validation")
+    batches = dict(batch_size=settings.batch_size, seed=settings.seed)
+    train_set = settings.load(
+        "train", initial_epoch=len(history), flip=settings.flip, **batches
+    )
+    validation_set = settings.load("validation", **batches)
     if is_chief:
-        _prepare_folder(out, config, history)
-    reason = _why_complete(model, settings, history)
+        folder.prepare(settings, info, history)
+    reason = _why_complete(settings, history)
     if reason:
-        print(f"{out} is complete: {reason}.", flush=True)
+        print(f"{folder.path} is complete: {reason}.", flush=True)
     else:
         if history:
-            print(f"Resuming {out} after {len(history)} epochs.", flush=True)
+            print(
+                f"Resuming {folder.path} after {len(history)} epochs.",
+                flush=True,
+            )
         model.fit(
             train_set,
             validation_data=validation_set,
-            epochs=settings["epochs"],
+            epochs=settings.epochs,
             initial_epoch=len(history),
-            steps_per_epoch=training.steps_per_epoch(settings, info),
-            init_batches=settings["init_batches"],
+            steps_per_epoch=settings.steps_per_epoch(info),
+            init_batches=settings.init_batches,
             verbose=0,
             callbacks=_make_callbacks(
-                out, settings, history, is_chief, model.num_classes
+                folder, settings, history, is_chief, model.num_classes
             ),
         )
     if is_chief:
-        draw(out)
+        write_pictures(folder)
+        files = ", ".join(sorted(os.listdir(folder.path)))
+        print(f"Wrote {files} to {folder.path}", flush=True)
     strategies.wait_for_all(strategy)
 
 
-def draw(run):
-    """Makes the run's three pictures anew."""
-    history = _read_metrics(run)
-    columns = ("seconds", "bits_per_dim", "val_bits_per_dim")
+def write_pictures(folder):
+    """Writes the three pictures of a `RunFolder`."""
+    history = folder.history
+    columns = ("seconds", "bits_per_dim", _MONITOR)
     plots.save_curve(
-        _path(run, "curve.png"),
-        {key: [float(row[key]) for row in history] for key in columns},
+        folder.file("curve.png"),
+        {name: run_folder.column(history, name) for name in columns},
     )
-    sample(run)
-    reconstruct(run, split="validation")
+    model = folder.best()
+    _write_samples(
+        folder.file("samples.png"), model, _NUM_SAMPLES, _TEMPERATURE, seed=0
+    )
+    _write_reconstructions(
+        folder.file("reconstructions.png"),
+        model,
+        *_examples(folder.settings, "validation", _NUM_RECONSTRUCTIONS),
+    )
 
 
 def evaluate(
-    run, split="test", num_draws=4, num_samples=1000, num_noise_samples=None
+    run: str,
+    split: _Split = "test",
+    num_draws: int = 4,
+    num_samples: int = 1000,
+    num_noise_samples: int | None = None,
 ):
-    """Measures a run's best model on a split, beside three baselines.
+    """Prints the bits per dimension of a split, next to three baselines.
 
-    Prints a table and writes `evaluation.json`.
+    Also writes the results to `evaluation.json`.
 
     Args:
-        run: `str`, folder of the run.
-        split: `"test"`, `"validation"` or `"train"`.
-        num_draws, num_samples, num_noise_samples: see `evaluation.evaluate`.
+        run: folder of the run.
+        split: split to evaluate.
+        num_draws: draws of the dequantization noise, over which the
+            log-likelihood is averaged.
+        num_samples: samples at temperature 1 to check.
+        num_noise_samples: noise samples per draw; more tighten the bound
+            (default: as in training).
 
     Returns:
-        Dictionary of the results, as in the file.
+        Dictionary of the results, see `evaluation.evaluate`.
+
+    Raises:
+        ValueError: if an argument is invalid, or `run` has no model.
     """
     evaluation.check_counts(num_draws, num_samples, num_noise_samples)
-    settings, model = _open(run)
+    folder, settings, model = _open(run)
     images, labels = _examples(settings, split)
     training_images, training_labels = _examples(settings, "train")
     results = {
-        "dataset": settings["dataset"],
+        "dataset": settings.dataset,
         "split": split,
         **evaluation.evaluate(
             model,
@@ -183,137 +205,130 @@ def evaluate(
         ),
     }
     print(evaluation.table(results), flush=True)
-    _write_json(_path(run, "evaluation.json"), results)
+    folder.write_json("evaluation.json", results)
     return results
 
 
-def sample(run, num=64, temperature=0.7, seed=0, out=None, label=None):
-    """Draws images from a run's best model, as a picture.
+def sample(
+    run: str,
+    num: int = _NUM_SAMPLES,
+    temperature: float = _TEMPERATURE,
+    seed: int = 0,
+    out: str | None = None,
+    label: int | None = None,
+):
+    """Writes a picture of new samples.
 
     Args:
-        run: `str`, folder of the run.
-        num: `int`, how many.
-        temperature: see `GlowModel.sample`.
-        seed: `int`.
-        out: `str`, a .png; `samples.png` in the folder by default.
-        label: `int`, the class of all images of a conditional run, or `None`
-            for one class after another, round and round.
+        run: folder of the run.
+        num: number of images.
+        temperature: factor of the latent noise.
+        seed: random seed of the noise.
+        out: .png file to write (default: samples.png in the run).
+        label: class of all images, if the run is conditional (default: every
+            class in turn).
 
     Returns:
         `str`, the path of the picture.
 
     Raises:
-        ValueError: before any work, if `label` is no class of the run.
+        ValueError: if an argument is invalid, or `run` has no model.
     """
     _checks.positive_integer(num=num)
-    _, model = _open(run)
-    labels = training.labels_in_turn(num, model.num_classes)
+    folder, _, model = _open(run)
+    path = out or folder.file("samples.png")
+    _write_samples(path, model, num, temperature, seed, label)
+    print(f"Wrote {num} samples to {path}", flush=True)
+    return path
+
+
+def reconstruct(
+    run: str,
+    split: _Split = "test",
+    num: int = _NUM_RECONSTRUCTIONS,
+    out: str | None = None,
+):
+    """Writes a picture of images and, below them, of their reconstructions.
+
+    Args:
+        run: folder of the run.
+        split: split to read.
+        num: number of images.
+        out: .png file to write (default: reconstructions.png in the run).
+
+    Returns:
+        The path of the picture, and the largest difference in grey levels.
+
+    Raises:
+        ValueError: if an argument is invalid, or `run` has no model.
+    """
+    _checks.positive_integer(num=num)
+    folder, settings, model = _open(run)
+    path = out or folder.file("reconstructions.png")
+    error = _write_reconstructions(
+        path, model, *_examples(settings, split, num)
+    )
+    print(
+        f"Wrote {path}; largest difference {error:.2g} grey levels", flush=True
+    )
+    return path, error
+
+
+def export(run: str, out: str | None = None):
+    """Writes the best model as a SavedModel, which TensorFlow alone can load.
+
+    Args:
+        run: folder of the run.
+        out: new folder to write (default: saved_model in the run).
+
+    Returns:
+        `str`, the path of the SavedModel, see `GlowModel.export`.
+
+    Raises:
+        FileExistsError: before any work, if the path exists.
+        ValueError: if `run` has no model.
+    """
+    path = out or run_folder.RunFolder(run).file("saved_model")
+    _files.check_absent(path)
+    _, _, model = _open(run)
+    model.export(path)
+    print(f"Wrote {path}; tf.saved_model.load reads it", flush=True)
+    return path
+
+
+def _open(run):
+    folder = run_folder.RunFolder(run)
+    return folder, folder.settings, folder.best()
+
+
+def _examples(settings, split, num=None):
+    """Returns images in a fixed order, and labels or `None`, as arrays."""
+    dataset = settings.load(split, shuffle=False)
+    dataset = dataset if num is None else dataset.take(num)
+    examples = list(dataset.as_numpy_iterator())
+    if not settings.conditional:
+        return np.stack(examples), None
+    images, labels = zip(*examples)
+    return np.stack(images), np.stack(labels)
+
+
+def _write_samples(path, model, num, temperature, seed, label=None):
+    labels = evaluation.labels_in_turn(num, model.num_classes)
     if label is not None:
         _check_label(label, model.num_classes)
         labels = np.full(num, label)
     images = model.sample(
         num, temperature=temperature, conditioning=labels, seed=seed
     )
-    path = out or _path(run, "samples.png")
     plots.save_image_grid(path, images, model.bins)
-    return path
 
 
-def reconstruct(run, split="test", num=16, out=None):
-    """Draws images of a split above what decoding their codes gives.
-
-    Args:
-        run: `str`, folder of the run.
-        split: `str`.
-        num: `int`, how many.
-        out: `str`, a .png; `reconstructions.png` in the folder by default.
-
-    Returns:
-        The path of the picture, and the largest difference in grey levels.
-    """
-    _checks.positive_integer(num=num)
-    settings, model = _open(run)
-    images, labels = _examples(settings, split, num)
+def _write_reconstructions(path, model, images, labels):
     decoded = model.decode(model.encode(images, labels), labels).numpy()
-    path = out or _path(run, "reconstructions.png")
     plots.save_image_grid(
         path, np.concatenate([images, decoded]), model.bins, columns=len(images)
     )
-    return path, float(np.max(np.abs(decoded - images)))
-
-
-def export(run, out=None):
-    """Writes a run's best model as a SavedModel, see `GlowModel.export`.
-
-    Args:
-        run: `str`, folder of the run.
-        out: `str`, a folder that does not exist; `saved_model` in that of the
-            run by default.
-
-    Returns:
-        `str`, the path of the SavedModel.
-
-    Raises:
-        FileExistsError: before any work, if there is anything at that path.
-        ValueError: if `run` is no folder of a run, or has no model yet.
-    """
-    path = out or _path(run, "saved_model")
-    _files.check_absent(path)
-    _, model = _open(run)
-    model.export(path)
-    return path
-
-
-def read_settings(path):
-    """Reads the settings from a run's `config.json`.
-
-    Raises:
-        ValueError: if the file is something else.
-    """
-    with open(path) as file:
-        try:
-            settings = dict(json.load(file)["settings"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(
-                f"Expected the config.json of a run. Received: {path}, which "
-                "holds something else"
-            ) from error
-    # Of versions before there was a choice of couplings.
-    if settings.pop("additive", False):
-        settings["coupling"] = "additive"
-    return settings
-
-
-def load_model(path):
-    """Loads a model file.
-
-    Raises:
-        ValueError: if it is missing, or damaged, truncated for one.
-    """
-    saving.check_file(path)
-    return keras.models.load_model(path)
-
-
-def _path(run, name):
-    return os.path.join(run, name)
-
-
-def _examples(settings, split, num=None):
-    """Images of a split, in a fixed order, and labels or `None`, as arrays."""
-    dataset = datasets.load(
-        settings["dataset"],
-        split,
-        bins=settings["bins"],
-        image_size=settings["image_size"],
-        as_supervised=settings["conditional"],
-        shuffle=False,
-    )
-    dataset = dataset if num is None else dataset.take(num)
-    examples = list(dataset.as_numpy_iterator())
-    if not settings["conditional"]:
-        return np.stack(examples), None
-    images, labels = zip(*examples)
-    return np.stack(images), np.stack(labels)
+    return float(np.max(np.abs(decoded - images)))
 
 
 def _check_label(label, num_classes):
@@ -329,187 +344,68 @@ def _check_label(label, num_classes):
         )
 
 
-def _make_callbacks(out, settings, history, is_chief, num_classes):
-    seconds = _seconds(history)
-    best = min(_validations(history), default=None)
-    tensorboard = _path(out, "tensorboard")
-    time_limit = training.time_limit(settings)
-    result = [callbacks.Clock(seconds)]
-    if math.isfinite(time_limit):
-        result.append(callbacks.StopAfter(time_limit, seconds))
-    if settings["patience"] is not None:
-        result.append(_make_early_stopping(settings, history))
-    # Training goes on from the weights themselves; what is evaluated, kept as
-    # the best and sampled is their average.
-    result.append(callbacks.SwapEMAWeights())
-    if not is_chief:
-        return result
-    return [
-        *result,
-        keras.callbacks.CSVLogger(_path(out, "metrics.csv"), append=True),
-        keras.callbacks.TensorBoard(tensorboard, write_graph=False),
-        callbacks.WithAveragedWeights(
-            [
-                keras.callbacks.ModelCheckpoint(
-                    _path(out, "model.keras"),
-                    monitor=_MONITOR,
-                    mode="min",
-                    save_best_only=True,
-                    initial_value_threshold=best,
-                ),
-                callbacks.SampleGrid(
-                    _path(tensorboard, "samples"),
-                    num=_GRID,
-                    conditioning=training.labels_in_turn(_GRID, num_classes),
-                ),
-            ]
-        ),
-        # After all other files, since an epoch is done when this is written.
-        keras.callbacks.ModelCheckpoint(_path(out, "last.keras")),
-        callbacks.PrintProgress(best=math.inf if best is None else best),
-    ]
-
-
-def _make_early_stopping(settings, history):
-    return callbacks.EarlyStopping(
-        _MONITOR,
-        _validations(history),
-        mode="min",
-        patience=settings["patience"],
-    )
-
-
-def _why_complete(model, settings, history):
-    """Why there is nothing left to train, or `None`."""
-    if len(history) >= settings["epochs"]:
+def _why_complete(settings, history):
+    """Returns why there is nothing left to train, or `None`."""
+    if len(history) >= settings.epochs:
         return f"it has had {len(history)} epochs"
-    if _seconds(history) >= training.time_limit(settings):
-        return f"its {settings['max_minutes']} minutes are over"
-    if settings["patience"] is not None and history:
-        stopping = _make_early_stopping(settings, history)
-        stopping.set_model(model)
-        stopping.on_train_begin()
-        if model.stop_training:
-            return f"{stopping.wait} epochs have brought nothing better"
+    if _seconds(history) >= _time_limit(settings):
+        return f"its {settings.max_minutes} minutes are over"
+    validations = run_folder.column(history, _MONITOR)
+    count = callbacks.epochs_without_improvement(validations)
+    if settings.patience is not None and 0 < count >= settings.patience:
+        return f"{count} epochs have brought nothing better"
     return None
-
-
-def _check_folder(out, config):
-    """Raises `ValueError` unless the folder is new or holds this run."""
-    path = _path(out, "config.json")
-    if os.path.exists(path):
-        old = training.complete(read_settings(path))
-        new = config["settings"]
-        limits = {*_LIMITS}
-        # Another number of epochs is another cosine.
-        if new["decay"] == "cosine":
-            limits.remove("epochs")
-        differing = [
-            f"{key}={old[key]!r} there, {new[key]!r} here"
-            for key in new
-            if key not in limits and old[key] != new[key]
-        ]
-        if differing:
-            raise ValueError(
-                f"Expected --out to be a new folder or a run of the same "
-                f"settings. Received: {out}, with {'; '.join(differing)}"
-            )
-    elif os.path.isdir(out) and not _files.is_empty(out):
-        raise ValueError(
-            "Expected --out to be a new or empty folder, or that of a "
-            f"run. Received: {out}, which holds other files"
-        )
-
-
-def _prepare_folder(out, config, history):
-    """Makes the folder, or leaves what `history` says was done in it."""
-    try:
-        os.makedirs(out, exist_ok=True)
-        _files.remove_unfinished(out)
-        if not os.path.exists(_path(out, "config.json")):
-            _write_json(_path(out, "config.json"), config)
-        if os.path.exists(_path(out, "metrics.csv")):
-            _write_metrics(out, history)
-    except OSError as error:
-        raise OSError(
-            "Expected --out to be a folder that can be written. Received: "
-            f"{out}. {error}"
-        ) from error
-
-
-def _last_checkpoint(out):
-    """The model of `last.keras` and the rows up to it, or `None` and `[]`.
-
-    Raises:
-        ValueError: if the file is damaged, or lacks its row.
-    """
-    path = _path(out, "last.keras")
-    if not os.path.exists(path):
-        return None, []
-    model = load_model(path)
-    step = int(model.optimizer.iterations.numpy())
-    rows = _read_metrics(out)
-    history = [row for row in rows if int(row["step"]) <= step]
-    if not history or int(history[-1]["step"]) != step:
-        raise ValueError(
-            f"Expected a row of step {step}, at which last.keras was written, "
-            f"in {_path(out, 'metrics.csv')}. Received: steps "
-            f"{[int(row['step']) for row in rows]}"
-        )
-    return model, history
-
-
-def _open(run):
-    path = _path(run, "config.json")
-    if not os.path.exists(path):
-        raise ValueError(
-            f"Expected --run to be the folder of a run. Received: {run}, which "
-            "has no config.json"
-        )
-    settings = training.complete(read_settings(path))
-    return settings, load_model(_path(run, "model.keras"))
 
 
 def _seconds(history):
     return float(history[-1]["seconds"]) if history else 0.0
 
 
-def _validations(history):
-    return [float(row[_MONITOR]) for row in history]
+def _time_limit(settings):
+    minutes = settings.max_minutes
+    return math.inf if minutes is None else 60.0 * minutes
 
 
-def _read_metrics(run):
-    path = _path(run, "metrics.csv")
-    if not os.path.exists(path):
-        return []
-    with open(path, newline="") as file:
-        # A process that was killed may have written a part of the last line.
-        lines = [line for line in file if line.endswith("\n")]
-    return list(csv.DictReader(lines))
-
-
-def _write_metrics(run, rows):
-    with (
-        _files.replacing(_path(run, "metrics.csv")) as temporary,
-        open(temporary, "w", newline="") as file,
-    ):
-        if rows:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
-
-
-def _write_json(path, value):
-    with _files.replacing(path) as temporary, open(temporary, "w") as file:
-        json.dump(value, file, indent=2)
-        file.write("\n")
-
-
-def _versions():
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            versions[package] = "not installed"
-    return versions
+def _make_callbacks(folder, settings, history, is_chief, num_classes):
+    seconds = _seconds(history)
+    validations = run_folder.column(history, _MONITOR)
+    best = min(validations, default=None)
+    tensorboard = folder.file("tensorboard")
+    result = [callbacks.Clock(seconds)]
+    if settings.max_minutes is not None:
+        result.append(callbacks.StopAfter(_time_limit(settings), seconds))
+    if settings.patience is not None:
+        result.append(
+            callbacks.EarlyStopping(settings.patience, validations, _MONITOR)
+        )
+    # Training continues from the weights themselves. Their average is
+    # evaluated, sampled from and, if it is the best, kept.
+    result.append(callbacks.SwapEMAWeights())
+    if not is_chief:
+        return result
+    return [
+        *result,
+        keras.callbacks.CSVLogger(folder.file("metrics.csv"), append=True),
+        keras.callbacks.TensorBoard(tensorboard, write_graph=False),
+        callbacks.WithAveragedWeights(
+            [
+                keras.callbacks.ModelCheckpoint(
+                    folder.file("model.keras"),
+                    monitor=_MONITOR,
+                    mode="min",
+                    save_best_only=True,
+                    initial_value_threshold=best,
+                ),
+                callbacks.SampleGrid(
+                    os.path.join(tensorboard, "samples"),
+                    num=_GRID_SIZE,
+                    conditioning=evaluation.labels_in_turn(
+                        _GRID_SIZE, num_classes
+                    ),
+                ),
+            ]
+        ),
+        # This file comes last because an epoch is complete once it is written.
+        keras.callbacks.ModelCheckpoint(folder.file("last.keras")),
+        callbacks.PrintProgress(best=math.inf if best is None else best),
+    ]

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What a trained Glow is worth: likelihood, reconstructions and samples."""
+"""Evaluation of a model: likelihood, reconstructions and samples."""
 
 import math
 
@@ -11,7 +11,6 @@ from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow.distributions import baselines
 from tfp_glow.distributions import units
-from tfp_glow.train import training
 
 _SAMPLES_AT_A_TIME = 125
 
@@ -26,19 +25,18 @@ def evaluate(
     labels=None,
     training_labels=None,
 ):
-    """Measures a model on images that it has not seen, beside baselines.
+    """Measures a model on unseen images, and fits baselines for comparison.
 
     Args:
         model: `GlowModel`.
         images: integer array `[N, H, W, C]`.
         training_images: integer array, to fit the baselines to.
-        num_draws: `int`, draws of the dequantisation noise, over which the
-            log-probability is averaged; the result remains a bound.
+        num_draws: `int`, draws of the dequantization noise, over which the
+            log-likelihood is averaged. The result remains a bound.
         num_samples: `int`, samples at temperature 1 to check.
-        num_noise_samples: `int`, of the noise in one draw of the bound, which
-            more of them tighten, see `Dequantized`; the model's by default.
-        labels, training_labels: integer arrays `[N]` if the model is of
-            classes.
+        num_noise_samples: `int`, noise samples in one draw of the bound; more
+            of them tighten it, see `Dequantized`. The model's by default.
+        labels, training_labels: integer arrays `[N]`, if the model has classes.
 
     Returns:
         Dictionary of plain values:
@@ -47,19 +45,23 @@ def evaluate(
         - `bits_per_dim` (an upper bound) and its `standard_error` over images,
           given the labels if there are any,
         - `num_noise_samples` of that bound,
-        - `baselines`: name to `bits_per_dim` and `standard_error`; a baseline
-          that the images are too large for is left out,
+        - `baselines`: name to `bits_per_dim` and `standard_error`, without the
+          baselines for which the images are too large,
         - `reconstruction_error`: largest |x - decode(encode(x))|, in grey
           levels,
-        - `samples`: `num`, `temperature`, `share_not_finite` of the values
-          and `largest_excursion` of the finite ones, where 1 is the edge of
-          the range of grey levels and 2 is twice as far from its middle,
-        - of a model of classes, `marginal`: `bits_per_dim` and its
-          `standard_error` where the class is not given but summed over, each as
-          likely as it is frequent in training; from one draw of the noise,
-        - `accuracy`: the share of the images whose class is found, `bayes_rule`
-          by the largest term of that sum, `classifier` by the model's
-          classifier, if it has one.
+        - `samples`: `num`, `temperature`, `share_not_finite` of the values,
+          and `largest_excursion` of the finite ones. An excursion of 1 is the
+          edge of the range of grey levels, and 2 is twice as far from its
+          middle,
+        - `marginal`, if the model has classes: `bits_per_dim` and
+          `standard_error` of the sum over classes, weighted by their
+          frequency in training; from one draw of the noise,
+        - `accuracy`, if the model has classes: the share of images whose class
+          is predicted, `bayes_rule` by the largest term of that sum, and
+          `classifier` by the model's classifier, if it has one.
+
+    Raises:
+        ValueError: if a count is not a positive integer.
     """
     check_counts(num_draws, num_samples, num_noise_samples)
     examples = [images] if labels is None else [images, labels]
@@ -101,16 +103,31 @@ def evaluate(
 
 
 def check_counts(num_draws, num_samples, num_noise_samples):
-    """Raises unless these arguments of `evaluate` are positive integers."""
+    """Raises `ValueError` unless these arguments are positive integers."""
     _checks.positive_integer(num_draws=num_draws, num_samples=num_samples)
     if num_noise_samples is not None:
         _checks.positive_integer(num_noise_samples=num_noise_samples)
 
 
+def labels_in_turn(num, num_classes):
+    """Returns the labels 0, 1, 2, ... repeatedly, `[num]`.
+
+    Returns `None` if `num_classes` is `None`.
+    """
+    return None if num_classes is None else np.arange(num) % num_classes
+
+
 def table(results):
-    """The results of a run's `evaluate` as lines of text to print."""
+    """Formats the results of `commands.evaluate` as text.
+
+    Args:
+        results: dictionary.
+
+    Returns:
+        `str` of several lines.
+    """
     height, width, channels = results["image_shape"]
-    # Of the baselines none knows the class.
+    # Compare the marginal likelihood, since no baseline knows the class.
     glow = results.get("marginal", results)
     rows = {"Glow (upper bound)": glow}
     if "marginal" in results:
@@ -172,8 +189,8 @@ def _in_batches(function, *arrays, batch_size=128, **kwargs):
 
 
 def _log_prob(model, num_noise_samples):
-    """The model's `log_prob`, of another number of samples of the noise."""
-    # One program of one draw: many of them would take long to compile.
+    """Returns the model's `log_prob` with another number of noise samples."""
+    # Trace one draw and call it repeatedly, since tracing many draws is slow.
     distribution = model.distribution.copy(num_noise_samples=1)
     one_draw = _tf.compiled(distribution.log_prob)
 
@@ -183,7 +200,7 @@ def _log_prob(model, num_noise_samples):
             vectors = tf.one_hot(labels, model.num_classes)
             kwargs["bijector_kwargs"] = {"conditioning": vectors}
         draws = [
-            one_draw(x, seed=tf.constant((i, seed)), **kwargs)
+            one_draw(x, seed=_tf.stateless_seed(seed, stream=i), **kwargs)
             for i in range(num_noise_samples)
         ]
         return tf.reduce_logsumexp(draws, axis=0) - math.log(len(draws))
@@ -192,8 +209,8 @@ def _log_prob(model, num_noise_samples):
 
 
 def _joint_log_prob(model, images, training_labels):
-    """Of every image and every class, `[N, num_classes]`."""
-    # One more of each, so that no class is impossible.
+    """Returns log p(image, class), `[N, num_classes]`."""
+    # Add one to each count, so that no class is impossible.
     counts = 1 + np.bincount(training_labels, minlength=model.num_classes)
     scores = _in_batches(model.class_log_probs, images, seed=0)
     return scores + np.log(counts / np.sum(counts))
@@ -217,7 +234,7 @@ def _reconstruction_error(model, images, *labels):
 
 
 def _check_samples(model, num):
-    labels = training.labels_in_turn(num, model.num_classes)
+    labels = labels_in_turn(num, model.num_classes)
     batches = []
     for i in range(0, num, _SAMPLES_AT_A_TIME):
         end = min(i + _SAMPLES_AT_A_TIME, num)

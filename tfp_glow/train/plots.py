@@ -1,38 +1,39 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of samples, reconstructions and training."""
+"""Pictures of samples, reconstructions and training.
+
+Matplotlib is imported only when a picture is written.
+"""
 
 import math
 
-import matplotlib.figure
-import matplotlib.image
 import numpy as np
 
 from tfp_glow import _files
 
 
 def image_grid(images, bins, columns=None, margin=1):
-    """Lays images out side by side, on a white ground.
+    """Arranges images in a grid on a white background.
 
     Args:
-        images: array `[N, H, W, C]` in units of a grey level; what lies outside
-            `[0, bins)` is clipped. One or three channels.
+        images: array `[N, H, W, C]` in units of a grey level, with one or three
+            channels. Values outside `[0, bins)` are clipped.
         bins: `int`, number of grey levels.
-        columns: `int`, images in a row; by default as many as rows.
+        columns: `int`, images per row; by default about as many as rows.
         margin: `int`, pixels between images.
 
     Returns:
         uint8 array `[height, width, 3]`.
 
     Raises:
-        ValueError: for another number of channels.
+        ValueError: if the number of channels is neither one nor three.
     """
     images = np.asarray(images, np.float32)
     count, height, width, channels = images.shape
     if channels not in (1, 3):
         raise ValueError(
-            "Expected images of one channel or three, to draw them. Received: "
-            f"shape {images.shape}"
+            "Expected images with one channel or three. Received: shape "
+            f"{images.shape}"
         )
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
@@ -49,13 +50,16 @@ def image_grid(images, bins, columns=None, margin=1):
 
 
 def save_image_grid(path, images, bins, columns=None, min_width=512):
-    """Writes `image_grid` as a PNG, enlarged to be easily seen.
+    """Writes the grid of `image_grid` as a PNG file.
 
     Args:
         path: `str`, ending in .png.
         images, bins, columns: see `image_grid`.
-        min_width: `int`; pixels are repeated until the picture is as wide.
+        min_width: `int`; pixels are repeated until the picture is at least as
+            wide.
     """
+    import matplotlib.image
+
     grid = image_grid(images, bins, columns)
     zoom = max(1, math.ceil(min_width / grid.shape[1]))
     grid = grid.repeat(zoom, axis=0).repeat(zoom, axis=1)
@@ -63,20 +67,22 @@ def save_image_grid(path, images, bins, columns=None, min_width=512):
         matplotlib.image.imsave(temporary, grid)
 
 
-def save_curve(path, history, baselines=None):
-    """Draws bits/dim of training and validation against time.
+def save_curve(path, history):
+    """Plots training and validation bits per dimension against time.
 
     Args:
         path: `str`, ending in .png.
         history: dictionary of equally long lists `seconds`, `bits_per_dim` and
             `val_bits_per_dim`.
-        baselines: dictionary of names to bits/dim, drawn as lines, or `None`.
     """
+    import matplotlib.figure
+
     figure = matplotlib.figure.Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     minutes = np.asarray(history["seconds"]) / 60.0
+    train = np.asarray(history["bits_per_dim"])
     validation = np.asarray(history["val_bits_per_dim"])
-    axes.plot(minutes, history["bits_per_dim"], label="train", lw=1)
+    axes.plot(minutes, train, label="train", lw=1)
     axes.plot(minutes, validation, label="validation", lw=1.5)
     best = int(np.argmin(validation))
     axes.plot(
@@ -85,13 +91,10 @@ def save_curve(path, history, baselines=None):
         "o",
         label=f"best: {validation[best]:.3f}",
     )
-    for i, (name, value) in enumerate((baselines or {}).items()):
-        axes.axhline(value, color=f"C{i + 3}", ls="--", lw=1, label=name)
-    # The first epochs, far above all that follows, would flatten the rest.
-    values = [*validation, *(baselines or {}).values()]
-    top = np.quantile(values, 0.9)
-    low = min(np.min(history["bits_per_dim"]), min(values))
-    span = top - low or 1.0  # One epoch is no range.
+    # Cut off the first epochs, whose high values would flatten the others.
+    top = np.quantile(validation, 0.9)
+    low = min(np.min(train), np.min(validation))
+    span = top - low or 1.0  # A single epoch spans no range.
     axes.set_ylim(low - 0.05 * span, top + 0.1 * span)
     axes.set_xlabel("minutes of training")
     axes.set_ylabel("bits per dimension")

@@ -22,20 +22,19 @@ def make_optimizer(
     clipnorm=100.0,
     ema=0.99,
 ):
-    """A Keras optimizer for flows, which can be saved with a model.
+    """Returns a Keras optimizer for flows, which can be saved with a model.
+
+    Its learning rate follows `make_schedule`. Before Adam or Adamax, the
+    gradient of all weights, as one vector, is scaled down to the norm
+    `clipnorm` if it is longer. The optimizer also keeps an average of the
+    weights and updates it in every step,
 
     ```none
-    step < warmup_steps:  rate = learning_rate * step / warmup_steps
-    after, "constant":    rate = learning_rate
-    after, "cosine":      rate = learning_rate * (1 + cos(pi * f)) / 2,
-                          f = (step - warmup_steps) / (total_steps - warmup_steps)
+    average = ema * average + (1 - ema) * weights
     ```
 
-    Gradients longer than `clipnorm`, taken as one vector over all weights, are
-    shortened to it, in front of Adam or Adamax. Beside the weights their
-    average is kept, `average = ema * average + (1 - ema) * weights` in every
-    step, which `FlowModel.averaged_weights` evaluates, and which Keras' `fit`
-    leaves in the model unless `tfg.callbacks.SwapEMAWeights` hinders it.
+    `FlowModel.averaged_weights` evaluates it. Keras' `fit` leaves the average
+    in the model at the end, unless `tfg.callbacks.SwapEMAWeights` is used.
 
     Example:
 
@@ -48,14 +47,11 @@ def make_optimizer(
 
     Args:
         optimizer: `"adam"` or `"adamax"`.
-        learning_rate: non-negative `float`, the rate after the warm-up.
-        warmup_steps: non-negative `int`.
-        decay: `"constant"` or `"cosine"`.
-        total_steps: `int` above `warmup_steps`, the step at which the cosine
-            reaches 0, and stays there; needed for it alone.
-        beta_2: `float` in [0, 1), memory of the gradients' size.
-        clipnorm: non-negative `float`, 0 for no clipping.
-        ema: `float` in [0, 1), momentum of the average; 0 for none.
+        learning_rate, warmup_steps, decay, total_steps: see `make_schedule`.
+        beta_2: `float` in [0, 1), decay rate of the second moment (in Adamax,
+            of the infinity norm).
+        clipnorm: non-negative `float`; 0 turns clipping off.
+        ema: `float` in [0, 1), momentum of the average; 0 turns it off.
 
     Returns:
         `keras.optimizers.Optimizer`.
@@ -64,47 +60,86 @@ def make_optimizer(
         ValueError: if an argument is not as described.
 
     References:
-        Kingma and Ba, Adam, 2015, algorithms 1 and 2; Loshchilov and Hutter,
-        SGDR, 2017, equation 5.
+        Kingma and Ba, Adam, 2015, algorithms 1 and 2.
     """
     check(optimizer, learning_rate, warmup_steps, decay, beta_2, clipnorm, ema)
-    if decay == "cosine":
-        _check_total_steps(total_steps, warmup_steps)
+    return OPTIMIZERS[optimizer](
+        make_schedule(learning_rate, warmup_steps, decay, total_steps),
+        beta_2=beta_2,
+        global_clipnorm=clipnorm or None,
+        # Keep an average even when `ema=0`, because callbacks rely on it.
+        use_ema=True,
+        ema_momentum=ema,
+    )
+
+
+def make_schedule(
+    learning_rate, warmup_steps, decay="constant", total_steps=None
+):
+    """Returns a learning rate schedule with a linear warm-up.
+
+    ```none
+    step < warmup_steps:  rate = learning_rate * step / warmup_steps
+    then, "constant":     rate = learning_rate
+    then, "cosine":       rate = learning_rate * (1 + cos(pi * f)) / 2,
+                          f = (step - warmup_steps) / (total_steps - warmup_steps)
+    ```
+
+    Example:
+
+    ```python
+    schedule = tfg.recipe.make_schedule(1e-3, 100, "cosine", total_steps=10_000)
+    model.compile(keras.optimizers.Adam(schedule))
+    ```
+
+    Args:
+        learning_rate: non-negative `float`, the rate after the warm-up.
+        warmup_steps: non-negative `int`.
+        decay: `"constant"` or `"cosine"`.
+        total_steps: `int` above `warmup_steps`, the step at which the cosine
+            reaches 0; it stays there. Required by `"cosine"` only.
+
+    Returns:
+        `keras.optimizers.schedules.LearningRateSchedule`.
+
+    Raises:
+        ValueError: if an argument is not as described.
+
+    References:
+        Loshchilov and Hutter, SGDR, 2017, equation 5.
+    """
+    _check_schedule(learning_rate, warmup_steps, decay)
+    if decay == "constant":
+        # The cosine ends after one step, and `alpha` holds the rate from then.
+        shape = dict(decay_steps=1, alpha=1.0)
+    elif isinstance(total_steps, int) and total_steps > warmup_steps:
         shape = dict(decay_steps=total_steps - warmup_steps)
     else:
-        # Past its first step the cosine is over and `alpha` holds the rate.
-        shape = dict(decay_steps=1, alpha=1.0)
-    schedule = keras.optimizers.schedules.CosineDecay(
+        raise ValueError(
+            "Invalid value received for argument `total_steps`. Expected for "
+            f"decay='cosine' an integer above warmup_steps={warmup_steps}. "
+            f"Received: total_steps={total_steps!r}"
+        )
+    return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
         warmup_target=learning_rate,
         warmup_steps=warmup_steps,
         **shape,
-    )
-    return OPTIMIZERS[optimizer](
-        schedule,
-        beta_2=beta_2,
-        global_clipnorm=clipnorm or None,
-        # An average of no memory too, so that all callbacks find one.
-        use_ema=True,
-        ema_momentum=ema,
     )
 
 
 def check(optimizer, learning_rate, warmup_steps, decay, beta_2, clipnorm, ema):
     """Raises `ValueError` unless the arguments are as in `make_optimizer`."""
     _checks.choice("optimizer", optimizer, tuple(OPTIMIZERS))
+    _check_schedule(learning_rate, warmup_steps, decay)
+    _check_number("beta_2", beta_2, 1.0)
+    _check_number("clipnorm", clipnorm, math.inf)
+    _check_number("ema", ema, 1.0)
+
+
+def _check_schedule(learning_rate, warmup_steps, decay):
     _checks.choice("decay", decay, DECAYS)
-    for name, value, limit in (
-        ("learning_rate", learning_rate, math.inf),
-        ("beta_2", beta_2, 1.0),
-        ("clipnorm", clipnorm, math.inf),
-        ("ema", ema, 1.0),
-    ):
-        if not 0.0 <= value < limit:
-            raise ValueError(
-                f"Invalid value received for argument `{name}`. Expected a "
-                f"number in [0, {limit}). Received: {name}={value!r}"
-            )
+    _check_number("learning_rate", learning_rate, math.inf)
     if not isinstance(warmup_steps, int) or warmup_steps < 0:
         raise ValueError(
             "Invalid value received for argument `warmup_steps`. Expected a "
@@ -112,10 +147,9 @@ def check(optimizer, learning_rate, warmup_steps, decay, beta_2, clipnorm, ema):
         )
 
 
-def _check_total_steps(total_steps, warmup_steps):
-    if not isinstance(total_steps, int) or total_steps <= warmup_steps:
+def _check_number(name, value, limit):
+    if not 0.0 <= value < limit:
         raise ValueError(
-            "Invalid value received for argument `total_steps`. Expected for "
-            f"decay='cosine' an integer above warmup_steps={warmup_steps}. "
-            f"Received: total_steps={total_steps!r}"
+            f"Invalid value received for argument `{name}`. Expected a "
+            f"number in [0, {limit}). Received: {name}={value!r}"
         )

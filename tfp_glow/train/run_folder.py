@@ -1,0 +1,229 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of a training run: its files, read and written."""
+
+import csv
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+
+import keras
+
+from tfp_glow import _files
+from tfp_glow.models import saving
+from tfp_glow.train.settings import Settings
+
+_PACKAGES = (
+    "tfp_glow",
+    "tensorflow",
+    "tensorflow-probability",
+    "keras",
+    "tensorflow-datasets",
+    "numpy",
+)
+
+
+class RunFolder:
+    """The folder of a training run.
+
+    | file | contents |
+    |---|---|
+    | `config.json` | settings, data and versions: all that repeats the run |
+    | `metrics.csv` | a row per epoch, in bits per dimension |
+    | `model.keras` | the averaged weights with the best validation loss |
+    | `last.keras` | the newest weights and optimizer state, to resume from |
+    | `tensorboard/` | curves and grids of samples |
+    | `samples.png`, `reconstructions.png`, `curve.png` | pictures |
+    | `evaluation.json` | the results of `evaluate` |
+    | `saved_model/` | `model.keras` as a SavedModel, written by `export` |
+
+    Every file is written under a temporary name and then renamed, so that it
+    is either whole or absent. `last.keras` is the last file that an epoch
+    writes. Rows of `metrics.csv` that are newer belong to an unfinished epoch.
+
+    Attributes:
+        path: `str`.
+    """
+
+    def __init__(self, path):
+        self.path = os.fspath(path)
+
+    def file(self, name):
+        """Returns the path of one of the files, whether or not it exists."""
+        return os.path.join(self.path, name)
+
+    def _has(self, name):
+        return os.path.exists(self.file(name))
+
+    @property
+    def settings(self):
+        """The `Settings` in `config.json`.
+
+        Raises:
+            ValueError: if the file is missing or invalid.
+        """
+        if not self._has("config.json"):
+            raise ValueError(
+                f"Expected the folder of a run. Received: {self.path}, which "
+                "has no config.json"
+            )
+        return read_settings(self.file("config.json"))
+
+    @property
+    def history(self):
+        """The rows of `metrics.csv`, a list of dictionaries of `str`."""
+        if not self._has("metrics.csv"):
+            return []
+        with open(self.file("metrics.csv"), newline="") as file:
+            # A killed process may have written only a part of the last line.
+            lines = [line for line in file if line.endswith("\n")]
+        return list(csv.DictReader(lines))
+
+    @property
+    def has_checkpoint(self):
+        """Whether `last.keras` exists."""
+        return self._has("last.keras")
+
+    def best(self):
+        """Returns the model in `model.keras`.
+
+        Raises:
+            ValueError: if the file is missing or damaged.
+        """
+        return load_model(self.file("model.keras"))
+
+    def last(self):
+        """Returns the model in `last.keras` and the history up to it.
+
+        Raises:
+            ValueError: if the file is missing or damaged, or if `metrics.csv`
+                has no row for it.
+        """
+        model = load_model(self.file("last.keras"))
+        step = int(model.optimizer.iterations.numpy())
+        rows = self.history
+        history = [row for row in rows if int(row["step"]) <= step]
+        if not history or int(history[-1]["step"]) != step:
+            raise ValueError(
+                f"Expected a row of step {step}, at which last.keras was "
+                f"written, in {self.file('metrics.csv')}. Received: steps "
+                f"{[int(row['step']) for row in rows]}"
+            )
+        return model, history
+
+    def check(self, settings):
+        """Checks that a run can begin or resume here, and changes nothing.
+
+        Args:
+            settings: completed `Settings`.
+
+        Raises:
+            ValueError: if the folder holds other files, or a run whose settings
+                conflict with these.
+        """
+        if self._has("config.json"):
+            conflicts = self.settings.conflicts(settings)
+            if conflicts:
+                raise ValueError(
+                    "Expected --out to be a new folder or a run of the same "
+                    f"settings. Received: {self.path}, with "
+                    f"{'; '.join(conflicts)}"
+                )
+        elif os.path.isdir(self.path) and not _files.is_empty(self.path):
+            raise ValueError(
+                "Expected --out to be a new or empty folder, or that of a "
+                f"run. Received: {self.path}, which holds other files"
+            )
+
+    def prepare(self, settings, info, history):
+        """Creates the folder, or removes what an unfinished epoch left in it.
+
+        Args:
+            settings: completed `Settings`.
+            info: `DatasetInfo` of the data.
+            history: list of the rows of `metrics.csv` to keep.
+
+        Raises:
+            OSError: if the folder cannot be written.
+        """
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            _files.remove_unfinished(self.path)
+            if not self._has("config.json"):
+                config = {
+                    "settings": dataclasses.asdict(settings),
+                    "image_shape": list(info.image_shape),
+                    "num_examples": info.num_examples,
+                    "versions": _versions(),
+                }
+                self.write_json("config.json", config)
+            if self._has("metrics.csv"):
+                self._write_history(history)
+        except OSError as error:
+            raise OSError(
+                "Expected --out to be a folder that can be written. Received: "
+                f"{self.path}. {error}"
+            ) from error
+
+    def write_json(self, name, value):
+        """Writes a value to a JSON file."""
+        path = self.file(name)
+        with _files.replacing(path) as temporary, open(temporary, "w") as file:
+            json.dump(value, file, indent=2)
+            file.write("\n")
+
+    def _write_history(self, rows):
+        with (
+            _files.replacing(self.file("metrics.csv")) as temporary,
+            open(temporary, "w", newline="") as file,
+        ):
+            if rows:
+                writer = csv.DictWriter(file, rows[0])
+                writer.writeheader()
+                writer.writerows(rows)
+
+
+def column(history, name):
+    """Returns one column of a history, a list of `float`."""
+    return [float(row[name]) for row in history]
+
+
+def read_settings(path):
+    """Returns the `Settings` in the `config.json` of a run.
+
+    Settings that the file lacks have their defaults.
+
+    Raises:
+        ValueError: if the file is not such a file.
+    """
+    with open(path) as file:
+        try:
+            values = dict(json.load(file)["settings"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"Expected the config.json of a run. Received: {path}, which "
+                "holds something else"
+            ) from error
+    return Settings().updated(**values)
+
+
+def load_model(path):
+    """Loads a model file.
+
+    Raises:
+        ValueError: if it is missing or damaged.
+    """
+    saving.check_file(path)
+    return keras.models.load_model(path)
+
+
+def _versions():
+    versions = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "not installed"
+    return versions

@@ -1,0 +1,293 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The settings of a training run, and what is made from them."""
+
+import dataclasses
+import inspect
+import typing
+
+from tfp_glow import _checks
+from tfp_glow import datasets
+from tfp_glow import models
+from tfp_glow.bijectors import glow_steps
+from tfp_glow.datasets import loader
+from tfp_glow.models import strategies
+from tfp_glow.train import recipe
+
+_RECIPE = inspect.signature(recipe.make_optimizer).parameters
+
+
+def _setting(default, help, argument_of=None, may_change=False):
+    """A field of `Settings`.
+
+    Args:
+        default: its default value.
+        help: `str`, shown by `python -m tfp_glow train --help`.
+        argument_of: `"model"` or `"optimizer"` if `GlowModel` or
+            `recipe.make_optimizer` has an argument of this name.
+        may_change: `bool`, whether a resumed run may have another value.
+    """
+    return dataclasses.field(
+        default=default,
+        metadata=dict(
+            help=help, argument_of=argument_of, may_change=may_change
+        ),
+    )
+
+
+def _recipe(name, help):
+    """A field with the default of an argument of `recipe.make_optimizer`."""
+    return _setting(_RECIPE[name].default, help, "optimizer")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Everything that determines a training run.
+
+    Flags, `config.json` and the arguments of `GlowModel` and
+    `recipe.make_optimizer` derive from the fields. To make an option of `Glow`
+    a setting, add one field, `name: type = _setting(default, help, "model")`.
+    The type `Literal[...]` lists choices.
+
+    Raises:
+        ValueError: if a value is invalid. What depends on the data is checked
+            by `data_info` and `make_model`.
+    """
+
+    dataset: str = _setting(
+        "digits",
+        "digits, photos, a TFDS name, a folder of images, an .npy or .npz file",
+    )
+    image_size: int | None = _setting(
+        None, "side length to crop or pad images to (default: no change)"
+    )
+    bins: int | None = _setting(
+        None, "number of grey levels (default: as in the data)", "model"
+    )
+    flip: bool = _setting(False, "flip training images at random")
+    num_levels: int | None = _setting(
+        None,
+        "number of levels, L in the paper (default: up to 3, as the image size "
+        "allows)",
+        "model",
+    )
+    num_steps: int = _setting(8, "steps per level, K in the paper", "model")
+    num_filters: int = _setting(64, "width of the couplings' networks", "model")
+    permutation: typing.Literal[*glow_steps.PERMUTATIONS] = _setting(
+        "learned",
+        "how a step mixes channels: learned (1x1 convolution, LU factors), "
+        "full (1x1 convolution), reverse or shuffle (fixed)",
+        "model",
+    )
+    coupling: typing.Literal[*glow_steps.COUPLINGS] = _setting(
+        "affine", "transformation in the coupling layers", "model"
+    )
+    initialization: typing.Literal[*glow_steps.INITIALIZATIONS] = _setting(
+        "normalize",
+        "what the first batches set: activation norms (normalize), or the 1x1 "
+        "convolutions too (whiten)",
+        "model",
+    )
+    conditional: bool = _setting(False, "model the images given their labels")
+    conditioned: typing.Literal["all", "priors"] = _setting(
+        "all", "parts of the model that see the label", "model"
+    )
+    classifier_weight: float = _setting(
+        0.0,
+        "weight of an auxiliary classifier's loss; requires --conditional and "
+        "--conditioned=priors (0: none; the paper uses 0.01)",
+        "model",
+    )
+    dequantizer: typing.Literal["uniform", "learned"] = _setting(
+        "uniform", "noise added within a grey level", "model"
+    )
+    num_noise_samples: int = _setting(
+        1, "noise samples per image in the training bound", "model"
+    )
+    batch_size: int = _setting(64, "images per training step")
+    init_batches: int = _setting(4, "batches that initialize the model")
+    optimizer: typing.Literal[*recipe.OPTIMIZERS] = _recipe(
+        "optimizer", "optimizer"
+    )
+    learning_rate: float = _recipe(
+        "learning_rate", "learning rate after the warm-up"
+    )
+    warmup_steps: int = _recipe("warmup_steps", "steps of linear warm-up")
+    decay: typing.Literal[*recipe.DECAYS] = _recipe(
+        "decay",
+        "learning rate after the warm-up; cosine reaches 0 at the end of "
+        "--epochs, even if --max_minutes or --patience stop training earlier",
+    )
+    beta_2: float = _recipe(
+        "beta_2", "decay rate of the optimizer's second moment"
+    )
+    clipnorm: float = _recipe(
+        "clipnorm", "maximum norm of the gradient (0: no limit)"
+    )
+    ema: float = _recipe(
+        "ema",
+        "momentum of the averaged weights, which are evaluated (0: no average)",
+    )
+    epochs: int = _setting(100, "maximum number of epochs", may_change=True)
+    max_minutes: float | None = _setting(
+        None,
+        "maximum minutes of training, including earlier parts of a resumed run",
+        may_change=True,
+    )
+    patience: int | None = _setting(
+        None,
+        "epochs without a better validation loss before training stops",
+        may_change=True,
+    )
+    seed: int = _setting(
+        0, "random seed of the weights, the data order and the noise", "model"
+    )
+    strategy: typing.Literal[*strategies.NAMES] = _setting(
+        "none",
+        "devices: one (none), all of this machine (mirrored), or the machines "
+        "in the environment variable TF_CONFIG (multi_worker)",
+        may_change=True,
+    )
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            if typing.get_origin(field.type) is typing.Literal:
+                choices = typing.get_args(field.type)
+                _checks.choice(field.name, getattr(self, field.name), choices)
+        _checks.positive_integer(
+            batch_size=self.batch_size,
+            init_batches=self.init_batches,
+            epochs=self.epochs,
+        )
+        recipe.check(**self.arguments("optimizer"))
+        if self.conditioned == "priors" and not self.conditional:
+            raise ValueError(
+                "Invalid value received for setting `conditioned`. Expected "
+                "'all' without `conditional`. Received: conditioned='priors'"
+            )
+
+    def updated(self, **changes):
+        """Returns a copy with other values of some settings.
+
+        Raises:
+            ValueError: if there is no setting of a name, or a value is invalid.
+        """
+        names = [field.name for field in dataclasses.fields(self)]
+        for name in changes:
+            _checks.choice("settings", name, names)
+        return dataclasses.replace(self, **changes)
+
+    def arguments(self, consumer):
+        """Returns the arguments of the `"model"` or the `"optimizer"`."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if field.metadata["argument_of"] == consumer
+        }
+
+    def conflicts(self, new):
+        """Returns how settings differ that a resumed run must keep.
+
+        Args:
+            new: `Settings` to resume a run of these with.
+
+        Returns:
+            List of `str`.
+        """
+        found = []
+        for field in dataclasses.fields(self):
+            old_value, value = (getattr(s, field.name) for s in (self, new))
+            # The number of epochs determines the cosine.
+            may_change = field.metadata["may_change"] and not (
+                field.name == "epochs" and new.decay == "cosine"
+            )
+            if old_value != value and not may_change:
+                found.append(
+                    f"{field.name}={old_value!r} there, {value!r} here"
+                )
+        return found
+
+    def data_info(self):
+        """Returns the `DatasetInfo` of the data.
+
+        Raises:
+            ValueError: if the data set does not exist, or lacks a split, or the
+                labels of a conditional run.
+        """
+        info = datasets.info(
+            self.dataset, bins=self.bins, image_size=self.image_size
+        )
+        for split in loader.SPLITS:
+            if not info.num_examples.get(split):
+                raise ValueError(
+                    "Expected images in the splits train, validation and test "
+                    f"of {self.dataset!r}. Received: {info.num_examples}"
+                )
+        if self.conditional and info.num_classes is None:
+            raise ValueError(
+                "Invalid value received for setting `conditional`. Expected "
+                f"False for {info.name!r}, which has no labels. Received: "
+                f"conditional={self.conditional}"
+            )
+        return info
+
+    def completed(self, info):
+        """Returns a copy with the values that depend on the data.
+
+        Args:
+            info: `DatasetInfo`.
+        """
+        num_levels = self.num_levels
+        if num_levels is None:
+            num_levels = default_num_levels(info.image_shape)
+        # The name is a `str`, even if `dataset` is a path.
+        return self.updated(
+            dataset=info.name, bins=info.bins, num_levels=num_levels
+        )
+
+    def load(self, split, **kwargs):
+        """Returns a split of the data, with labels if the run is conditional.
+
+        Args:
+            split: `str`.
+            **kwargs: further arguments of `datasets.load`.
+        """
+        return datasets.load(
+            self.dataset,
+            split,
+            bins=self.bins,
+            image_size=self.image_size,
+            as_supervised=self.conditional,
+            **kwargs,
+        )
+
+    def make_model(self, info):
+        """Returns a new `GlowModel` of images as `info` describes them."""
+        return models.GlowModel(
+            info.image_shape,
+            num_classes=info.num_classes if self.conditional else None,
+            **self.arguments("model"),
+        )
+
+    def make_optimizer(self, info):
+        """Returns the optimizer; `info` tells the length of an epoch."""
+        return recipe.make_optimizer(
+            **self.arguments("optimizer"),
+            total_steps=self.epochs * self.steps_per_epoch(info),
+        )
+
+    def steps_per_epoch(self, info):
+        """Returns the number of training batches in an epoch."""
+        return info.num_examples["train"] // self.batch_size
+
+
+def default_num_levels(image_shape):
+    """Returns up to 3 levels that leave at least 2 x 2 pixels at the top."""
+    height, width, _ = image_shape
+    for levels in (3, 2):
+        size = 2 ** (levels + 1)
+        if min(height, width) >= size and not (
+            height % 2**levels or width % 2**levels
+        ):
+            return levels
+    return 1
