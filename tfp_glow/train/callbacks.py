@@ -12,15 +12,14 @@ from tfp_glow.train import plots
 
 
 class StopAfter(keras.callbacks.Callback):
-    """Stops training when its time is over, even in the middle of an epoch."""
+    """Stops training when its time is over, even in the middle of an epoch.
+
+    Args:
+        seconds: `float`, the time for training.
+        already_spent: `float`, seconds of it that earlier processes used.
+    """
 
     def __init__(self, seconds, already_spent=0.0):
-        """Creates the callback.
-
-        Args:
-            seconds: `float`, the time for training.
-            already_spent: `float`, seconds of it that earlier processes used.
-        """
         super().__init__()
         self.seconds = seconds - already_spent
 
@@ -38,14 +37,12 @@ class Clock(keras.callbacks.Callback):
     """Adds `step` and `seconds` of training to the logs of an epoch.
 
     Callbacks after this one see them, for example `keras.callbacks.CSVLogger`.
+
+    Args:
+        already_spent: `float`, seconds that earlier processes used.
     """
 
     def __init__(self, already_spent=0.0):
-        """Creates the callback.
-
-        Args:
-            already_spent: `float`, seconds that earlier processes used.
-        """
         super().__init__()
         self.already_spent = already_spent
 
@@ -92,16 +89,14 @@ class EarlyStopping(keras.callbacks.Callback):
 
     Unlike Keras' callback of this name, it continues from the epochs of an
     earlier process.
+
+    Args:
+        patience: `int`, number of epochs.
+        history: list of `float`, the monitored quantity in earlier epochs.
+        monitor: `str`, name of the quantity that should decrease.
     """
 
     def __init__(self, patience, history=(), monitor="val_bits_per_dim"):
-        """Creates the callback.
-
-        Args:
-            patience: `int`, number of epochs.
-            history: list of `float`, the monitored quantity in earlier epochs.
-            monitor: `str`, name of the quantity that should decrease.
-        """
         super().__init__()
         self.patience = patience
         self.history = list(history)
@@ -129,15 +124,13 @@ class PrintProgress(keras.callbacks.Callback):
     """Prints a line per epoch, but at most one every few seconds.
 
     Requires `Clock` before it in the list of callbacks.
+
+    Args:
+        interval: `float`, minimum number of seconds between two lines.
+        best: `float`, the lowest validation loss of earlier epochs.
     """
 
     def __init__(self, interval=5.0, best=float("inf")):
-        """Creates the callback.
-
-        Args:
-            interval: `float`, minimum number of seconds between two lines.
-            best: `float`, the lowest validation loss of earlier epochs.
-        """
         super().__init__()
         self.interval = interval
         self.best = best
@@ -175,42 +168,32 @@ class SampleGrid(keras.callbacks.Callback):
 
     All grids use the same latent noise, so that they show how one set of
     images changes.
+
+    Args:
+        log_dir: `str`, folder of TensorBoard's files.
+        num: `int`, number of images.
+        temperature, seed, conditioning: see `GlowModel.sample`.
     """
 
     def __init__(
         self, log_dir, num=25, temperature=0.7, seed=0, conditioning=None
     ):
-        """Creates the callback.
-
-        Args:
-            log_dir: `str`, folder of TensorBoard's files.
-            num: `int`, number of images.
-            temperature, seed, conditioning: see `GlowModel.sample`.
-        """
         super().__init__()
         self.log_dir = log_dir
         self.num = num
-        self.temperature = temperature
-        self.seed = seed
-        self.conditioning = conditioning
+        self.options = dict(
+            temperature=temperature, seed=seed, conditioning=conditioning
+        )
 
     def on_train_begin(self, logs=None):
         self._writer = tf.summary.create_file_writer(self.log_dir)
 
     def on_epoch_end(self, epoch, logs=None):
-        images = self.model.sample(
-            self.num,
-            temperature=self.temperature,
-            conditioning=self.conditioning,
-            seed=self.seed,
-        )
+        images = self.model.sample(self.num, **self.options)
         grid = plots.image_grid(images, self.model.bins)
+        step = self.model.optimizer.iterations.numpy()
         with self._writer.as_default():
-            tf.summary.image(
-                "samples",
-                grid[tf.newaxis],
-                step=self.model.optimizer.iterations.numpy(),
-            )
+            tf.summary.image("samples", grid[tf.newaxis], step=step)
 
     def on_train_end(self, logs=None):
         self._writer.close()

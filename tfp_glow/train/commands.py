@@ -75,11 +75,10 @@ def train(
             "Expected --config or --preset, not both. Received: --config="
             f"{config}, --preset={preset}"
         )
-    defaults = Settings()
     if config:
         defaults = run_folder.read_settings(config)
-    if preset:
-        defaults = presets.get(preset).settings
+    else:
+        defaults = presets.get(preset).settings if preset else Settings()
     settings = defaults.updated(**settings)
     keras.utils.set_random_seed(settings.seed)
     strategy = strategies.make(settings.strategy)
@@ -118,10 +117,8 @@ def _train(folder, settings, strategy):
         print(f"{folder.path} is complete: {reason}.", flush=True)
     else:
         if history:
-            print(
-                f"Resuming {folder.path} after {len(history)} epochs.",
-                flush=True,
-            )
+            count = len(history)
+            print(f"Resuming {folder.path} after {count} epochs.", flush=True)
         model.fit(
             train_set,
             validation_data=validation_set,
@@ -156,7 +153,7 @@ def write_pictures(folder):
     _write_reconstructions(
         folder.file("reconstructions.png"),
         model,
-        *_examples(folder.settings, "validation", _NUM_RECONSTRUCTIONS),
+        *folder.settings.examples("validation", _NUM_RECONSTRUCTIONS),
     )
 
 
@@ -188,22 +185,19 @@ def evaluate(
     """
     evaluation.check_counts(num_draws, num_samples, num_noise_samples)
     folder, settings, model = _open(run)
-    images, labels = _examples(settings, split)
-    training_images, training_labels = _examples(settings, "train")
-    results = {
-        "dataset": settings.dataset,
-        "split": split,
-        **evaluation.evaluate(
-            model,
-            images,
-            training_images,
-            num_draws,
-            num_samples,
-            num_noise_samples,
-            labels,
-            training_labels,
-        ),
-    }
+    images, labels = settings.examples(split)
+    training_images, training_labels = settings.examples("train")
+    results = evaluation.evaluate(
+        model,
+        images,
+        training_images,
+        num_draws,
+        num_samples,
+        num_noise_samples,
+        labels,
+        training_labels,
+    )
+    results = {"dataset": settings.dataset, "split": split, **results}
     print(evaluation.table(results), flush=True)
     folder.write_json("evaluation.json", results)
     return results
@@ -265,9 +259,7 @@ def reconstruct(
     _checks.positive_integer(num=num)
     folder, settings, model = _open(run)
     path = out or folder.file("reconstructions.png")
-    error = _write_reconstructions(
-        path, model, *_examples(settings, split, num)
-    )
+    error = _write_reconstructions(path, model, *settings.examples(split, num))
     print(
         f"Wrote {path}; largest difference {error:.2g} grey levels", flush=True
     )
@@ -301,17 +293,6 @@ def _open(run):
     return folder, folder.settings, folder.best()
 
 
-def _examples(settings, split, num=None):
-    """Returns images in a fixed order, and labels or `None`, as arrays."""
-    dataset = settings.load(split, shuffle=False)
-    dataset = dataset if num is None else dataset.take(num)
-    examples = list(dataset.as_numpy_iterator())
-    if not settings.conditional:
-        return np.stack(examples), None
-    images, labels = zip(*examples)
-    return np.stack(images), np.stack(labels)
-
-
 def _write_samples(path, model, num, temperature, seed, label=None):
     labels = evaluation.labels_in_turn(num, model.num_classes)
     if label is not None:
@@ -332,12 +313,10 @@ def _write_reconstructions(path, model, images, labels):
 
 
 def _check_label(label, num_classes):
-    if num_classes is None or label not in range(num_classes):
-        expected = (
-            "None, since the run is not conditional"
-            if num_classes is None
-            else f"an integer in [0, {num_classes})"
-        )
+    if label not in range(num_classes or 0):
+        expected = f"an integer in [0, {num_classes})"
+        if num_classes is None:
+            expected = "None, since the run is not conditional"
         raise ValueError(
             "Invalid value received for argument `label`. Expected "
             f"{expected}. Received: label={label}"
@@ -369,7 +348,8 @@ def _time_limit(settings):
 def _make_callbacks(folder, settings, history, is_chief, num_classes):
     seconds = _seconds(history)
     validations = run_folder.column(history, _MONITOR)
-    best = min(validations, default=None)
+    best = min(validations, default=math.inf)
+    labels = evaluation.labels_in_turn(_GRID_SIZE, num_classes)
     tensorboard = folder.file("tensorboard")
     result = [callbacks.Clock(seconds)]
     if settings.max_minutes is not None:
@@ -399,13 +379,11 @@ def _make_callbacks(folder, settings, history, is_chief, num_classes):
                 callbacks.SampleGrid(
                     os.path.join(tensorboard, "samples"),
                     num=_GRID_SIZE,
-                    conditioning=evaluation.labels_in_turn(
-                        _GRID_SIZE, num_classes
-                    ),
+                    conditioning=labels,
                 ),
             ]
         ),
         # This file comes last because an epoch is complete once it is written.
         keras.callbacks.ModelCheckpoint(folder.file("last.keras")),
-        callbacks.PrintProgress(best=math.inf if best is None else best),
+        callbacks.PrintProgress(best=best),
     ]

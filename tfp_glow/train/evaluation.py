@@ -66,38 +66,27 @@ def evaluate(
     check_counts(num_draws, num_samples, num_noise_samples)
     examples = [images] if labels is None else [images, labels]
     log_prob = model.log_prob
-    if num_noise_samples is not None:
+    if num_noise_samples is None:
+        num_noise_samples = model.distribution.num_noise_samples
+    else:
         log_prob = _log_prob(model, num_noise_samples)
-    draws = [
-        _in_batches(log_prob, *examples, seed=seed) for seed in range(num_draws)
-    ]
-    bits = units.bits_per_dim(np.mean(draws, axis=0), model.event_size)
-    rows = {}
-    for name, make in baselines.BASELINES.items():
-        if make is baselines.gaussian and (
-            model.event_size > baselines.MAX_GAUSSIAN_SIZE
-        ):
-            continue
-        baseline = make(training_images, model.bins)
-        rows[name] = _mean_and_error(baselines.bits_per_dim(baseline, images))
+    nats = [_in_batches(log_prob, *examples, seed=i) for i in range(num_draws)]
+    bits = units.bits_per_dim(np.mean(nats, axis=0), model.event_size)
     results = {
         "num_images": len(images),
         "image_shape": list(model.image_shape),
         "bins": model.bins,
         **_mean_and_error(bits),
-        "num_noise_samples": (
-            num_noise_samples or model.distribution.num_noise_samples
-        ),
-        "baselines": rows,
+        "num_noise_samples": num_noise_samples,
+        "baselines": _baselines(model, images, training_images),
         "reconstruction_error": _reconstruction_error(model, *examples),
         "samples": _check_samples(model, num_samples),
     }
     if labels is not None:
         joint = _joint_log_prob(model, images, training_labels)
         nats = np.logaddexp.reduce(joint, axis=-1)
-        results["marginal"] = _mean_and_error(
-            units.bits_per_dim(nats, model.event_size)
-        )
+        bits = units.bits_per_dim(nats, model.event_size)
+        results["marginal"] = _mean_and_error(bits)
         results["accuracy"] = _accuracy(model, images, labels, joint)
     return results
 
@@ -168,24 +157,31 @@ def _class_lines(bayes_rule=None, classifier=None):
             yield f"classes by the classifier: {100 * classifier:.1f} % right"
 
 
-def _mean_and_error(values):
+def _mean_and_error(bits):
+    error = np.std(bits, ddof=1) / math.sqrt(len(bits))
     return {
-        "bits_per_dim": float(np.mean(values)),
-        "standard_error": float(
-            np.std(values, ddof=1) / math.sqrt(len(values))
-        ),
+        "bits_per_dim": float(np.mean(bits)),
+        "standard_error": float(error),
     }
 
 
+def _baselines(model, images, training_images):
+    rows = {}
+    for name, make in baselines.BASELINES.items():
+        is_large = model.event_size > baselines.MAX_GAUSSIAN_SIZE
+        if is_large and make is baselines.gaussian:
+            continue
+        baseline = make(training_images, model.bins)
+        rows[name] = _mean_and_error(baselines.bits_per_dim(baseline, images))
+    return rows
+
+
 def _in_batches(function, *arrays, batch_size=128, **kwargs):
-    return np.concatenate(
-        [
-            np.asarray(
-                function(*(a[i : i + batch_size] for a in arrays), **kwargs)
-            )
-            for i in range(0, len(arrays[0]), batch_size)
-        ]
-    )
+    results = []
+    for i in range(0, len(arrays[0]), batch_size):
+        batch = [array[i : i + batch_size] for array in arrays]
+        results.append(np.asarray(function(*batch, **kwargs)))
+    return np.concatenate(results)
 
 
 def _log_prob(model, num_noise_samples):
@@ -239,9 +235,7 @@ def _check_samples(model, num):
     for i in range(0, num, _SAMPLES_AT_A_TIME):
         end = min(i + _SAMPLES_AT_A_TIME, num)
         given = None if labels is None else labels[i:end]
-        batches.append(
-            model.sample_values(end - i, conditioning=given, seed=i).numpy()
-        )
+        batches.append(model.sample_values(end - i, conditioning=given, seed=i))
     values = np.concatenate(batches)
     finite = np.isfinite(values)
     return {

@@ -10,24 +10,27 @@ model.compile(preset.optimizer())
 ```
 
 On the command line, `python -m tfp_glow train --preset=cifar10` trains the same
-model; other flags override the preset.
+model. Other flags override the preset.
 
-The settings follow the commands of the reference code. There, an epoch is
-50,000 images of 32x32, or as many pixels of larger images: 98 steps on 8
-devices and 20 on 40. The warm-up takes 10 epochs, and Adamax's memory is one
-epoch.
+The settings follow the commands of the reference code. Its epoch is 50,000
+images of 32x32, or as many pixels of larger images: 98 steps on 8 devices, 20
+on 40. The warm-up takes 10 epochs, and `beta_2` averages over one epoch.
 
-The following differs from the paper. Networks have bounded inputs and outputs.
-1x1 convolutions are stored as LU factors. The top prior has a mean and a scale
-for every element, not for every channel and distance to the edge. Keras' Adamax
-does not scale its first steps by `sqrt(1 - beta_2**t)`. The reference code
-shifts CIFAR-10 by up to a tenth at random and trains on all 50,000 images; our
-split leaves 45,000. The paper calls the optimizer Adam; its code uses Adamax.
+These runs differ from the paper's as follows.
+
+- Networks have bounded inputs and outputs.
+- 1x1 convolutions are stored as LU factors.
+- The top prior has a mean and a scale for every element, not for every channel
+  and distance to the edge.
+- Keras' Adamax does not scale its first steps by `sqrt(1 - beta_2**t)`. (The
+  paper names Adam, but its code uses Adamax.)
+- The reference code shifts CIFAR-10 by up to a tenth at random and trains on all
+  50,000 images. Our split leaves 45,000.
 
 References:
     Kingma and Dhariwal, Glow, 2018, sections 5 and 6, table 2, and the
-    appendix's hyperparameters; the paper's code, github.com/openai/glow: the
-    commands of `README.md`, the defaults of `train.py`, and `optim.py`.
+    appendix's hyperparameters; its code, github.com/openai/glow: the commands
+    in `README.md`, the defaults in `train.py`, and `optim.py`.
 """
 
 import dataclasses

@@ -5,6 +5,9 @@
 import dataclasses
 import inspect
 import typing
+from typing import Literal
+
+import numpy as np
 
 from tfp_glow import _checks
 from tfp_glow import datasets
@@ -18,26 +21,19 @@ _RECIPE = inspect.signature(recipe.make_optimizer).parameters
 
 
 def _setting(default, help, argument_of=None, may_change=False):
-    """A field of `Settings`.
+    """A field of `Settings`; `may_change` says whether a resume may change it."""
+    metadata = dict(help=help, argument_of=argument_of, may_change=may_change)
+    return dataclasses.field(default=default, metadata=metadata)
 
-    Args:
-        default: its default value.
-        help: `str`, shown by `python -m tfp_glow train --help`.
-        argument_of: `"model"` or `"optimizer"` if `GlowModel` or
-            `recipe.make_optimizer` has an argument of this name.
-        may_change: `bool`, whether a resumed run may have another value.
-    """
-    return dataclasses.field(
-        default=default,
-        metadata=dict(
-            help=help, argument_of=argument_of, may_change=may_change
-        ),
-    )
+
+def _model(default, help):
+    """A field with the name of an argument of `GlowModel`."""
+    return _setting(default, help, argument_of="model")
 
 
 def _recipe(name, help):
-    """A field with the default of an argument of `recipe.make_optimizer`."""
-    return _setting(_RECIPE[name].default, help, "optimizer")
+    """A field with the name and default of an argument of `make_optimizer`."""
+    return _setting(_RECIPE[name].default, help, argument_of="optimizer")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,87 +42,66 @@ class Settings:
 
     Flags, `config.json` and the arguments of `GlowModel` and
     `recipe.make_optimizer` derive from the fields. To make an option of `Glow`
-    a setting, add one field, `name: type = _setting(default, help, "model")`.
-    The type `Literal[...]` lists choices.
+    a setting, add one line, `name: type = _model(default, help)`. The type
+    `Literal[...]` lists choices.
 
     Raises:
-        ValueError: if a value is invalid. What depends on the data is checked
-            by `data_info` and `make_model`.
+        ValueError: if a value is invalid. `data_info` and `make_model` check
+            what depends on the data.
     """
 
     dataset: str = _setting(
         "digits",
         "digits, photos, a TFDS name, a folder of images, an .npy or .npz file",
     )
-    image_size: int | None = _setting(
-        None, "side length to crop or pad images to (default: no change)"
-    )
-    bins: int | None = _setting(
-        None, "number of grey levels (default: as in the data)", "model"
-    )
+    image_size: int | None = _setting(None, "side to crop or pad images to")
+    bins: int | None = _model(None, "number of grey levels (the data's own)")
     flip: bool = _setting(False, "flip training images at random")
-    num_levels: int | None = _setting(
-        None,
-        "number of levels, L in the paper (default: up to 3, as the image size "
-        "allows)",
-        "model",
+    num_levels: int | None = _model(
+        None, "levels, L in the paper (up to 3, as the image size allows)"
     )
-    num_steps: int = _setting(8, "steps per level, K in the paper", "model")
-    num_filters: int = _setting(64, "width of the couplings' networks", "model")
-    permutation: typing.Literal[*glow_steps.PERMUTATIONS] = _setting(
+    num_steps: int = _model(8, "steps per level, K in the paper")
+    num_filters: int = _model(64, "width of the couplings' networks")
+    permutation: Literal[*glow_steps.PERMUTATIONS] = _model(
         "learned",
         "how a step mixes channels: learned (1x1 convolution, LU factors), "
-        "full (1x1 convolution), reverse or shuffle (fixed)",
-        "model",
+        "full (1x1 convolution), reverse or shuffle (both fixed)",
     )
-    coupling: typing.Literal[*glow_steps.COUPLINGS] = _setting(
-        "affine", "transformation in the coupling layers", "model"
+    coupling: Literal[*glow_steps.COUPLINGS] = _model(
+        "affine", "transformation in the coupling layers"
     )
-    initialization: typing.Literal[*glow_steps.INITIALIZATIONS] = _setting(
+    initialization: Literal[*glow_steps.INITIALIZATIONS] = _model(
         "normalize",
         "what the first batches set: activation norms (normalize), or the 1x1 "
         "convolutions too (whiten)",
-        "model",
     )
-    conditional: bool = _setting(False, "model the images given their labels")
-    conditioned: typing.Literal["all", "priors"] = _setting(
-        "all", "parts of the model that see the label", "model"
+    conditional: bool = _setting(False, "model images given their labels")
+    conditioned: Literal["all", "priors"] = _model(
+        "all", "parts of a conditional model that see the label"
     )
-    classifier_weight: float = _setting(
+    classifier_weight: float = _model(
         0.0,
         "weight of an auxiliary classifier's loss; requires --conditional and "
         "--conditioned=priors (0: none; the paper uses 0.01)",
-        "model",
     )
-    dequantizer: typing.Literal["uniform", "learned"] = _setting(
-        "uniform", "noise added within a grey level", "model"
+    dequantizer: Literal["uniform", "learned"] = _model(
+        "uniform", "noise added within a grey level"
     )
-    num_noise_samples: int = _setting(
-        1, "noise samples per image in the training bound", "model"
-    )
+    num_noise_samples: int = _model(1, "noise samples in the training bound")
     batch_size: int = _setting(64, "images per training step")
     init_batches: int = _setting(4, "batches that initialize the model")
-    optimizer: typing.Literal[*recipe.OPTIMIZERS] = _recipe(
-        "optimizer", "optimizer"
-    )
-    learning_rate: float = _recipe(
-        "learning_rate", "learning rate after the warm-up"
-    )
+    optimizer: Literal[*recipe.OPTIMIZERS] = _recipe("optimizer", "optimizer")
+    learning_rate: float = _recipe("learning_rate", "rate after the warm-up")
     warmup_steps: int = _recipe("warmup_steps", "steps of linear warm-up")
-    decay: typing.Literal[*recipe.DECAYS] = _recipe(
+    decay: Literal[*recipe.DECAYS] = _recipe(
         "decay",
         "learning rate after the warm-up; cosine reaches 0 at the end of "
         "--epochs, even if --max_minutes or --patience stop training earlier",
     )
-    beta_2: float = _recipe(
-        "beta_2", "decay rate of the optimizer's second moment"
-    )
-    clipnorm: float = _recipe(
-        "clipnorm", "maximum norm of the gradient (0: no limit)"
-    )
+    beta_2: float = _recipe("beta_2", "decay rate of the second moment")
+    clipnorm: float = _recipe("clipnorm", "maximum gradient norm (0: no limit)")
     ema: float = _recipe(
-        "ema",
-        "momentum of the averaged weights, which are evaluated (0: no average)",
+        "ema", "momentum of the averaged weights, which are evaluated (0: none)"
     )
     epochs: int = _setting(100, "maximum number of epochs", may_change=True)
     max_minutes: float | None = _setting(
@@ -139,10 +114,8 @@ class Settings:
         "epochs without a better validation loss before training stops",
         may_change=True,
     )
-    seed: int = _setting(
-        0, "random seed of the weights, the data order and the noise", "model"
-    )
-    strategy: typing.Literal[*strategies.NAMES] = _setting(
+    seed: int = _model(0, "random seed of weights, data order and noise")
+    strategy: Literal[*strategies.NAMES] = _setting(
         "none",
         "devices: one (none), all of this machine (mirrored), or the machines "
         "in the environment variable TF_CONFIG (multi_worker)",
@@ -151,7 +124,7 @@ class Settings:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            if typing.get_origin(field.type) is typing.Literal:
+            if typing.get_origin(field.type) is Literal:
                 choices = typing.get_args(field.type)
                 _checks.choice(field.name, getattr(self, field.name), choices)
         _checks.positive_integer(
@@ -232,11 +205,7 @@ class Settings:
         return info
 
     def completed(self, info):
-        """Returns a copy with the values that depend on the data.
-
-        Args:
-            info: `DatasetInfo`.
-        """
+        """Returns a copy with the values that depend on the `DatasetInfo`."""
         num_levels = self.num_levels
         if num_levels is None:
             num_levels = default_num_levels(info.image_shape)
@@ -246,12 +215,7 @@ class Settings:
         )
 
     def load(self, split, **kwargs):
-        """Returns a split of the data, with labels if the run is conditional.
-
-        Args:
-            split: `str`.
-            **kwargs: further arguments of `datasets.load`.
-        """
+        """Loads a split as `datasets.load` does, with labels if conditional."""
         return datasets.load(
             self.dataset,
             split,
@@ -260,6 +224,21 @@ class Settings:
             as_supervised=self.conditional,
             **kwargs,
         )
+
+    def examples(self, split, num=None):
+        """Returns images in a fixed order, and labels or `None`, as arrays.
+
+        Args:
+            split: `str`.
+            num: `int`, number of images, or `None` for all.
+        """
+        dataset = self.load(split, shuffle=False)
+        dataset = dataset if num is None else dataset.take(num)
+        examples = list(dataset.as_numpy_iterator())
+        if not self.conditional:
+            return np.stack(examples), None
+        images, labels = zip(*examples)
+        return np.stack(images), np.stack(labels)
 
     def make_model(self, info):
         """Returns a new `GlowModel` of images as `info` describes them."""
