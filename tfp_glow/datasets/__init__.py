@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data sets of integer images: embedded ones, TFDS's, and your own files."""
 
+from tfp_glow.datasets.files import SPLITS
 from tfp_glow.datasets.loader import DatasetInfo
 from tfp_glow.datasets.loader import info
 from tfp_glow.datasets.loader import load
 
-__all__ = ["DatasetInfo", "info", "load"]
+__all__ = ["SPLITS", "DatasetInfo", "info", "load"]

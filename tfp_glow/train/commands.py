@@ -17,7 +17,7 @@ import numpy as np
 
 from tfp_glow import _checks
 from tfp_glow import _files
-from tfp_glow.datasets import loader
+from tfp_glow import datasets
 from tfp_glow.models import strategies
 from tfp_glow.train import callbacks
 from tfp_glow.train import evaluation
@@ -32,7 +32,7 @@ _NUM_SAMPLES = 64
 _NUM_RECONSTRUCTIONS = 16
 _TEMPERATURE = 0.7
 
-_Split = typing.Literal[*loader.SPLITS]
+_Split = typing.Literal[*datasets.SPLITS]
 _Preset = typing.Literal[*presets.names()]
 
 

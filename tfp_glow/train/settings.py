@@ -13,7 +13,6 @@ from tfp_glow import _checks
 from tfp_glow import datasets
 from tfp_glow import models
 from tfp_glow.bijectors import glow_steps
-from tfp_glow.datasets import loader
 from tfp_glow.models import strategies
 from tfp_glow.train import recipe
 
@@ -190,7 +189,7 @@ class Settings:
         info = datasets.info(
             self.dataset, bins=self.bins, image_size=self.image_size
         )
-        for split in loader.SPLITS:
+        for split in datasets.SPLITS:
             if not info.num_examples.get(split):
                 raise ValueError(
                     "Expected images in the splits train, validation and test "
