@@ -219,6 +219,7 @@ def test_stacked_weights_are_those_of_as_many_networks(name):
 def test_names_of_weights_which_files_hold(name, expected):
     network = make_sized(make_template(name), name)
     stacked = network.stacked_variables(2, num_steps=1)
+    assert not network.weights  # A flow trains the stacked weights only.
     assert {
         f"{layer}/{weight}:0"
         for layer, weights in expected.items()

@@ -21,16 +21,15 @@ class LayerNetwork(stacked.StackedLayer):
     y = bound(exp(3 log_scale) * (conv3x3(h) + shift))
     ```
 
-    The layer may have any weights and any number of output channels, but no
-    state, as `Dropout` and `BatchNormalization` have: the inverse of a coupling
-    has to compute exactly the function of its forward direction. The network
-    takes the layer's dtype policy.
-
-    Shapes and bounds are those of `CouplingNetwork`.
+    The layer may have any weights and any number of output channels. It must
+    not have state, as `Dropout` and `BatchNormalization` have, because both
+    directions of a coupling have to evaluate the same function. The network
+    takes the layer's dtype policy. Shapes and bounds are those of
+    `CouplingNetwork`.
 
     Gated residual networks, with and without self-attention, were no better
-    than `CouplingNetwork` after equal training time: two minutes on photographs
-    of 16x16 (`benchmarks/density.py`). Larger data may differ.
+    than `CouplingNetwork` after equal training time, two minutes on photographs
+    (`docs/benchmarks.md`). Longer training was not measured.
 
     Example: a residual network.
 
@@ -58,35 +57,29 @@ class LayerNetwork(stacked.StackedLayer):
 
     flow = tfg.Glow([8, 8, 3], network=Residual(64))
     # With options:
-    network = tfg.networks.LayerNetwork(Residual(64), input_bound=None)
+    network = tfg.networks.LayerNetwork(Residual(64), output_bound=3.0)
     flow = tfg.Glow([8, 8, 3], network=network)
     ```
     """
 
     def __init__(
-        self,
-        layer,
-        num_outputs=None,
-        spatial_shape=(),
-        seed=None,
-        **kwargs,
+        self, layer, num_outputs=None, spatial_shape=(), seed=None, **kwargs
     ):
         """Makes the network.
 
         Args:
             layer: `keras.layers.Layer` that keeps height and width. The network
-                copies it by its configuration. Every step of a flow has weights
-                of its own.
+                uses copies, made from the layer's config. Their weights are
+                new.
             num_outputs: positive `int`, or `None` for a template.
             spatial_shape: `(H, W)` for images, `()` for vectors.
-            seed: `int` or `None`. It seeds the layer's initializers that have
-                no seed of their own.
+            seed: `int` or `None`, for the layer's initializers without a seed.
             **kwargs: arguments of `StackedLayer` except `dtype`.
 
         Raises:
             TypeError: if `layer` is not a Keras layer.
             ValueError: if a size is not a positive integer, or a bound is not
-                positive; when it is built, if the layer has state or changes
+                positive. `build` raises it if the layer has state or changes
                 height or width.
         """
         if not isinstance(layer, keras.layers.Layer):
@@ -115,7 +108,7 @@ class LayerNetwork(stacked.StackedLayer):
     def stacked_variables(self, num_inputs, num_steps):
         with _default_seeds(self.seed):
             copies = [_copy(self.layer) for _ in range(num_steps)]
-            for layer in [self.layer, *copies]:
+            for layer in copies:
                 num_hidden = self._build_layer(layer, num_inputs)
         stacks = [
             tf.Variable(
@@ -148,10 +141,7 @@ class LayerNetwork(stacked.StackedLayer):
                 more = more[:, tf.newaxis, tf.newaxis, :]
             shape = tf.concat([tf.shape(x)[:-1], [more.shape[-1]]], axis=0)
             x = tf.concat([x, tf.broadcast_to(more, shape)], axis=-1)
-        # `stateless_call` would not apply the layer's own dtype policy.
-        weights = zip(self.layer.trainable_variables, prepared["layer"])
-        with keras.StatelessScope(list(weights)):
-            h = self.layer(x)
+        h = self._evaluate(prepared["layer"], x)
         y = linear.linear(h, prepared["last"])
         return linear.bound(y, self.output_bound)
 
@@ -188,6 +178,16 @@ class LayerNetwork(stacked.StackedLayer):
                 "Invalid value received for argument `layer`. Expected outputs "
                 f"of shape {(*shape[:-1], 'any')}. Received: {output.shape}"
             )
+
+        def evaluate(weights, x):
+            # `stateless_call` would not apply the layer's own dtype policy.
+            weights = list(zip(layer.trainable_variables, weights))
+            with keras.StatelessScope(weights):
+                return layer(x)
+
+        # If this network has no weights of its own, it holds a layer only as a
+        # function. The closure hides that layer's weights from Keras.
+        self._evaluate = evaluate
         return output.shape[-1]
 
 

@@ -79,10 +79,10 @@ class ScaledLinear(stacked.StackedLayer):
         }
 
     def own_weights(self):
-        return {name: getattr(self, name) for name in self._specs(0)}
+        return {weight.name: weight for weight in self.weights}
 
     def fold(self, weights, gain=1.0):
-        """Returns the weights of `linear`, for inputs divided by `gain`."""
+        """Returns the arguments of `linear`, for inputs divided by `gain`."""
         bias = tf.convert_to_tensor(weights["shift"])
         folded = {"kernel": gain * weights["kernel"]}
         if self.edge_padding:
@@ -154,9 +154,8 @@ def linear(x, weights, conditioning=None, activation=tf.identity):
 
     Args:
         x: `Tensor` `[N, H, W, C]` or `[N, C]`.
-        weights: dictionary that `ScaledLinear.fold` returns, without leading
-            dimensions. `ones_kernel`, if it is there, is convolved with a
-            channel of ones.
+        weights: result of `ScaledLinear.fold`, without leading dimensions. A
+            `ones_kernel` is convolved with a channel of ones.
         conditioning: `Tensor` `[N, D]` or `[N, H, W, D]`, or `None`.
         activation: elementwise function.
 

@@ -29,10 +29,10 @@ class CouplingNetwork(stacked.StackedLayer):
     At initialization the output is zero, with any conditioning. `norm` is a
     scale and a shift per channel, which `initialize` sets from data.
 
-    The two bounds are not in the paper. Data stay well inside them. They keep
-    samples finite: without them an input far outside the data's range produces
-    a much larger shift and a much smaller scale, and the inverse of that scale
-    produces a still larger input for the next step.
+    The two bounds are not in the paper. They lie outside the range of data and
+    keep samples finite. Without them an input far outside that range produces
+    a much larger shift and a much smaller scale. Dividing by that scale then
+    gives the next step a still larger input.
 
     Example:
 
@@ -135,15 +135,7 @@ class CouplingNetwork(stacked.StackedLayer):
         }
 
     def fold(self, weights):
-        """Folds the layers, and the factors of the bounds into their kernels.
-
-        Args:
-            weights: dictionary of the weights of `hidden_0`, `hidden_1` and
-                `last`.
-
-        Returns:
-            List of the three dictionaries that `linear` takes.
-        """
+        """Returns what `linear` takes for each layer, bounds included."""
         first, second, last = (
             layer.fold(weights[layer.name], gain)
             for layer, gain in zip(
@@ -215,6 +207,6 @@ class PriorNetwork(linear.ScaledLinear):
         )
 
     def initialized(self, weights, x):
-        """Returns the weights: outputs that are zero cannot be normalized."""
+        """Returns `weights`: outputs that are zero cannot be normalized."""
         del x
         return weights

@@ -15,8 +15,8 @@ OUTPUT_BOUND = 5.0
 class StackedLayer(keras.layers.Layer):
     """A Keras layer that can also compute with weights passed as arguments.
 
-    The K steps of a flow run as a loop over stacked weights. One `StackedLayer`
-    serves all K steps, because it is also a set of functions of weights:
+    One layer thus serves all K steps of a flow, which run as a loop over
+    stacked weights:
 
     ```python
     weights = network.stacked_variables(num_inputs, num_steps=K)
@@ -26,23 +26,23 @@ class StackedLayer(keras.layers.Layer):
         outputs = network.apply(step, x, conditioning)
     ```
 
-    As an ordinary Keras layer, called as `network(x, conditioning)`, it
-    computes the same function of its own weights.
+    Called as a Keras layer, `network(x, conditioning)`, it computes the same
+    function of its own weights.
 
-    | argument | shape |
+    | | shape |
     |---|---|
     | `x` | `[N, H, W, C]` for images, `[N, C]` for vectors |
-    | `conditioning` | `[N, D]` or `[N, H, W, D]`; `None` if there is none |
+    | `conditioning` | `[N, D]` or `[N, H, W, D]`, or `None` |
     | output | `[N, H, W, num_outputs]` or `[N, num_outputs]` |
-    | `weights` | nested; any leading dimensions, the same for all, or none |
+    | `weights` | nested tensors, with the same leading dimensions, or none |
 
-    Under a mixed dtype policy the weights are folded in `variable_dtype`, and
-    `apply` computes in `compute_dtype`.
+    Under a mixed dtype policy `prepare` folds the weights in `variable_dtype`,
+    and `apply` computes in `compute_dtype`.
 
-    To add a network, subclass this class, implement `build`,
-    `stacked_variables`, `own_weights`, `fold`, `apply` and perhaps
-    `initialized`, and add the subclass's constructor arguments to
-    `get_config`.
+    To add a network, subclass this class and implement `build`,
+    `stacked_variables`, `own_weights`, `fold` and `apply`. Implement
+    `initialized` if the network normalizes activations, and `get_config` if
+    the constructor has arguments of its own.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class StackedLayer(keras.layers.Layer):
         """Makes the layer.
 
         Args:
-            num_outputs: positive `int`, or `None` for a template that only
+            num_outputs: positive `int`, or `None` for a template, which only
                 carries options; see `sized`.
             edge_padding: `bool`; if true, convolutions see one more channel,
                 which is 1 on the padding around the image and 0 inside. It
@@ -87,44 +87,31 @@ class StackedLayer(keras.layers.Layer):
         self.conditioning_size = conditioning_size
 
     def stacked_variables(self, num_inputs, num_steps):
-        """Makes the weights of `num_steps` networks.
+        """Makes nested `tf.Variable`s `[num_steps, ...]`, freshly initialized.
 
         Args:
             num_inputs: `int`, channels of the input.
             num_steps: `int`, K.
-
-        Returns:
-            Nested structure of `tf.Variable`s of shape `[K, ...]`, initialized
-            as the layer's own weights would be.
         """
         raise NotImplementedError
 
     def own_weights(self):
-        """Returns the layer's own weights, nested as `stacked_variables`."""
+        """Returns the layer's Keras variables, nested as `stacked_variables`."""
         raise NotImplementedError
 
     def fold(self, weights):
-        """Rewrites weights into the form in which `apply` needs the least work.
+        """Computes from `weights` all that does not depend on the input.
 
-        Args:
-            weights: nested tensors, as `stacked_variables` returns them.
-
-        Returns:
-            Nested tensors with the same leading dimensions.
+        The result is nested tensors with the same leading dimensions.
         """
         raise NotImplementedError
 
     def apply(self, prepared, x, conditioning=None):
-        """Computes the outputs.
+        """Computes the outputs, in `compute_dtype`.
 
         Args:
-            prepared: what `prepare` returns for weights without leading
-                dimensions, or one step of it.
-            x: `Tensor` `[N, H, W, C]` or `[N, C]`.
-            conditioning: `Tensor` `[N, D]` or `[N, H, W, D]`, or `None`.
-
-        Returns:
-            `Tensor` of `compute_dtype`.
+            prepared: result of `prepare`, without leading dimensions.
+            x, conditioning: `Tensor`s; see the class.
 
         Raises:
             ValueError: if conditioning is missing or unexpected.
@@ -132,21 +119,15 @@ class StackedLayer(keras.layers.Layer):
         raise NotImplementedError
 
     def initialized(self, weights, x):
-        """Sets the normalization inside the network from data.
+        """Returns `weights` that normalize the activations of a batch `x`.
 
-        Args:
-            weights: nested tensors without leading dimensions.
-            x: `Tensor`, a batch of inputs.
-
-        Returns:
-            The weights with new values where the network normalizes hidden
-            activations. By default the same weights.
+        `weights` have no leading dimensions. By default they stay as they are.
         """
         del x
         return weights
 
     def prepare(self, weights):
-        """Folds weights in `variable_dtype` and casts to `compute_dtype`."""
+        """Folds weights in `variable_dtype`, then casts to `compute_dtype`."""
         folded = self.fold(_cast(weights, self.variable_dtype))
         return _cast(folded, self.compute_dtype)
 
@@ -154,7 +135,7 @@ class StackedLayer(keras.layers.Layer):
         return self.apply(self.prepare(self.own_weights()), x, conditioning)
 
     def initialize(self, x):
-        """Sets the normalization of the layer's own weights from a batch."""
+        """Makes the layer's own weights normalize the activations of `x`."""
         own = self.own_weights()
         values = tf.nest.map_structure(tf.convert_to_tensor, own)
         tf.nest.map_structure(
@@ -164,14 +145,14 @@ class StackedLayer(keras.layers.Layer):
         )
 
     def sized(self, spatial_shape, num_filters=None, **config):
-        """Returns an unbuilt copy of other sizes and with weights of its own.
+        """Returns an unbuilt copy with other sizes.
 
         Args:
             spatial_shape: `(H, W)` for images, `()` for vectors.
-            num_filters: `int`, width of the hidden layers where this network
-                does not set it.
-            **config: new values of other constructor arguments. Those that the
-                class does not have are ignored.
+            num_filters: `int`, width of the hidden layers unless this network
+                has its own.
+            **config: other constructor arguments. Those that the class does
+                not have are ignored.
         """
         old = self.get_config()
         config["spatial_shape"] = spatial_shape
@@ -198,9 +179,9 @@ class StackedLayer(keras.layers.Layer):
         if self.num_outputs is None:
             raise ValueError(
                 f"Cannot build `{self.name}`. Expected `num_outputs`, a "
-                "positive integer. Received: num_outputs=None. A network "
-                "without it can only be an argument of a flow, "
-                "`network=...`, which makes copies of the right size."
+                "positive integer. Received: num_outputs=None. Pass a network "
+                "without it as `network=` to a flow, which makes copies of "
+                "the right size."
             )
 
     def _check_conditioning(self, conditioning):
