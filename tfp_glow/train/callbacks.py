@@ -99,12 +99,15 @@ class EarlyStopping(keras.callbacks.Callback):
     def __init__(self, patience, history=(), monitor="val_bits_per_dim"):
         super().__init__()
         self.patience = patience
-        self.history = list(history)
+        self.history = history
         self.monitor = monitor
 
+    def on_train_begin(self, logs=None):
+        self._values = [*self.history]
+
     def on_epoch_end(self, epoch, logs=None):
-        self.history.append(logs[self.monitor])
-        if 0 < epochs_without_improvement(self.history) >= self.patience:
+        self._values.append(logs[self.monitor])
+        if 0 < epochs_without_improvement(self._values) >= self.patience:
             self.model.stop_training = True
 
 

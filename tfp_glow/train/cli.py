@@ -16,28 +16,28 @@ import typing
 
 from absl import flags
 
-# Functions of `commands` and what they do.
+# Functions of `commands` with the first lines of their docstrings.
 COMMANDS = {
     "train": "Trains a Glow in a folder, or resumes its training.",
-    "evaluate": "Prints the bits per dimension of a split, next to three "
-    "baselines.",
+    "evaluate": "Compares bits per dimension of a split with three baselines.",
     "sample": "Writes a picture of new samples.",
-    "reconstruct": "Writes a picture of images and, below them, of their "
-    "reconstructions.",
-    "export": "Writes the best model as a SavedModel, which TensorFlow alone "
-    "can load.",
+    "reconstruct": "Writes a picture of images above their reconstructions.",
+    "export": "Writes the best model as a SavedModel for TensorFlow alone.",
 }
 
-_USAGE = """Trains Glow normalizing flows on images, and evaluates them.
+_LINES = "\n".join(f"  {name:12}{line}" for name, line in COMMANDS.items())
+_USAGE = f"""Trains Glow normalizing flows on images, and evaluates them.
 
 Usage: python -m tfp_glow COMMAND --flag=value ...
 
 Commands:
-{commands}
+{_LINES}
 
 python -m tfp_glow COMMAND --help lists the flags of a command."""
 
 _TYPES = {str: "string", int: "integer", float: "float", bool: "boolean"}
+# An entry `name: text` in the part "Args" of a docstring.
+_ARGUMENT = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 
 
 def main(argv=None):
@@ -52,22 +52,18 @@ def main(argv=None):
         an interruption.
     """
     argv = sys.argv[1:] if argv is None else argv
-    usage = _USAGE.format(
-        commands="\n".join(
-            f"  {name:12}{description}"
-            for name, description in COMMANDS.items()
-        )
-    )
     if not argv or argv[0] in ("help", "--help", "-h"):
-        print(usage)
+        print(_USAGE)
         return 0 if argv else 2
     name = argv[0]
     if name not in COMMANDS:
-        return _fail(2, f"Unknown command {name!r}.\n\n{usage}")
-    commands = importlib.import_module("tfp_glow.train.commands")
-    command = getattr(commands, name)
+        return _fail(2, f"Unknown command {name!r}.\n\n{_USAGE}")
+    command = getattr(importlib.import_module("tfp_glow.train.commands"), name)
     values = flags.FlagValues()
-    required = _define_flags(command, values)
+    options = _options(command)
+    for option in options:
+        _define(values, *option)
+    flags.DEFINE_boolean("help", False, "show this text", flag_values=values)
     try:
         rest = values(argv)[1:]
         if rest:
@@ -75,13 +71,13 @@ def main(argv=None):
         if values.help:
             print(_command_help(name, values))
             return 0
-        for flag in required:
-            if not values[flag].value:
+        for flag, _, default, _ in options:
+            if default is inspect.Parameter.empty and not values[flag].value:
                 raise flags.Error(f"Flag --{flag} must have a value.")
     except flags.Error as error:
         help_command = f"python -m tfp_glow {name} --help"
         return _fail(2, f"{error}\n{help_command} lists the flags.")
-    given = {f: values[f].value for f in values if values[f].present}
+    given = {f: values[f].value for f, *_ in options if values[f].present}
     try:
         command(**given)
     except (ValueError, TypeError, OSError, FloatingPointError) as error:
@@ -93,23 +89,13 @@ def main(argv=None):
     return 0
 
 
-def _define_flags(command, values):
-    """Defines a flag for every argument of a function, and `--help`.
+def _options(command):
+    """Returns name, type, default and help of every argument of a command.
 
-    Args:
-        command: function of `commands`. Its `**settings` stand for all fields
-            of `Settings`.
-        values: `flags.FlagValues` to define them in.
-
-    Returns:
-        List of the names of the flags without a default.
+    The fields of `Settings` take the place of the argument `**settings`.
     """
-    options, required = [], []
-    arguments = inspect.getdoc(command).partition("Args:\n")[2]
-    entries = re.findall(
-        r"^ {4}(\w+): (.+(?:\n {8}.+)*)", arguments, flags=re.MULTILINE
-    )
-    descriptions = dict(entries)
+    documented = dict(_ARGUMENT.findall(inspect.getdoc(command)))
+    options = []
     for name, parameter in inspect.signature(command).parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             settings = importlib.import_module("tfp_glow.train.settings")
@@ -117,22 +103,25 @@ def _define_flags(command, values):
                 (field.name, field.type, field.default, field.metadata["help"])
                 for field in dataclasses.fields(settings.Settings)
             ]
-            continue
-        default = parameter.default
-        if default is parameter.empty:
-            required.append(name)
-            default = None
-        help = " ".join(descriptions[name].split()).rstrip(".")
-        options.append((name, parameter.annotation, default, help))
-    options.append(("help", bool, False, "show this text"))
-    for name, kind, default, help in options:
-        if typing.get_origin(kind) in (typing.Union, types.UnionType):
-            kind = typing.get_args(kind)[0]  # Of `kind | None`.
-        choices = typing.get_args(kind)  # Of `Literal`.
-        arguments = [default, choices, help] if choices else [default, help]
-        define = getattr(flags, f"DEFINE_{_TYPES.get(kind, 'enum')}")
-        define(name, *arguments, flag_values=values)
-    return required
+        else:
+            help = " ".join(documented[name].split()).rstrip(".")
+            options.append(
+                (name, parameter.annotation, parameter.default, help)
+            )
+    return options
+
+
+def _define(values, name, kind, default, help):
+    """Defines a flag in `values`, of a type or `Literal`, perhaps `| None`."""
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        kind, _ = typing.get_args(kind)
+    default = None if default is inspect.Parameter.empty else default
+    choices = typing.get_args(kind)
+    if choices:
+        flags.DEFINE_enum(name, default, choices, help, flag_values=values)
+    else:
+        define = getattr(flags, f"DEFINE_{_TYPES[kind]}")
+        define(name, default, help, flag_values=values)
 
 
 def _command_help(name, values):

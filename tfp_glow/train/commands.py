@@ -4,7 +4,7 @@
 
 The command line derives its flags from a function's signature, and their help
 from the part "Args" of its docstring. To add a command, write a function here
-and add its name to `cli.COMMANDS`.
+and add the first line of its docstring to `cli.COMMANDS`.
 """
 
 import dataclasses
@@ -164,9 +164,9 @@ def evaluate(
     num_samples: int = 1000,
     num_noise_samples: int | None = None,
 ):
-    """Prints the bits per dimension of a split, next to three baselines.
+    """Compares bits per dimension of a split with three baselines.
 
-    Also writes the results to `evaluation.json`.
+    Prints a table and writes the results to `evaluation.json`.
 
     Args:
         run: folder of the run.
@@ -242,7 +242,7 @@ def reconstruct(
     num: int = _NUM_RECONSTRUCTIONS,
     out: str | None = None,
 ):
-    """Writes a picture of images and, below them, of their reconstructions.
+    """Writes a picture of images above their reconstructions.
 
     Args:
         run: folder of the run.
@@ -267,7 +267,7 @@ def reconstruct(
 
 
 def export(run: str, out: str | None = None):
-    """Writes the best model as a SavedModel, which TensorFlow alone can load.
+    """Writes the best model as a SavedModel for TensorFlow alone.
 
     Args:
         run: folder of the run.
