@@ -45,10 +45,8 @@ def measure(bounds, seed):
         seed=seed,
         **bounds,
     )
-    warm_up = keras.optimizers.schedules.CosineDecay(
-        0.0, decay_steps=1, alpha=1.0, warmup_target=1e-3, warmup_steps=200
-    )
-    model.compile(keras.optimizers.Adam(warm_up, global_clipnorm=100.0))
+    schedule = tfg.recipe.make_schedule(1e-3, warmup_steps=200)
+    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=100.0))
     train = tfg.datasets.load("photos", "train", batch_size=32, seed=seed)
     model.fit(
         train.repeat(), steps_per_epoch=_STEPS.value, init_batches=8, verbose=0

@@ -70,10 +70,8 @@ def main(_):
     )
     model = tfg.GlowModel([32, 32, 3], gradient="store", **sizes)
     exact = tfg.Glow([32, 32, 3], gradient="store", dtype=tf.float64, **sizes)
-    warm_up = keras.optimizers.schedules.CosineDecay(
-        0.0, decay_steps=1, alpha=1.0, warmup_target=1e-3, warmup_steps=100
-    )
-    model.compile(keras.optimizers.Adam(warm_up, global_clipnorm=100.0))
+    schedule = tfg.recipe.make_schedule(1e-3, warmup_steps=100)
+    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=100.0))
     train = tfg.datasets.load("photos", "train", _BATCH_SIZE, seed=0)
     model.initialize(next(iter(train)))
     images = next(iter(tfg.datasets.load("photos", "validation", _BATCH_SIZE)))

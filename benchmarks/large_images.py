@@ -71,15 +71,9 @@ def measure(gradient):
         gradient=gradient,
         seed=0,
     )
-    # A rise over all the steps, as without one the first of them diverge.
-    warm_up = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps=1,
-        alpha=1.0,
-        warmup_target=1e-4,
-        warmup_steps=_STEPS.value,
-    )
-    model.compile(keras.optimizers.Adam(warm_up, global_clipnorm=100.0))
+    # The rate rises during all steps. Without warm-up the first ones diverge.
+    schedule = tfg.recipe.make_schedule(1e-4, warmup_steps=_STEPS.value)
+    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=100.0))
     photographs = tf.data.Dataset.from_tensor_slices(_photographs(size))
     times = _Times()
     model.fit(

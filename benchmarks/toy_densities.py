@@ -67,13 +67,11 @@ def fit_density(name, seed, steps, num_test=200_000):
     keras.utils.set_random_seed(seed)
     density = tfg.toy.distribution(name)
     model = tfg.FlowModel(tfg.vector_flow(2, seed=seed))
-    decay = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        decay_steps=steps,
-        warmup_target=LEARNING_RATE,
-        warmup_steps=steps // 20,
+    warmup_steps = steps // 20
+    schedule = tfg.recipe.make_schedule(
+        LEARNING_RATE, warmup_steps, "cosine", total_steps=steps + warmup_steps
     )
-    model.compile(keras.optimizers.Adam(decay, global_clipnorm=100.0))
+    model.compile(keras.optimizers.Adam(schedule, global_clipnorm=100.0))
     batches = tf.data.Dataset.range(steps).map(
         lambda i: density.sample(
             BATCH_SIZE, seed=tf.stack([1 + seed, tf.cast(i, tf.int32)])
