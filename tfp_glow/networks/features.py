@@ -18,8 +18,8 @@ class FeatureNetwork(keras.layers.Layer):
     y = conv3x3(relu(conv3x3(x)))
     ```
 
-    No layer starts at zero. At initialization, inputs of variance 1 have
-    features of a variance of about 1.
+    No layer starts at zero. At initialization the features of inputs with
+    variance 1 have a variance of about 1.
 
     Shapes: `[N, H, W, C]` to `[N, H, W, num_filters]`.
     """
