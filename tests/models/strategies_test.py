@@ -123,7 +123,7 @@ def fit_vectors(strategy):
         **arrays(model),
         "evaluate": model.evaluate(x, condition, **given),
         "predict": model.predict(
-            x, conditioning=condition, batch_size=BATCH_SIZE, verbose=0
+            (x, condition), batch_size=BATCH_SIZE, verbose=0
         ),
     }
 

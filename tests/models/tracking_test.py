@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of `tfp_glow.models.adoption`."""
+"""Tests of `tfp_glow.models.tracking`."""
 
 import functools
 
@@ -34,16 +34,16 @@ def test_variables_are_shared_and_keep_their_flags():
         a=tf.Variable([1.0, 2.0], name="a"),
         b=tf.Variable(3, trainable=False, name="b"),
     )
-    adopted = tracking.adopt(holder).variables
-    assert list(adopted) == ["a", "b"]
-    for name, variable in adopted.items():
+    found = tracking.find(holder).variables
+    assert list(found) == ["a", "b"]
+    for name, variable in found.items():
         assert variable.value is getattr(holder, name)
-    assert [v.trainable for v in adopted.values()] == [True, False]
-    adopted["a"].assign([5.0, 6.0])
+    assert [v.trainable for v in found.values()] == [True, False]
+    found["a"].assign([5.0, 6.0])
     assert holder.a.numpy().tolist() == [5.0, 6.0]
 
 
-def test_what_is_reachable_twice_is_adopted_once():
+def test_what_is_reachable_twice_is_found_once():
     variable, layer = tf.Variable(0.0, name="v"), dense()
     holder = Holder(
         first=variable,
@@ -51,10 +51,9 @@ def test_what_is_reachable_twice_is_adopted_once():
         layers=[layer, layer, lambda x: layer(x)],
         weights=tuple(w.value for w in layer.weights),
     )
-    adopted = tracking.adopt(holder)
-    assert adopted.layers == [layer]
-    assert len(adopted.variables) == 3
-    assert len(adopted.of_no_layer) == 1
+    found = tracking.find(holder)
+    assert found.layers == [layer]
+    assert len(found.variables) == 3
 
 
 def reach_by_closure(layer):
@@ -96,24 +95,24 @@ def reach_by_callable_object(layer):
 )
 def test_layers_are_found_behind_functions(reach):
     layer = dense()
-    adopted = tracking.adopt(Holder(network=reach(layer)))
-    assert adopted.layers == [layer]
-    assert list(adopted.variables.values()) == layer.weights
+    found = tracking.find(Holder(network=reach(layer)))
+    assert found.layers == [layer]
+    assert list(found.variables.values()) == layer.weights
 
 
 def test_layers_that_a_function_knows_as_globals_are_found():
-    adopted = tracking.adopt(Holder(network=lambda x: GLOBAL_LAYER(x)))
-    assert adopted.layers == [GLOBAL_LAYER]
+    found = tracking.find(Holder(network=lambda x: GLOBAL_LAYER(x)))
+    assert found.layers == [GLOBAL_LAYER]
 
 
 def test_inner_layers_belong_to_the_outermost():
     inner = dense()
     outer = keras.Sequential([inner, keras.layers.Dropout(0.5, seed=0)])
     outer.build([None, 3])
-    adopted = tracking.adopt(Holder(inner=inner, outer=outer))
-    assert adopted.layers == [outer]
+    found = tracking.find(Holder(inner=inner, outer=outer))
+    assert found.layers == [outer]
     # The state of random layers is a part of a training's state.
-    names = list(adopted.variables)
+    names = list(found.variables)
     assert len(names) == 3
     assert names[-1].endswith("seed_generator_state")
 
@@ -127,10 +126,10 @@ def test_variables_that_only_a_call_reads_or_makes_are_found():
             made.append(tf.Variable(3.0, name="scope/made"))
         return x * hidden + made[0]
 
-    adopted = tracking.adopt(Holder(), call, [tf.TensorSpec([None])])
-    assert set(adopted.variables) == {"scope.hidden", "scope.made"}
-    assert adopted.variables["scope.made"].value is made[0]
-    assert adopted.is_differentiable
+    found = tracking.find(Holder(), call, [tf.TensorSpec([None])])
+    assert set(found.variables) == {"scope.hidden", "scope.made"}
+    assert found.variables["scope.made"].value is made[0]
+    assert found.is_differentiable
 
 
 def test_a_call_without_a_gradient_is_noticed():
@@ -139,8 +138,8 @@ def test_a_call_without_a_gradient_is_noticed():
     def call(x):
         return x * tf.stop_gradient(variable)
 
-    adopted = tracking.adopt(Holder(v=variable), call, [tf.TensorSpec([None])])
-    assert not adopted.is_differentiable
+    found = tracking.find(Holder(v=variable), call, [tf.TensorSpec([None])])
+    assert not found.is_differentiable
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data-dependent initialisation of whatever a bijector is composed of."""
 
+import tensorflow_probability as tfp
+
 from tfp_glow.bijectors import gradients
 from tfp_glow.bijectors.glow import Glow
+
+# `tfd.TransformedDistribution` makes an instance of its base class if the
+# bijector is not a composite tensor, as ours are not.
+_TRANSFORMED = tfp.distributions.TransformedDistribution.__bases__[0]
+
+
+def initialize_distribution(distribution, x, **bijector_kwargs):
+    """Sets every norm of a distribution from the data that reach it.
+
+    Args:
+        distribution: `tfd.Distribution`, perhaps one transformed several times.
+        x: `Tensor`, continuous values.
+        **bijector_kwargs: arguments of the bijectors.
+    """
+    bijectors = []
+    while isinstance(distribution, _TRANSFORMED):
+        bijectors.append(distribution.bijector)
+        distribution = distribution.distribution
+    while bijectors and not has_initialize(bijectors[-1]):
+        bijectors.pop()
+    for bijector in bijectors:
+        x = initialize_inverse(bijector, x, **bijector_kwargs)
 
 
 def has_initialize(bijector):

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Batches of a distribution's events, as arrays, tensors or data sets."""
+"""EventSpec: what batches of events and of conditioning look like."""
 
 import itertools
 
@@ -13,11 +13,11 @@ from tfp_glow.distributions import dequantized
 _EMPTY = "Expected a data set of at least one batch. Received: an empty one"
 
 
-class Batches:
-    """What batches of events are, and of what they are conditioned on."""
+class EventSpec:
+    """Describes, checks and converts batches for a distribution."""
 
     def __init__(self, distribution, conditioning_shape, num_classes):
-        """Makes the description.
+        """Makes the specification.
 
         Args:
             distribution: `tfd.Distribution`.
@@ -28,12 +28,16 @@ class Batches:
         self._distribution = distribution
         self._conditioning_shape = conditioning_shape
         self._num_classes = num_classes
-        self._bins = getattr(distribution, "bins", None)
 
     @property
     def is_conditional(self):
         """Whether events come with conditioning."""
         return self._conditioning_shape is not None
+
+    @property
+    def is_dequantized(self):
+        """Whether events are integers to which the distribution adds noise."""
+        return isinstance(self._distribution, dequantized.Dequantized)
 
     @property
     def event_specs(self):
@@ -50,9 +54,27 @@ class Batches:
         dtype = tf.float32 if self._num_classes is None else tf.int32
         return tf.TensorSpec([None, *self._conditioning_shape], dtype)
 
+    @property
+    def event_size(self):
+        """Number of dimensions of an event, or `None` if it is not known."""
+        sizes = [
+            tf.TensorShape(shape).num_elements()
+            for shape in tf.nest.flatten(self._distribution.event_shape)
+        ]
+        return None if None in sizes else sum(sizes)
+
+    @property
+    def log_prob_dtype(self):
+        """`str`, the dtype of log-probabilities."""
+        continuous = self._distribution
+        if self.is_dequantized:
+            continuous = continuous.distribution
+        dtypes = [tf.as_dtype(d) for d in tf.nest.flatten(continuous.dtype)]
+        return next((d.name for d in dtypes if d.is_floating), "float32")
+
     def event_tensors(self, x):
-        """Tensors, and of the distribution's dtype if that is floating."""
-        if isinstance(self._distribution, dequantized.Dequantized):
+        """Converts events to tensors, of the distribution's floating dtype."""
+        if self.is_dequantized:
             return tf.convert_to_tensor(x)
         return tf.nest.map_structure(
             lambda dtype, values: tf.cast(values, dtype),
@@ -61,13 +83,12 @@ class Batches:
         )
 
     def conditioning_tensor(self, conditioning):
-        """A `Tensor` of float32, of int32 if it is labels, or `None`."""
-        if conditioning is None:
-            return None
+        """Converts conditioning to a `Tensor` of `conditioning_spec.dtype`."""
         return tf.cast(conditioning, self.conditioning_spec.dtype)
 
     def conditioning_vectors(self, conditioning):
-        """The same, with labels as one-hot vectors of float32."""
+        """Converts conditioning to float32, labels to one-hot vectors."""
+        conditioning = self.conditioning_tensor(conditioning)
         if self._num_classes is None:
             return conditioning
         message = f"Expected labels in [0, {self._num_classes})"
@@ -79,7 +100,7 @@ class Batches:
             return tf.one_hot(conditioning, self._num_classes)
 
     def check(self, x, conditioning=None):
-        """Raises `TypeError` or `ValueError` unless a batch is one.
+        """Raises `TypeError` or `ValueError` unless a batch fits.
 
         Args:
             x: arrays or tensors `[N, ...]`, nested as events are.
@@ -90,12 +111,13 @@ class Batches:
             v if tf.is_tensor(v) else np.asarray(v) for v in tf.nest.flatten(x)
         ]
         _checks.events([(v.shape, v.dtype) for v in parts], self._distribution)
+        bins = getattr(self._distribution, "bins", None)
         for values in parts:
-            _checks.event_values(values, self._bins)
+            _checks.event_values(values, bins)
         self.check_conditioning(conditioning, len(parts[0]))
 
     def check_conditioning(self, conditioning, num_events):
-        """The same of the conditioning of a number of events."""
+        """Raises unless conditioning fits `num_events` events."""
         if not self.is_conditional:
             if conditioning is not None:
                 raise ValueError(
@@ -104,18 +126,18 @@ class Batches:
                     f"{np.shape(conditioning)}"
                 )
             return
-        wanted = (num_events, *self._conditioning_shape)
+        expected = (num_events, *self._conditioning_shape)
         if conditioning is None:
             raise ValueError(
-                f"Expected the conditioning, of shape {wanted}, beside the "
+                f"Expected conditioning of shape {expected} in addition to the "
                 "events. Received: None"
             )
-        _checks.conditioning(conditioning, wanted)
+        _checks.conditioning(conditioning, expected)
         if self._num_classes is not None:
             _checks.labels(conditioning, self._num_classes)
 
     def check_dataset(self, dataset):
-        """The same of the batches of a `tf.data.Dataset`, as far as declared."""
+        """Raises unless the declared shapes of a `tf.data.Dataset` fit."""
         spec = dataset.element_spec
         parts = spec if isinstance(spec, tuple) else (spec,)
         _checks.event_structure(parts[0], self._distribution)
@@ -135,37 +157,8 @@ class Batches:
         if dataset.cardinality() == 0:
             raise ValueError(_EMPTY)
 
-    def join(self, data):
-        """Makes events and conditioning one input, as Keras' models take it.
-
-        Args:
-            data: `tf.data.Dataset`, or tuple of events, conditioning or labels,
-                and perhaps weights.
-
-        Returns:
-            The same, if there is no conditioning; else with the pair in the
-            place of the events.
-        """
-        if not self.is_conditional:
-            return data
-        if isinstance(data, tf.data.Dataset):
-            return data.map(lambda *parts: self.join(parts))
-        x, conditioning, *weight = data
-        if not weight:
-            return ((x, conditioning),)
-        return (x, conditioning), conditioning, *weight
-
-    def join_arguments(self, x, y, has_weights):
-        """The same of Keras' arguments `x` and `y`, no data sets."""
-        if self.is_conditional and y is not None:
-            x, y = (x, y), None
-        if has_weights and y is None:
-            # Without labels Keras drops the samples' weights.
-            y = np.zeros(len(tf.nest.flatten(x)[0]))
-        return x, y
-
-    def split(self, x):
-        """The events and the conditioning that `join` made one."""
+    def pair(self, x):
+        """Returns events and conditioning, which are one argument in Keras."""
         if not isinstance(x, tuple | list) or len(x) != 2:
             raise ValueError(
                 "Expected a pair of events and their conditioning. Received: "
@@ -174,7 +167,14 @@ class Batches:
         return x
 
     def first(self, x, y, num_batches, batch_size):
-        """Tuple of events, and conditioning if any, of the first batches."""
+        """Returns a tuple of the first events and, if any, conditioning.
+
+        Args:
+            x: events, or a `tf.data.Dataset` of batches.
+            y: conditioning, if `x` is not a data set.
+            num_batches: `int`.
+            batch_size: `int`, of the batches if `x` is not a data set.
+        """
         if not isinstance(x, tf.data.Dataset):
             parts = (x, y) if self.is_conditional else (x,)
             return tf.nest.map_structure(
@@ -183,9 +183,9 @@ class Batches:
         batches = list(itertools.islice(x, num_batches))
         if not batches:
             raise ValueError(_EMPTY)
-        wanted = 2 if self.is_conditional else 1
+        num_parts = 2 if self.is_conditional else 1
         batches = [
-            b[:wanted] if isinstance(b, tuple) else (b,) for b in batches
+            b[:num_parts] if isinstance(b, tuple) else (b,) for b in batches
         ]
         return tf.nest.map_structure(
             lambda *values: tf.concat(values, axis=0), *batches

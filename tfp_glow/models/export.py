@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""SavedModels: what a trained flow computes, for TensorFlow alone."""
+"""SavedModels: what a trained flow computes, for use without this package."""
 
 import collections.abc
 import inspect
@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from tfp_glow import _tf
 from tfp_glow.bijectors import Glow
 from tfp_glow.distributions import dequantized
 from tfp_glow.distributions import noise_flow
 
-# As Keras names it.
+# Keras' name of the format.
 FORMAT = "tf_saved_model"
-# What runs a signature without being told its name takes this one.
+# The signature that is run if none is named.
 _DEFAULT_SIGNATURE = "serving_default"
 
 
@@ -35,18 +36,18 @@ class Function(NamedTuple):
 def write(path, functions):
     """Writes functions and the variables that they read as a SavedModel.
 
-    Each becomes a method of what `tf.saved_model.load` returns, and a signature
-    of the same name. A signature has an input and an output for each part of
-    what is nested, named by its key, by its field, or as `events_0` by its
-    position. The first is the default signature too.
+    Each becomes a method of the object that `tf.saved_model.load` returns, and
+    a signature of the same name. A signature has one input or output for each
+    part of a nested value, named by its key, by its field, or by its position,
+    as `events_0`. The first function is also the default signature.
 
     Args:
         path: `str`, an empty folder.
         functions: dictionary of names to `Function`s.
 
     Raises:
-        ValueError: if two inputs of a signature have the same name, or one has
-            a name that TensorFlow does not take.
+        ValueError: if two inputs of a signature have the same name, or a name
+            is not an identifier.
     """
     module = tf.Module()
     signatures, variables = {}, {}
@@ -59,19 +60,61 @@ def write(path, functions):
         setattr(module, name, traced)
         signatures[name] = _signature(traced, function.output)
         signatures.setdefault(_DEFAULT_SIGNATURE, signatures[name])
-        # All that it reads, also what only closures know.
+        # The graph knows all variables, also those in closures.
         graph = traced.get_concrete_function().graph
         variables.update((id(v), v) for v in graph.variables)
     module.weights = list(variables.values())
     tf.saved_model.save(module, path, signatures)
 
 
-def self_contained(distribution):
-    """A distribution of the same numbers, whose gradients are in its graph.
+def flow_functions(distribution, spec, conditioning_kwargs):
+    """Returns the functions of any distribution.
 
-    Those of a `Glow` that recovers what it did not store are computed by Python
-    functions. Of these TensorFlow saves the first derivatives alone, and warns
-    of the others whenever such a file is loaded.
+    Args:
+        distribution: `tfd.Distribution`.
+        spec: `event_spec.EventSpec` of its events.
+        conditioning_kwargs: callable from conditioning, or `None`, to keyword
+            arguments of `log_prob` and `sample`.
+
+    Returns:
+        Dictionary of names to `Function`s.
+    """
+    flow = self_contained(distribution)
+    scalar = tf.TensorSpec([], tf.int32)
+    conditioning_spec = {}
+    if spec.is_conditional:
+        conditioning_spec["conditioning"] = spec.conditioning_spec
+
+    def log_prob(events, conditioning=None):
+        kwargs = conditioning_kwargs(conditioning)
+        if spec.is_dequantized:
+            kwargs["seed"] = _tf.stateless_seed(0)
+        return flow.log_prob(events, **kwargs)
+
+    def sample(size, seed, conditioning=None):
+        kwargs = conditioning_kwargs(conditioning)
+        return flow.sample(size, seed=_tf.stateless_seed(seed), **kwargs)
+
+    return {
+        "log_prob": Function(
+            log_prob,
+            {"events": spec.event_specs, **conditioning_spec},
+            "log_prob",
+        ),
+        "sample": Function(
+            sample,
+            {"size": scalar, "seed": scalar, **conditioning_spec},
+            "events",
+        ),
+    }
+
+
+def self_contained(distribution):
+    """Returns the same distribution with a gradient that SavedModels hold.
+
+    With `gradient="invert"`, `Glow` computes its gradient in Python. TensorFlow
+    saves only first derivatives of such functions and warns about the rest on
+    every load.
     """
     if isinstance(distribution, dequantized.Dequantized):
         noise = distribution.dequantizer
@@ -88,7 +131,7 @@ def self_contained(distribution):
 
 
 def _with_names(compute, names):
-    """The function with parameters of these names."""
+    """Returns the function with parameters of these names."""
 
     def named(*inputs):
         return compute(*inputs)
@@ -101,15 +144,15 @@ def _with_names(compute, names):
 
 
 def _named_specs(function, inputs):
-    """The specifications of inputs, with the names of a signature's inputs."""
+    """Returns `tf.TensorSpec`s with the names of a signature's inputs."""
     names = [
         part for name, spec in inputs.items() for part in _names(spec, name)
     ]
     if len(set(names)) < len(names) or not all(map(str.isidentifier, names)):
         raise ValueError(
             f"Expected inputs of `{function}` with different names, each of "
-            "letters, digits and underscores; those of nested events are their "
-            f"keys. Received: {names}"
+            "letters, digits and underscores. The parts of nested events are "
+            f"named by their keys. Received: {names}"
         )
     specs = list(inputs.values())
     return tf.nest.pack_sequence_as(
@@ -122,7 +165,7 @@ def _named_specs(function, inputs):
 
 
 def _names(structure, name, prefix=""):
-    """Names of the parts of a value, in the order of `tf.nest.flatten`."""
+    """Names the parts of a value, in the order of `tf.nest.flatten`."""
     if isinstance(structure, collections.abc.Mapping):
         parts = [
             (f"{prefix}{key}", structure[key]) for key in sorted(structure)
@@ -144,7 +187,7 @@ def _names(structure, name, prefix=""):
 
 
 def _signature(function, output):
-    """A function as signatures have to be, of a flat dictionary."""
+    """Returns a function with a flat dictionary as its output."""
 
     def compute(*inputs):
         result = function(*inputs)

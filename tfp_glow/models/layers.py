@@ -6,90 +6,32 @@ import keras
 import tensorflow as tf
 
 
-class _FlowLayer(keras.layers.Layer):
-    """A layer around a `FlowModel`, whose weights it shares."""
-
-    def __init__(self, flow, **kwargs):
-        super().__init__(autocast=False, **kwargs)
-        self.flow = flow
-        self.built = True
-
-    def get_config(self):
-        flow = keras.saving.serialize_keras_object(self.flow)
-        return {**super().get_config(), "flow": flow}
-
-    @classmethod
-    def from_config(cls, config):
-        flow = keras.saving.deserialize_keras_object(config["flow"])
-        return cls(**{**config, "flow": flow})
-
-
 @keras.saving.register_keras_serializable(package="tfp_glow")
-class LogProb(_FlowLayer):
-    """Log-probabilities of events, given what the flow is conditioned on.
+class Sample(keras.layers.Layer):
+    """Draws one event for every row of the input.
 
-    Gradients flow to the events, to the conditioning and to the flow.
-
-    | | shape |
-    |---|---|
-    | `x` | `[N, ...]`, nested as the distribution's events are |
-    | `conditioning` | `[N, *conditioning_shape]` |
-    | output | `[N]`, in nats |
-
-    Example, where a network's output conditions a flow:
-
-    ```python
-    features, target = keras.Input([10]), keras.Input([1])
-    summary = keras.layers.Dense(8, "relu")(features)
-    log_prob = tfg.layers.LogProb(flow, add_loss=True)(target, summary)
-    model = keras.Model([features, target], log_prob)
-    model.compile("adam")  # The layer's loss is all there is.
-    ```
-    """
-
-    def __init__(self, flow, add_loss=False, **kwargs):
-        """Makes the layer.
-
-        Args:
-            flow: `FlowModel`.
-            add_loss: `bool`; if true, minus the mean of the output, in nats, is
-                added to the loss of the model around.
-            **kwargs: arguments of `keras.layers.Layer`.
-        """
-        super().__init__(flow, **kwargs)
-        self.adds_loss = add_loss
-
-    def call(self, x, conditioning=None, training=False):
-        log_prob = self.flow(x, conditioning, training=training)
-        if self.adds_loss:
-            self.add_loss(-tf.reduce_mean(log_prob))
-        return log_prob
-
-    def get_config(self):
-        return {**super().get_config(), "add_loss": self.adds_loss}
-
-
-@keras.saving.register_keras_serializable(package="tfp_glow")
-class Sample(_FlowLayer):
-    """One event for every row of the input.
-
-    Gradients flow through the samples of continuous distributions. The input
-    is the conditioning `[N, *conditioning_shape]` of a conditional flow; else
+    Gradients flow through samples of continuous distributions. The input of a
+    conditional flow is the conditioning `[N, *conditioning_shape]`. Otherwise
     only its number of rows matters. The output is `[N, ...]`, nested as the
     distribution's events are.
+
+    Log-probabilities need no layer of their own: call the model, as in
+    `model(x, conditioning)`.
     """
 
     def __init__(self, flow, seed=None, **kwargs):
         """Makes the layer.
 
         Args:
-            flow: `FlowModel`.
+            flow: `FlowModel`, whose weights the layer shares.
             seed: `int` or `None`, where the random numbers start.
             **kwargs: arguments of `keras.layers.Layer`.
         """
-        super().__init__(flow, **kwargs)
+        super().__init__(autocast=False, **kwargs)
+        self.flow = flow
         self.seed = seed
         self._seed_generator = keras.random.SeedGenerator(seed)
+        self.built = True
 
     def call(self, x):
         return self.flow.draw(
@@ -99,4 +41,10 @@ class Sample(_FlowLayer):
         )
 
     def get_config(self):
-        return {**super().get_config(), "seed": self.seed}
+        flow = keras.saving.serialize_keras_object(self.flow)
+        return {**super().get_config(), "flow": flow, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config):
+        flow = keras.saving.deserialize_keras_object(config["flow"])
+        return cls(**{**config, "flow": flow})

@@ -1,13 +1,12 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Steps of training whose result does not depend on the number of replicas.
+"""Makes the result of a training step independent of the number of replicas.
 
 A strategy of `tf.distribute` cuts a global batch into pieces, one for each
-replica. The functions here let a replica do what one device would do with its
-rows of the whole batch. Outside of replicas they do nothing.
+replica. With the functions here a replica computes what one device would
+compute for the same rows of the whole batch. Outside of replicas they change
+nothing.
 """
-
-import functools
 
 import tensorflow as tf
 
@@ -15,10 +14,10 @@ from tfp_glow.models import strategies
 
 
 def first_row(num_rows):
-    """Which row of the global batch the first of this replica's is.
+    """Returns the index in the global batch of this replica's first row.
 
     Args:
-        num_rows: int32 scalar `Tensor`, how many the replica has.
+        num_rows: int32 scalar `Tensor`, the number of the replica's rows.
 
     Returns:
         int32 scalar `Tensor`; `None` outside of replicas.
@@ -31,17 +30,17 @@ def first_row(num_rows):
 
 
 def weight_gradient(loss, num_rows):
-    """A replica's mean loss, of a gradient weighted by its share of the rows.
+    """Weights the gradient of a replica's loss by its share of the rows.
 
-    So that the mean of the replicas' gradients is that of the global batch.
-    Keras weights the values itself.
+    The mean of the replicas' gradients is then the gradient of the global
+    batch. Keras weights the values itself.
 
     Args:
         loss: floating scalar `Tensor`, the mean over the replica's rows.
-        num_rows: int32 scalar `Tensor`, how many these are.
+        num_rows: int32 scalar `Tensor`, the number of these rows.
 
     Returns:
-        `Tensor` of the value of `loss`.
+        `Tensor` with the value of `loss`.
     """
     context = _replica_context()
     if context is None:
@@ -53,15 +52,15 @@ def weight_gradient(loss, num_rows):
 
 
 def of_rows(function, num_rows, dtype):
-    """What a function makes of a replica's rows, of which there may be none.
+    """Calls a function of a replica's rows, unless there are none.
 
-    A replica may get nothing of a last batch, and TensorFlow's convolutions on
-    CPUs give wrong shapes then.
+    A replica may receive no rows of the last batch, and then TensorFlow's
+    convolutions return wrong shapes on CPUs.
 
     Args:
-        function: callable without arguments, of result `[num_rows]`.
+        function: callable without arguments that returns `[num_rows]`.
         num_rows: int32 scalar `Tensor`.
-        dtype: of the result.
+        dtype: dtype of the result.
 
     Returns:
         `Tensor` `[num_rows]`.
@@ -74,32 +73,39 @@ def of_rows(function, num_rows, dtype):
 def clip_sum_of_gradients(optimizer):
     """Makes a Keras optimizer clip the gradient of the global batch.
 
-    Keras clips every replica's gradient and then adds them up, so that what is
-    learned would depend on how many replicas there are.
+    Keras clips the gradient of every replica and then adds them up, so that the
+    result would depend on the number of replicas.
 
     Args:
-        optimizer: `keras.optimizers.Optimizer`, which is changed, once.
+        optimizer: `keras.optimizers.Optimizer`. It is changed by the first of
+            several calls, and only inside one of several replicas.
     """
-    clip, add = optimizer._clip_gradients, optimizer._all_reduce_sum_gradients
-    if isinstance(add, functools.partial):
+    if _replica_context() is None or "_clip_gradients" in vars(optimizer):
         return
-    optimizer._clip_gradients = _unchanged
-    optimizer._all_reduce_sum_gradients = functools.partial(
-        _add_and_clip, add, clip
-    )
+    clip, add = optimizer._clip_gradients, optimizer._all_reduce_sum_gradients
+
+    def add_and_clip(gradients_and_variables):
+        gradients, variables = zip(*add(gradients_and_variables))
+        return list(zip(clip(gradients), variables))
+
+    optimizer._clip_gradients = lambda gradients: gradients
+    optimizer._all_reduce_sum_gradients = add_and_clip
 
 
-def _unchanged(gradients):
-    return gradients
+def logs(values):
+    """Returns the logs of a step, as Keras expects them of a replica.
 
-
-def _add_and_clip(add, clip, gradients_and_variables):
-    gradients, variables = zip(*add(gradients_and_variables))
-    return list(zip(clip(gradients), variables))
+    Args:
+        values: dictionary of names to scalar `Tensor`s.
+    """
+    # Keras takes the mean over workers along an axis.
+    if strategies.num_workers(tf.distribute.get_strategy()) == 1:
+        return values
+    return {name: tf.reshape(value, [1]) for name, value in values.items()}
 
 
 def _replica_context():
-    """The context of one of several replicas, or `None`."""
+    """Returns the context of one of several replicas, or `None`."""
     context = tf.distribute.get_replica_context()
     if context is None or context.num_replicas_in_sync == 1:
         return None
@@ -107,17 +113,17 @@ def _replica_context():
 
 
 def _rows_of_replicas(context, num_rows):
-    """How many rows each replica has, in the order of the data.
+    """Counts the rows of every replica, in the order of the data.
 
     Returns:
-        int32 `Tensor` `[num_replicas]`, and this replica's place in it.
+        int32 `Tensor` `[num_replicas]`, and this replica's index in it.
     """
-    # The pieces of a batch are dealt to the workers one by one.
+    # Consecutive pieces of a batch go to different workers.
     num_replicas = context.num_replicas_in_sync
     num_workers = strategies.num_workers(context.strategy)
     per_worker = num_replicas // num_workers
     index = context.replica_id_in_sync_group
     position = index % per_worker * num_workers + index // per_worker
-    # Floats, which take the way of the gradients on any device.
+    # Floats are reduced on any device, as gradients are.
     own = tf.one_hot(position, num_replicas) * tf.cast(num_rows, tf.float32)
     return tf.cast(context.all_reduce("sum", own), tf.int32), position

@@ -1,47 +1,55 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What a model's files hold: variables by name, and a version of the format.
+"""Model files: their format's version, and checks before and after writing.
 
-| version | what it is |
-|---|---|
-| 1 | variables by the names of `adoption.stable_names`, and `initialized` |
-| 2 | the same; in a `GlowModel`'s configuration `coupling` in the place of `additive` |
+A `.keras` file holds a model's configuration and its variables by name, see
+`tracking.Tracked`. Both carry the version of the format. The only version so
+far is 1.
 """
 
 import os
 import zipfile
 
-import numpy as np
+import keras
 
-VERSION = 2
+VERSION = 1
 KEY = "format_version"
 
 
+def load_model(path):
+    """Loads a model from a `.keras` file.
+
+    Args:
+        path: `str` or `os.PathLike`.
+
+    Returns:
+        `keras.Model`, with its weights and optimizer state.
+
+    Raises:
+        ValueError: if the file is missing, damaged or of a later format.
+    """
+    check_file(path)
+    return keras.models.load_model(path)
+
+
 def check_file(path):
-    """Raises `ValueError` unless a model file is there, and whole."""
+    """Raises `ValueError` unless a whole `.keras` file is at `path`."""
     if not os.path.exists(path):
         raise ValueError(f"Expected a model file at {path}. Found no file")
-    if not os.fspath(path).endswith(".keras"):
-        return  # HDF5 is checked by who reads it.
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
     except zipfile.BadZipFile:
         damaged = "its end"
     if damaged:
-        raise damaged_file(path, damaged)
-
-
-def damaged_file(path, where):
-    """The `ValueError` for a file that is not whole."""
-    return ValueError(
-        f"Expected a whole model file. Received: {path}, which is damaged "
-        f"or truncated at {where}"
-    )
+        raise ValueError(
+            f"Expected a whole model file. Received: {path}, which is damaged "
+            f"or truncated at {damaged}"
+        )
 
 
 def check_version(version):
-    """Raises `ValueError` for files of later versions of this package."""
+    """Raises `ValueError` if a later version of this package wrote a file."""
     if version > VERSION:
         raise ValueError(
             f"Expected a file of format {VERSION} or earlier. Received: format "
@@ -49,45 +57,14 @@ def check_version(version):
         )
 
 
-def write(store, variables):
-    """Writes variables by name.
-
-    Args:
-        store: what Keras hands to `save_own_variables`.
-        variables: dictionary of `keras.Variable`s.
-    """
-    store[KEY] = np.int32(VERSION)
-    for name, variable in variables.items():
-        store[name] = variable
-
-
-def read(store, variables):
-    """Reads all variables, or none.
-
-    Args:
-        store: what Keras hands to `load_own_variables`.
-        variables: dictionary of `keras.Variable`s, which are assigned to.
-
-    Raises:
-        ValueError: if the store is of a later format, or of other variables.
-    """
-    received = set(store.keys())
-    if KEY in received:
-        received.remove(KEY)
-        check_version(int(np.asarray(store[KEY])))
-    if received != variables.keys():
-        differing = sorted(received ^ variables.keys())
-        raise ValueError(
-            "The file holds the weights of another distribution. Expected "
-            f"{len(variables)} variables. Received: {len(received)}; names "
-            f"in one alone are {', '.join(differing[:5])}"
-        )
-    for name, variable in variables.items():
-        if variable.shape != store[name].shape:
-            raise ValueError(
-                "The file holds the weights of another distribution. "
-                f"Expected `{name}` of shape {variable.shape}. "
-                f"Received: {store[name].shape}"
-            )
-    for name, variable in variables.items():
-        variable.assign(store[name])
+def check_config(model):
+    """Raises `NotImplementedError` unless a `.keras` file can hold a model."""
+    try:
+        model.get_config()
+    except NotImplementedError as error:
+        raise NotImplementedError(
+            "A `.keras` file holds plain values, and a distribution is not "
+            "one. Expected `save_weights`, or a registered subclass that makes "
+            "its distribution from plain values, as `GlowModel` does. "
+            f"Received: a {type(model).__name__} around {model.distribution}"
+        ) from error
