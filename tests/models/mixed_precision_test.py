@@ -23,12 +23,6 @@ def model(**kwargs):
     return tfg.GlowModel([8, 8, 1], **{**config, **kwargs})
 
 
-@pytest.fixture(scope="module")
-def digits():
-    dataset = tfg.datasets.load("digits", "train", 512, shuffle=False)
-    return next(iter(dataset)).numpy()
-
-
 @pytest.fixture
 def policy():
     """Keras' own policy, as a user sets it; as it was after the test."""

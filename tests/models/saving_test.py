@@ -6,10 +6,14 @@
 the folder `data`, once for each format.
 """
 
+import errno
 import io
 import json
+import os
 import pathlib
 import pickle
+import subprocess
+import sys
 import zipfile
 
 import h5py
@@ -20,6 +24,7 @@ import tensorflow as tf
 
 import tfp_glow as tfg
 from tests import helpers
+from tests.models import tiny
 from tfp_glow.models import saving
 
 _DATA = pathlib.Path(__file__).parent / "data"
@@ -50,17 +55,6 @@ def test_a_file_of_this_format_loads_and_gives_its_numbers():
     model.fit(expected["images"], verbose=0)
 
 
-def test_files_say_their_format(tmp_path):
-    model = tiny_model()
-    model.save(tmp_path / "model.keras")
-    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
-        config = json.loads(archive.read("config.json"))["config"]
-        weights = io.BytesIO(archive.read("model.weights.h5"))
-    assert config["format_version"] == saving.VERSION
-    with h5py.File(weights) as file:
-        assert file["layers/tracked/vars/format_version"][()] == saving.VERSION
-
-
 def newer(path, edit_config):
     """Makes a file that claims to be of the next format."""
     tiny_model().save(path)
@@ -88,16 +82,6 @@ def test_a_file_of_a_later_format_is_an_error(tmp_path, edit_config):
     newer(tmp_path / "newer.keras", edit_config)
     with pytest.raises((ValueError, TypeError), match="later version"):
         keras.models.load_model(tmp_path / "newer.keras")
-
-
-def test_weights_of_another_configuration_change_nothing(tmp_path):
-    tiny_model(num_steps=3).save_weights(tmp_path / "other.weights.h5")
-    model = tiny_model()
-    before = model.get_weights()
-    with pytest.raises(ValueError, match=r"Expected .* Received"):
-        model.load_weights(tmp_path / "other.weights.h5")
-    for one, same in zip(model.get_weights(), before):
-        np.testing.assert_array_equal(one, same)
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.0])
@@ -165,6 +149,206 @@ def test_checkpoints_of_tensorflow_restore_a_glow(tmp_path):
     )
     for one, same in zip(other.optimizer.variables, model.optimizer.variables):
         np.testing.assert_array_equal(one, same)
+
+
+_LOAD = """
+import json, sys
+import keras
+import numpy as np
+import tfp_glow as tfg
+
+folder = sys.argv[1]
+x = np.load(f"{folder}/x.npy")
+model = keras.models.load_model(f"{folder}/model.keras")
+log_prob = model.log_prob(x).numpy()
+def fail(x):
+    raise AssertionError("initialised again")
+model.initialize = fail
+iterations = int(model.optimizer.iterations)
+moments = [np.asarray(v).tolist() for v in model.optimizer.variables[2:4]]
+model.fit(x, verbose=0, validation_data=(x,))
+np.save(f"{folder}/log_prob.npy", log_prob)
+print(json.dumps([
+    type(model).__module__, model.initialized, iterations, moments,
+    int(model.optimizer.iterations),
+]))
+"""
+
+
+def test_a_model_file_is_complete_and_training_is_silent_in_a_new_process(
+    tmp_path,
+):
+    # Without a seed, what is random yet fixed must be in the file.
+    model = tiny.model(seed=None, num_levels=2, permutation="shuffle")
+    model.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
+    x = tiny.gray(8)
+    model.fit(x, batch_size=4, verbose=0)
+    model.save(tmp_path / "model.keras")
+    np.save(tmp_path / "x.npy", x)
+    root = pathlib.Path(tfg.__file__).parents[1]
+    process = subprocess.run(
+        [sys.executable, "-c", _LOAD, str(tmp_path)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert process.returncode == 0, process.stderr
+    module, initialized, iterations, moments, later = json.loads(
+        process.stdout  # Nothing else is printed.
+    )
+    for sign in ("tfp_glow", "Warning", "WARNING:tensorflow"):
+        assert sign not in process.stderr
+    assert module == "tfp_glow.models.glow_model"
+    assert initialized
+    assert (iterations, later) == (2, 3)
+    for moment, variable in zip(moments, model.optimizer.variables[2:4]):
+        np.testing.assert_allclose(moment, variable, rtol=1e-6)
+        assert np.any(variable.numpy())
+    np.testing.assert_array_equal(
+        np.load(tmp_path / "log_prob.npy"), model.log_prob(x)
+    )
+
+
+@pytest.mark.parametrize("permutation", ["learned", "shuffle"])
+def test_loaded_weights_are_those_that_were_saved(tmp_path, permutation):
+    config = dict(seed=None, permutation=permutation)
+    model, copy = tiny.model(**config), tiny.model(**config)
+    helpers.perturb(model.distribution)
+    model.initialize(tiny.gray(8))
+    model.save_weights(tmp_path / "glow.weights.h5")
+    assert not copy.initialized
+    copy.load_weights(tmp_path / "glow.weights.h5")
+    assert copy.initialized
+    tiny.assert_equal_weights(tiny.values(copy), tiny.values(model))
+    x = tiny.gray(4)
+    np.testing.assert_array_equal(copy.log_prob(x), model.log_prob(x))
+    np.testing.assert_array_equal(
+        copy.sample(4, seed=1), model.sample(4, seed=1)
+    )
+
+
+def test_an_untrained_model_is_initialised_after_loading(tmp_path):
+    tiny.model().save(tmp_path / "model.keras")
+    model = keras.models.load_model(tmp_path / "model.keras")
+    assert not model.initialized
+    model.compile("adam", run_eagerly=True)
+    model.fit(tiny.gray(4), verbose=0)
+    assert model.initialized
+
+
+@pytest.mark.parametrize(
+    ("config", "name"),
+    [
+        (dict(num_steps=2), "glow.level_0.act_norm.log_scale"),
+        (dict(num_levels=2), "glow.level_0.prior.log_scale"),
+        (dict(edge_padding=False), "hidden_0.edge_kernel"),
+        (dict(permutation="reverse"), "invertible_1x1_conv.lower"),
+    ],
+)
+def test_weights_of_another_configuration_are_an_error(tmp_path, config, name):
+    path = tmp_path / "glow.weights.h5"
+    tiny.model(**config).save_weights(path)
+    model = tiny.model()
+    before = tiny.values(model)
+    with pytest.raises(ValueError, match="another distribution") as error:
+        model.load_weights(path)
+    assert name.rsplit(".", 1)[0] in str(error.value)
+    tiny.assert_equal_weights(tiny.values(model), before)
+
+
+def test_weights_of_another_width_are_an_error(tmp_path):
+    path = tmp_path / "glow.weights.h5"
+    tiny.model(num_filters=8).save_weights(path)
+    with pytest.raises(ValueError, match="hidden_0"):
+        tiny.model().load_weights(path)
+
+
+def test_files_name_their_variables(tmp_path):
+    model = tiny.model(num_levels=2)
+    model.save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        assert archive.testzip() is None
+        archive.extract("model.weights.h5", tmp_path)
+        config = json.loads(archive.read("config.json"))
+    assert config["config"]["num_levels"] == 2
+    assert config["config"]["format_version"] == saving.VERSION
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        variables = file["layers/tracked/vars"]
+        stored = {name: variables[name][()] for name in variables}
+    assert stored.pop("format_version") == saving.VERSION
+    assert set(stored) == set(model.named_variables)
+    assert {
+        "initialized",
+        "glow.level_0.act_norm.log_scale",
+        "glow.level_0.invertible_1x1_conv.permutation",
+        "glow.level_0.network.hidden_1.kernel",
+        "glow.level_1.prior.shift",
+    } < set(stored)
+    for name, variable in model.named_variables.items():
+        np.testing.assert_array_equal(stored[name], variable)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()],
+)
+@pytest.mark.parametrize("name", ["model.keras", "model.weights.h5"])
+def test_an_interrupted_save_leaves_the_file_whole(
+    tmp_path, monkeypatch, name, error
+):
+    model = tiny.model()
+    model.compile("adam")
+    path = tmp_path / name
+    save = model.save if name == "model.keras" else model.save_weights
+    save(path)
+    before = path.read_bytes()
+    helpers.perturb(model.distribution)
+
+    def write_half(store):
+        for name, variable in list(model.named_variables.items())[:5]:
+            store[name] = variable
+        raise error
+
+    monkeypatch.setattr(model._flow_layer, "save_own_variables", write_half)
+    with pytest.raises(type(error)) as raised:
+        save(path)
+    assert raised.value is error
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_write_that_fails_at_the_end_leaves_the_file_whole(
+    tmp_path, monkeypatch
+):
+    model = tiny.model()
+    path = tmp_path / "model.keras"
+    model.save(path)
+    before = path.read_bytes()
+    helpers.perturb(model.distribution)
+    sizes = []
+
+    def fail(self):
+        sizes.append(os.path.getsize(self.fp.name))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "_write_end_record", fail)
+    with pytest.raises(OSError, match="No space left"):
+        model.save(path)
+    assert sizes
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["model.keras"]
+
+
+def test_saving_replaces_the_file_and_loads(tmp_path):
+    model = tiny.model()
+    path = tmp_path / "model.keras"
+    model.save(path)
+    helpers.perturb(model.distribution)
+    model.save(path)
+    assert os.listdir(tmp_path) == ["model.keras"]
+    loaded = keras.models.load_model(path)
+    tiny.assert_equal_weights(tiny.values(loaded), tiny.values(model))
 
 
 def _write():

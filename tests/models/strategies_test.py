@@ -392,9 +392,7 @@ def test_an_invalid_cluster_is_an_error_before_any_work(
     arguments = ["train", "--strategy=multi_worker", f"--out={out}"]
     assert cli.main(arguments) == 1
     printed = capsys.readouterr().err
-    assert (
-        f"ValueError: {strategies._invalid_tf_config('', '')}"[:60] in printed
-    )
+    assert "ValueError: Invalid value of the environment variable" in printed
     assert expected in printed
     assert not out.exists()
 

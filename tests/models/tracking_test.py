@@ -100,6 +100,14 @@ def test_layers_are_found_behind_functions(reach):
     assert list(found.variables.values()) == layer.weights
 
 
+def test_layers_that_nothing_reaches_are_given():
+    layer, found_too = dense(), dense()
+    holder = Holder(network=found_too)
+    found = tracking.find(holder, layers=[layer, found_too])
+    assert found.layers == [layer, found_too]
+    assert list(found.variables.values()) == layer.weights + found_too.weights
+
+
 def test_layers_that_a_function_knows_as_globals_are_found():
     found = tracking.find(Holder(network=lambda x: GLOBAL_LAYER(x)))
     assert found.layers == [GLOBAL_LAYER]

@@ -51,3 +51,25 @@ class Classifier(keras.layers.Layer):
             self.add_loss(self._weight * mean / math.log(2.0))
             self._accuracy.update_state(labels, logits)
         return logits
+
+
+def check_arguments(weight, num_classes, conditioned, num_noise_samples):
+    """Raises `ValueError` unless a model of these arguments is possible."""
+    if not weight >= 0:
+        raise ValueError(
+            "Invalid value received for argument `classifier_weight`. Expected "
+            f"a non-negative number. Received: classifier_weight={weight}"
+        )
+    if weight and (num_classes is None or conditioned != "priors"):
+        raise ValueError(
+            "Invalid value received for argument `classifier_weight`. Expected "
+            "0, or `num_classes` and conditioned='priors' in addition. "
+            f"Received: classifier_weight={weight}, "
+            f"num_classes={num_classes}, conditioned={conditioned!r}"
+        )
+    if weight and num_noise_samples != 1:
+        raise ValueError(
+            "Invalid value received for argument `num_noise_samples`. Expected "
+            "1 with a classifier. Received: num_noise_samples="
+            f"{num_noise_samples}"
+        )

@@ -147,7 +147,7 @@ class FlowModel(likelihood.LikelihoodModel):
             specs += (self._spec.conditioning_spec,)
 
         def call(x, conditioning=None):
-            kwargs = self._conditioning_kwargs(conditioning)
+            kwargs = self.conditioning_kwargs(conditioning)
             return distribution.log_prob(x, **kwargs)
 
         return tracking.Tracked(distribution, call, specs, layers)
@@ -196,10 +196,16 @@ class FlowModel(likelihood.LikelihoodModel):
 
     def _batch_log_prob(self, x, conditioning, **noise):
         """Computes what `call` returns. Subclasses may add losses."""
-        kwargs = self._conditioning_kwargs(conditioning)
+        kwargs = self.conditioning_kwargs(conditioning)
         return self.distribution.log_prob(x, **kwargs, **noise)
 
-    def _conditioning_kwargs(self, conditioning):
+    def conditioning_kwargs(self, conditioning):
+        """Returns the keyword arguments of the distribution's methods.
+
+        Args:
+            conditioning: `[N, *conditioning_shape]`; ignored if the
+                distribution has none.
+        """
         if not self.is_conditional:
             return {}
         vectors = self._spec.conditioning_vectors(conditioning)
@@ -222,7 +228,7 @@ class FlowModel(likelihood.LikelihoodModel):
             TypeError, ValueError: if the arguments do not fit the distribution.
         """
         self._spec.check(x, conditioning)
-        kwargs = self._conditioning_kwargs(conditioning)
+        kwargs = self.conditioning_kwargs(conditioning)
         if self._spec.is_dequantized:
             kwargs["seed"] = _tf.stateless_seed(seed or 0)
         return self._log_prob(self._spec.event_tensors(x), **kwargs)
@@ -240,23 +246,9 @@ class FlowModel(likelihood.LikelihoodModel):
         """
         _checks.positive_integer(n=n)
         self._spec.check_conditioning(conditioning, n)
-        kwargs = self._conditioning_kwargs(conditioning)
+        kwargs = self.conditioning_kwargs(conditioning)
         seed = _tf.stateless_seed(seed)
         return self._sample(tf.constant(n), seed=seed, **kwargs)
-
-    def draw(self, n, conditioning, seed):
-        """Draws events inside other models.
-
-        Args:
-            n: integer scalar `Tensor`.
-            conditioning: `Tensor` `[n, *conditioning_shape]`, or `None`.
-            seed: integer `Tensor` `[2]`.
-
-        Returns:
-            As `sample`.
-        """
-        kwargs = self._conditioning_kwargs(conditioning)
-        return self.distribution.sample(n, seed=seed, **kwargs)
 
     def initialize(self, x, conditioning=None):
         """Initializes the activation norms from data.
@@ -274,7 +266,7 @@ class FlowModel(likelihood.LikelihoodModel):
         if self._spec.is_dequantized:
             x, _ = distribution.draw(x, seed=_tf.stateless_seed(0))
             distribution = distribution.distribution
-        kwargs = self._conditioning_kwargs(conditioning)
+        kwargs = self.conditioning_kwargs(conditioning)
         initialization.initialize_distribution(
             distribution, x, **kwargs.get("bijector_kwargs", {})
         )
@@ -306,7 +298,7 @@ class FlowModel(likelihood.LikelihoodModel):
         The file is written under a temporary name in the same folder and then
         renamed, so that an interruption leaves an earlier file whole.
         """
-        saving.check_config(self)
+        saving.check_savable(self)
         with _files.replacing(filepath) as temporary:
             super().save(temporary, *args, **kwargs)
 
@@ -340,7 +332,8 @@ class FlowModel(likelihood.LikelihoodModel):
 
         The functions are also signatures, which have one input or output for
         each part of nested events, named by its key or field, or by its
-        position, `events_0`. `log_prob` is the default signature.
+        position, `events_0`. `log_prob` is the default signature. Subclasses
+        such as `GlowModel` list other functions at `exported_functions`.
 
         Args:
             filepath: `str` or `os.PathLike`, a folder that does not exist
@@ -360,7 +353,7 @@ class FlowModel(likelihood.LikelihoodModel):
     def exported_functions(self):
         """Dictionary of names to the `export.Function`s that `export` writes."""
         return export.flow_functions(
-            self.distribution, self._spec, self._conditioning_kwargs
+            self.distribution, self._spec, self.conditioning_kwargs
         )
 
 

@@ -11,13 +11,12 @@ import tensorflow as tf
 
 from tfp_glow import _checks
 from tfp_glow import _tf
-from tfp_glow.bijectors import precision
 from tfp_glow.distributions import dequantized
 from tfp_glow.distributions import flows
 from tfp_glow.distributions import noise_flow
 from tfp_glow.models import classifier
-from tfp_glow.models import export
 from tfp_glow.models import flow_model
+from tfp_glow.models import glow_functions
 from tfp_glow.models import saving
 
 # Arguments of `keras.Model`. `Glow` has some of the same names.
@@ -86,18 +85,18 @@ class GlowModel(flow_model.FlowModel):
         keras_arguments = {
             name: glow.pop(name) for name in _KERAS_ARGUMENTS if name in glow
         }
-        conditioned = glow.get("conditioned", "all")
-        _check_classes(
-            num_classes,
-            glow.get("conditioning_size"),
+        classifier.check_arguments(
             classifier_weight,
-            conditioned,
+            num_classes,
+            glow.get("conditioned", "all"),
+            num_noise_samples,
         )
-        if classifier_weight and num_noise_samples != 1:
+        conditioning_size = glow.get("conditioning_size")
+        if num_classes is not None and conditioning_size is not None:
             raise ValueError(
-                "Invalid value received for argument `num_noise_samples`. "
-                "Expected 1 with a classifier. Received: num_noise_samples="
-                f"{num_noise_samples}"
+                "Expected one of `num_classes` and `conditioning_size`. "
+                f"Received: num_classes={num_classes}, "
+                f"conditioning_size={conditioning_size}"
             )
         image_shape = tuple(image_shape)
         if glow.get("network_dtype") is None:
@@ -106,22 +105,14 @@ class GlowModel(flow_model.FlowModel):
         if num_classes is not None:
             given["conditioning_size"] = num_classes
         flow = flows.glow_distribution(image_shape, seed=seed, **given)
-        noise = None
-        if dequantizer == "learned":
-            noise = noise_flow.NoiseFlow.trainable(
-                image_shape,
-                bins=bins,
-                seed=seed,
-                network_dtype=glow["network_dtype"],
-                gradient=flow.bijector.parameters["gradient"],
-                validate_args=True,
-            )
         shape = flow.bijector.conditioning_shape
         super().__init__(
             dequantized.Dequantized(
                 flow,
                 bins,
-                dequantizer=noise,
+                dequantizer=None
+                if dequantizer == "uniform"
+                else _noise_flow(flow.bijector, bins, seed),
                 num_noise_samples=num_noise_samples,
                 validate_args=True,
             ),
@@ -148,36 +139,23 @@ class GlowModel(flow_model.FlowModel):
             )
         self._encode, self._decode, self._generate = (
             _tf.compiled(functools.partial(function, self.distribution))
-            for function in (_encode, _decode, _generate)
+            for function in (
+                glow_functions.encode,
+                glow_functions.decode,
+                glow_functions.generate,
+            )
         )
 
     def get_config(self):
         return {
-            saving.KEY: saving.VERSION,
             "name": self.name,
             "trainable": self.trainable,
-            **{
-                name: keras.saving.serialize_keras_object(value)
-                if hasattr(value, "get_config")
-                else value
-                for name, value in self._config.items()
-            },
+            **saving.config(self._config),
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        saving.check_version(config.pop(saving.KEY, saving.VERSION))
-        return cls(
-            **{
-                name: keras.saving.deserialize_keras_object(
-                    value, custom_objects
-                )
-                if isinstance(value, dict)
-                else value
-                for name, value in config.items()
-            }
-        )
+        return cls(**saving.arguments(config, custom_objects))
 
     @property
     def glow(self):
@@ -209,7 +187,7 @@ class GlowModel(flow_model.FlowModel):
             return super()._batch_log_prob(x, conditioning, **noise)
         # `Dequantized.log_prob`, and the classifier of the same values.
         values, log_density = self.distribution.draw(x, **noise)
-        kwargs = self._conditioning_kwargs(conditioning)
+        kwargs = self.conditioning_kwargs(conditioning)
         log_prob = self.distribution.distribution.log_prob(values, **kwargs)
         self._classifier(self._features(values, **kwargs), conditioning)
         log_cell = -self.event_size * math.log(self.bins)
@@ -238,11 +216,11 @@ class GlowModel(flow_model.FlowModel):
                 "Expected a model with a classifier, made with "
                 "`classifier_weight` above 0. Received: one without"
             )
-        # The features do not depend on the class, which only priors know.
+        # Only the priors depend on the class, the features do not.
         labels = np.zeros(len(images), np.int32)
         self._spec.check(images, labels)
         values = self.distribution.dequantize(tf.convert_to_tensor(images))
-        kwargs = self._conditioning_kwargs(labels)
+        kwargs = self.conditioning_kwargs(labels)
         return self._classifier(self._features(values, **kwargs))
 
     def class_log_probs(self, images, seed=None):
@@ -288,7 +266,7 @@ class GlowModel(flow_model.FlowModel):
             float32 networks, which makes `decode` an exact inverse.
         """
         self._spec.check(images, conditioning)
-        kwargs = self._conditioning_kwargs(conditioning)
+        kwargs = self.conditioning_kwargs(conditioning)
         return self._encode(self._spec.event_tensors(images), **kwargs)
 
     def decode(self, latents, conditioning=None):
@@ -306,7 +284,7 @@ class GlowModel(flow_model.FlowModel):
         latents = tf.cast(latents, tf.float64)
         _checks.channels(self.glow, latents, self.event_size)
         self._spec.check_conditioning(conditioning, len(latents))
-        return self._decode(latents, **self._conditioning_kwargs(conditioning))
+        return self._decode(latents, **self.conditioning_kwargs(conditioning))
 
     def sample(self, n, temperature=1.0, conditioning=None, seed=None):
         """Draws images.
@@ -353,18 +331,16 @@ class GlowModel(flow_model.FlowModel):
             tf.constant(n),
             tf.constant(np.repeat(temperatures, sizes)),
             _tf.stateless_seed(seed),
-            **self._conditioning_kwargs(conditioning),
+            **self.conditioning_kwargs(conditioning),
         )
 
-    def export(self, filepath, format=export.FORMAT):
-        """Writes a TensorFlow SavedModel, as `FlowModel.export` does.
+    def exported_functions(self):
+        """Returns the functions of the SavedModel that `export` writes.
 
         ```python
         model.export("glow")
         glow = tf.saved_model.load("glow")
-        glow.log_prob(images)  # [N]
         glow.sample(16, 0.7, 0)  # [16, H, W, C]
-        glow.decode(glow.encode(images))  # [N, H, W, C]
         ```
 
         | function | inputs | output |
@@ -375,109 +351,26 @@ class GlowModel(flow_model.FlowModel):
         | `decode` | `latents`, float64 | `images` `[N, H, W, C]`, float64 |
 
         Input images are `[N, H, W, C]`, where `N` may differ in every call.
-        Cast other integers to int32. Values outside `[0, bins)` raise
-        `tf.errors.InvalidArgumentError`. The results are those of the model's
-        methods, and gradients are those of `gradient="store"`. The functions of
-        a conditional flow have `conditioning` as their last input, float32, or
-        int32 labels `[N]`.
-
-        Args:
-            filepath: `str` or `os.PathLike`, a folder that does not exist.
-            format: `"tf_saved_model"`, the only one.
-
-        Raises:
-            FileExistsError: before any work, if there is anything at `filepath`.
-            ValueError: for another format.
+        Values outside `[0, bins)` raise `tf.errors.InvalidArgumentError`. The
+        results are those of the model's methods, and gradients are those of
+        `gradient="store"`. The functions of a conditional flow have
+        `conditioning` as their last input, float32, or int32 labels `[N]`.
         """
-        super().export(filepath, format)
-
-    def exported_functions(self):
-        flow = export.self_contained(self.distribution)
-        integer = tf.TensorSpec([], tf.int32)
-        images = {"images": tf.TensorSpec([None, *self.image_shape], tf.int32)}
-        latents = {
-            "latents": tf.TensorSpec([None, self.event_size], tf.float64)
-        }
-        noise = {
-            "size": integer,
-            "temperature": tf.TensorSpec([], tf.float32),
-            "seed": integer,
-        }
-        conditioning = {}
-        if self.is_conditional:
-            conditioning["conditioning"] = self._spec.conditioning_spec
-
-        def exported(function, inputs, output):
-            def compute(*values):
-                given = values[len(inputs) :]
-                kwargs = self._conditioning_kwargs(*given) if given else {}
-                return function(flow, *values[: len(inputs)], **kwargs)
-
-            return export.Function(compute, {**inputs, **conditioning}, output)
-
-        return {
-            "log_prob": exported(_log_prob, images, "log_prob"),
-            "sample": exported(_sample, noise, "images"),
-            "encode": exported(_encode, images, "latents"),
-            "decode": exported(_decode, latents, "images"),
-        }
-
-
-# Functions of a distribution, which the model compiles and exports. Every
-# `bijector_kwargs` holds the conditioning, if there is any.
-
-
-def _log_prob(flow, images, **kwargs):
-    return flow.log_prob(images, seed=_tf.stateless_seed(0), **kwargs)
-
-
-def _encode(flow, images, bijector_kwargs=None):
-    values = flow.dequantize(tf.cast(images, tf.float64))
-    return _exact_glow(flow).inverse(values, **bijector_kwargs or {})
-
-
-def _decode(flow, latents, bijector_kwargs=None):
-    values = _exact_glow(flow).forward(latents, **bijector_kwargs or {})
-    return flow.to_grey_levels(values)
-
-
-def _exact_glow(flow):
-    return precision.astype(flow.distribution.bijector, tf.float64)
-
-
-def _sample(flow, size, temperature, seed, **kwargs):
-    seed = _tf.stateless_seed(seed)
-    return flow.quantize(_generate(flow, size, temperature, seed, **kwargs))
-
-
-def _generate(flow, size, temperature, seed, bijector_kwargs=None):
-    continuous = flow.distribution
-    noise = temperature * continuous.distribution.sample(size, seed=seed)
-    return continuous.bijector.forward(noise, **bijector_kwargs or {})
+        return glow_functions.exported(
+            self.distribution, self._spec, self.conditioning_kwargs
+        )
 
 
 def _bijector_kwargs(conditioning):
     return {"bijector_kwargs": {"conditioning": conditioning}}
 
 
-def _check_classes(
-    num_classes, conditioning_size, classifier_weight, conditioned
-):
-    if num_classes is not None and conditioning_size is not None:
-        raise ValueError(
-            "Expected one of `num_classes` and `conditioning_size`. Received: "
-            f"num_classes={num_classes}, conditioning_size={conditioning_size}"
-        )
-    if not classifier_weight >= 0:
-        raise ValueError(
-            "Invalid value received for argument `classifier_weight`. Expected "
-            "a non-negative number. Received: "
-            f"classifier_weight={classifier_weight}"
-        )
-    if classifier_weight and (num_classes is None or conditioned != "priors"):
-        raise ValueError(
-            "Invalid value received for argument `classifier_weight`. Expected "
-            "0, or `num_classes` and conditioned='priors' in addition. "
-            f"Received: classifier_weight={classifier_weight}, "
-            f"num_classes={num_classes}, conditioned={conditioned!r}"
-        )
+def _noise_flow(glow, bins, seed):
+    return noise_flow.NoiseFlow.trainable(
+        glow.image_shape,
+        bins=bins,
+        seed=seed,
+        network_dtype=glow.parameters["network_dtype"],
+        gradient=glow.parameters["gradient"],
+        validate_args=True,
+    )

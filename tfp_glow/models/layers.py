@@ -34,10 +34,10 @@ class Sample(keras.layers.Layer):
         self.built = True
 
     def call(self, x):
-        return self.flow.draw(
-            tf.shape(x)[0],
-            x if self.flow.is_conditional else None,
-            seed=tf.cast(self._seed_generator.next(), tf.int32),
+        seed = tf.cast(self._seed_generator.next(), tf.int32)
+        kwargs = self.flow.conditioning_kwargs(x)
+        return self.flow.distribution.sample(
+            tf.shape(x)[0], seed=seed, **kwargs
         )
 
     def get_config(self):

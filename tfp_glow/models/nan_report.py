@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Says where in a training values stopped being finite."""
+"""Reports the step and the layer where values stopped being finite."""
 
 import re
 
@@ -8,38 +8,35 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-# The second form is that of the loop of a level's steps.
+# The messages of `Glow`, and of the loop over the steps of a level.
 _NOT_FINITE = re.compile(
-    r"not finite (?P<side>after) (?P<part>(?!step\])[\w ,]*\w)"
-    r"|(?P<loop>\w+): (?:gradient )?not finite (?P<loop_side>after|before) "
-    r"step\] \[(?P<step>\d+)"
+    r"(?P<level>\w+): (?:gradient )?not finite (?P<side>after|before) "
+    r"(?:step\W+(?P<step>\d+)|(?P<part>[\w ,]*\w))"
 )
 
 
 def check_loss(loss):
-    """The loss, or in the graph the error that `translated` reads."""
-    return tf.debugging.check_numerics(loss, "not finite after the loss")
+    """Returns the loss with a check whose error `translated` reads."""
+    return tf.debugging.check_numerics(loss, "loss: not finite after the loss")
 
 
 def translated(error, position):
-    """A `FloatingPointError` for an error of a check of values.
+    """Translates the error of a failed check into a `FloatingPointError`.
 
     Args:
         error: `tf.errors.InvalidArgumentError`.
         position: `Position` of the training that it stopped.
 
     Returns:
-        The new error, or `None` if the old one is of another kind.
+        The new error, or `None` if `error` has another cause.
     """
     found = _NOT_FINITE.search(error.message or "")
     if found is None:
         return None
-    layer = found["part"] or (
-        f"{found['loop'].replace('_', ' ')}, step {found['step']}"
-    )
-    # The gradients are checked at the same places. By then some weights may
-    # have been updated.
-    side = found["side"] or found["loop_side"]
+    layer, side = found["part"], found["side"]
+    if layer is None:
+        layer = f"{found['level'].replace('_', ' ')}, step {found['step']}"
+    # Gradients are checked at the same places.
     if "detected in gradient" in error.message or side == "before":
         return FloatingPointError(
             "Expected a finite gradient. Received one that is not, "
@@ -53,9 +50,9 @@ def translated(error, position):
 
 
 class Position(keras.callbacks.Callback):
-    """Knows the current step, and stops at a loss that the graph cannot check.
+    """Counts training steps, and stops at a loss that is not finite.
 
-    XLA drops the checks inside the step, so there the loss itself is read.
+    XLA removes the checks inside a step. There the callback reads the loss.
     """
 
     def __str__(self):

@@ -57,7 +57,7 @@ def check_version(version):
         )
 
 
-def check_config(model):
+def check_savable(model):
     """Raises `NotImplementedError` unless a `.keras` file can hold a model."""
     try:
         model.get_config()
@@ -68,3 +68,36 @@ def check_config(model):
             "its distribution from plain values, as `GlowModel` does. "
             f"Received: a {type(model).__name__} around {model.distribution}"
         ) from error
+
+
+def config(arguments):
+    """Returns the configuration of an object with constructor arguments.
+
+    Args:
+        arguments: dictionary of plain values and Keras objects.
+    """
+    return {
+        KEY: VERSION,
+        **{
+            name: keras.saving.serialize_keras_object(value)
+            if hasattr(value, "get_config")
+            else value
+            for name, value in arguments.items()
+        },
+    }
+
+
+def arguments(config, custom_objects=None):
+    """Inverts `config`.
+
+    Raises:
+        ValueError: if the configuration has a later format.
+    """
+    config = dict(config)
+    check_version(config.pop(KEY, VERSION))
+    return {
+        name: keras.saving.deserialize_keras_object(value, custom_objects)
+        if isinstance(value, dict)
+        else value
+        for name, value in config.items()
+    }

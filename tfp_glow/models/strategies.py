@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Strategies of `tf.distribute`: one device, several, or several machines.
 
-What a model learns does not depend on the strategy, as long as the global
-batches are the same; see `tfp_glow.replicas`.
+The weights that a model learns do not depend on the strategy, as long as the
+global batches are the same; see `replicas`.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _EXAMPLE = (
     '"task": {"type": "worker", "index": 0}}'
 )
 
-# What TensorFlow raises where a worker is lost, or cannot be reached.
+# TensorFlow's errors if a worker is lost, or cannot be reached.
 _LOST_WORKER = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -36,22 +36,23 @@ _LOST_WORKER = (
 
 
 def make(name):
-    """Makes a strategy, in whose `scope()` models are made and loaded.
+    """Makes a strategy. Models are made and loaded in its `scope()`.
 
-    That of several workers must be made before TensorFlow runs any operation.
-    It waits for all of them.
+    Make `"multi_worker"` before TensorFlow runs any operation. It waits for all
+    workers.
 
     Args:
         name: `"none"` for one device; `"mirrored"` for all GPUs of this
-            machine, or else its logical CPUs; `"multi_worker"` for the workers
-            of the environment's `TF_CONFIG`, of which this process is one.
+            machine, or its logical CPUs if it has none; `"multi_worker"` for
+            the workers in the environment variable `TF_CONFIG`, of which this
+            process is one.
 
     Returns:
         A `tf.distribute.Strategy`.
 
     Raises:
-        ValueError: before any work, if the name is another one, or `TF_CONFIG`
-            is missing or does not describe a worker of a cluster.
+        ValueError: before any work, if the name is not one of these, or
+            `TF_CONFIG` is missing or does not describe a worker of a cluster.
         ConnectionError: if the workers do not find each other.
     """
     _checks.choice("strategy", name, NAMES)
@@ -69,44 +70,41 @@ def make(name):
 
 
 def is_chief(strategy=None):
-    """Whether this process writes the files that all workers share.
+    """Whether this process, the first worker, writes the shared files.
 
     Args:
         strategy: `tf.distribute.Strategy`, the current one by default.
-
-    Returns:
-        `bool`, `False` for all workers but the first.
     """
     strategy = strategy or tf.distribute.get_strategy()
     return strategy.extended.should_checkpoint
 
 
 def num_workers(strategy):
-    """The number of processes of a strategy, an `int`."""
+    """Returns the number of processes of a strategy, an `int`."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return 1
     return strategy.extended._num_workers
 
 
 def lost_workers(strategy):
-    """A context in which a loss of other workers is a `ConnectionError`."""
+    """Returns a context in which losing a worker raises `ConnectionError`."""
     if num_workers(strategy) == 1:
         return contextlib.nullcontext()
     return _connection_errors()
 
 
-# What follows is called by all workers at the same place of the program. Each
-# waits there for the others.
+# All workers must call the following functions at the same place of the program.
+# Each worker waits there for the others.
 
 
 def wait_for_all(strategy):
-    """Returns once all workers have come here."""
+    """Returns when all workers have called this function."""
     any_worker(strategy, False)
 
 
 @contextlib.contextmanager
 def chief_first(strategy):
-    """A context that the other workers enter when the chief has left it."""
+    """A context that the other workers enter after the chief has left it."""
     if not is_chief(strategy):
         wait_for_all(strategy)
     try:
@@ -117,7 +115,7 @@ def chief_first(strategy):
 
 
 def any_worker(strategy, value):
-    """Whether a `bool` is true on any worker, the same answer for all."""
+    """Whether a `bool` is true on any worker. All workers get the answer."""
     if num_workers(strategy) == 1:
         return value
     total = strategy.reduce("sum", tf.constant(float(value)), axis=None)
@@ -125,11 +123,11 @@ def any_worker(strategy, value):
 
 
 def check_same(strategy, **values):
-    """Raises `ValueError`, on all workers, unless they have the same values.
+    """Raises `ValueError` on all workers unless they have the same values.
 
     Args:
         strategy: `tf.distribute.Strategy`.
-        **values: what JSON can hold.
+        **values: values that JSON can hold.
     """
     if num_workers(strategy) == 1:
         return
@@ -143,12 +141,12 @@ def check_same(strategy, **values):
         if any(column != column[0]):
             raise ValueError(
                 f"Expected the same {name} on all {len(rows)} workers. "
-                f"Received here: {value}, and something else on another"
+                f"Received: {value} on this worker, and another value elsewhere"
             )
 
 
 def copy_from_chief(strategy, variables):
-    """Gives variables of all workers the values that they have on the chief.
+    """Copies the chief's values of variables to all workers.
 
     Args:
         strategy: `tf.distribute.Strategy`.
@@ -163,10 +161,10 @@ def copy_from_chief(strategy, variables):
 
 
 def shard(dataset, strategy):
-    """A data set of global batches of which each worker gets its part.
+    """Makes every worker read its part of the global batches of a data set.
 
-    TensorFlow's own choice would be to deal out files, and batches would
-    depend on how many workers there are.
+    By default TensorFlow distributes files, so that the batches would depend on
+    the number of workers.
 
     Args:
         dataset: batched `tf.data.Dataset`, in the same order on all workers.
@@ -192,13 +190,13 @@ def _connection_errors():
         _, _, cause = error.message.partition("aborted by: ")
         cause = (cause or error.message).strip().split("\n")[0]
         raise ConnectionError(
-            "Expected all workers of TF_CONFIG to be running and to be "
-            "reached. At least one is not; start all of them again, and they "
-            f"resume from the last checkpoint. TensorFlow says: {cause}"
+            "Expected all workers of TF_CONFIG to be running and reachable. At "
+            "least one is not. Start all of them again; they resume from the "
+            f"last checkpoint. Received from TensorFlow: {cause}"
         ) from error
 
 
-# Two strategies in a process take each other's sums for their own.
+# Two strategies in one process would mix up their sums.
 
 
 @functools.lru_cache
@@ -208,17 +206,27 @@ def _mirrored(devices):
 
 @functools.lru_cache
 def _multi_worker(_):
-    """The strategy of a `TF_CONFIG`."""
+    """Returns the strategy of a `TF_CONFIG`."""
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
 def _check_tf_config(text):
-    if not text:
-        raise _invalid_tf_config("a description of the cluster", "none")
-    try:
-        config = json.loads(text)
-    except ValueError as error:
-        raise _invalid_tf_config("JSON", text) from error
+    config, expected = None, "a description of the cluster"
+    if text:
+        expected = "JSON"
+        with contextlib.suppress(ValueError):
+            config = json.loads(text)
+            expected = _expected_instead_of(config)
+    if expected is not None:
+        raise ValueError(
+            "Invalid value of the environment variable TF_CONFIG, which "
+            f"strategy multi_worker needs. Expected {expected}. Received: "
+            f"{text or 'none'}. An example is {_EXAMPLE}"
+        )
+
+
+def _expected_instead_of(config):
+    """Says what is wrong with a `TF_CONFIG`; `None` if nothing is."""
     cluster, task = (_part(config, name) for name in ("cluster", "task"))
     workers = cluster.get("worker")
     if not (
@@ -226,32 +234,19 @@ def _check_tf_config(text):
         and workers
         and all(isinstance(w, str) and ":" in w for w in workers)
     ):
-        raise _invalid_tf_config(
-            'a list of addresses, "host:port", as worker of its cluster', text
-        )
+        return 'a list of addresses, "host:port", as worker of its cluster'
     kind, index = task.get("type"), task.get("index")
     if kind not in ("chief", "worker") or kind not in cluster:
-        raise _invalid_tf_config(
-            'as type of its task "worker", or "chief" if its cluster has one',
-            text,
-        )
+        return 'as type of its task "worker", or "chief" if its cluster has one'
     count = len(cluster[kind])
     if type(index) is not int or not 0 <= index < count:
-        raise _invalid_tf_config(
+        return (
             f"as index of its task an integer of at least 0 and below {count}, "
-            f"the number of addresses of {kind}",
-            text,
+            f"the number of addresses of {kind}"
         )
+    return None
 
 
 def _part(config, name):
     part = config.get(name) if isinstance(config, dict) else None
     return part if isinstance(part, dict) else {}
-
-
-def _invalid_tf_config(expected, received):
-    return ValueError(
-        "Invalid value of the environment variable TF_CONFIG, which strategy "
-        f"multi_worker needs. Expected {expected}. Received: {received}. An "
-        f"example is {_EXAMPLE}"
-    )
