@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tfp_glow import _checks
 from tfp_glow import _tf
+from tfp_glow import networks
 from tfp_glow.distributions import dequantized
 from tfp_glow.distributions import flows
 from tfp_glow.distributions import noise_flow
@@ -99,8 +100,9 @@ class GlowModel(flow_model.FlowModel):
                 f"conditioning_size={conditioning_size}"
             )
         image_shape = tuple(image_shape)
-        if glow.get("network_dtype") is None:
-            glow["network_dtype"] = keras.config.dtype_policy().name
+        policy = keras.config.dtype_policy()
+        if glow.get("network", "paper") == "paper" and policy.name != "float32":
+            glow["network"] = networks.CouplingNetwork(dtype=policy)
         given = {"validate_args": True, **glow}
         if num_classes is not None:
             given["conditioning_size"] = num_classes
@@ -366,11 +368,12 @@ def _bijector_kwargs(conditioning):
 
 
 def _noise_flow(glow, bins, seed):
+    policy = getattr(glow.parameters["network"], "dtype_policy", None)
     return noise_flow.NoiseFlow.trainable(
         glow.image_shape,
         bins=bins,
         seed=seed,
-        network_dtype=glow.parameters["network_dtype"],
+        network_dtype=policy.name if policy else "float32",
         gradient=glow.parameters["gradient"],
         validate_args=True,
     )
