@@ -44,16 +44,14 @@ def choice(name, value, options):
 def last_dimensions_agree(**tensors):
     """Raises `ValueError` unless all known last dimensions are equal."""
     sizes = {
-        name: t.shape[-1] if t.shape.rank else None
-        for name, t in tensors.items()
+        t.shape[-1] if t.shape.rank else None
+        for t in tensors.values()
         if t.shape.rank is not None
     }
-    if len(set(sizes.values())) > 1 or None in sizes.values():
+    if len(sizes) > 1 or None in sizes:
         shapes = ", ".join(f"{n} {t.shape}" for n, t in tensors.items())
-        raise ValueError(
-            "Invalid shapes received for the parameters. Expected equal last "
-            f"dimensions, the number of channels. Received: {shapes}"
-        )
+        expected = "equal last dimensions, the number of channels"
+        raise _invalid("shapes", "for the parameters", expected, shapes)
 
 
 def channels(bijector, x, expected):
@@ -85,21 +83,13 @@ def at_least_rank(bijector, x, event_ndims):
         )
 
 
-def _invalid_shape(bijector, expected, received):
-    return ValueError(
-        f"Invalid shape received by bijector `{bijector.name}`. Expected "
-        f"{expected}. Received: {received}"
-    )
-
-
 def variables(**parameters):
     """Raises `TypeError` unless every parameter is a `tf.Variable`."""
     for name, value in parameters.items():
         if not isinstance(value, tf.Variable):
             raise TypeError(
                 f"Expected parameter `{name}` to be a `tf.Variable`, so that "
-                "data can initialize it. Received: a value of type "
-                f"{type(value).__name__}"
+                f"data can initialize it. Received: {type(value).__name__}"
             )
 
 
@@ -126,10 +116,10 @@ def event_structure(x, distribution):
         if tf.nest.is_nested(expected) or isinstance(x, dict | tuple):
             tf.nest.assert_same_structure(expected, x)
     except (TypeError, ValueError) as error:
-        raise TypeError(
-            "Invalid structure received for the data. Expected batches of "
-            f"events, nested like {expected}. Received: "
-            f"{tf.nest.map_structure(lambda v: type(v).__name__, x)}"
+        received = tf.nest.map_structure(lambda v: type(v).__name__, x)
+        expected = f"batches of events, nested like {expected}"
+        raise _invalid(
+            "structure", "for the data", expected, received, TypeError
         ) from error
 
 
@@ -141,6 +131,7 @@ def events(parts, distribution):
             TensorFlow's or NumPy's, one for each part of the events.
         distribution: `tfd.Distribution`.
     """
+    subject = "for the data"
     for (shape, dtype), expected, event_shape in zip(
         parts,
         tf.nest.flatten(distribution.dtype),
@@ -150,23 +141,17 @@ def events(parts, distribution):
         if dtype.is_integer != expected.is_integer:
             kind = "integers" if expected.is_integer else "floats"
             bins = getattr(distribution, "bins", None)
-            values = f" in [0, {bins})" if bins else ""
-            raise TypeError(
-                "Invalid dtype received for the data. Expected "
-                f"{kind}{values}. Received: {dtype.name}"
-            )
+            kind += f" in [0, {bins})" if bins else ""
+            raise _invalid("dtype", subject, kind, dtype.name, TypeError)
+        shape = tf.TensorShape(shape)
         batch_shape = tf.TensorShape([None]).concatenate(event_shape)
         if not batch_shape.is_compatible_with(shape):
-            raise ValueError(
-                "Invalid shape received for the data. Expected a batch of "
-                f"events, {batch_shape}. Received: {tf.TensorShape(shape)}"
-            )
+            expected = f"a batch of events, {batch_shape}"
+            raise _invalid("shape", subject, expected, shape)
     if len({shape[0] for shape, _ in parts}) > 1:
-        raise ValueError(
-            "Invalid shapes received for the data. Expected the same batch "
-            "size in every part of the events. Received: "
-            f"{[tf.TensorShape(shape) for shape, _ in parts]}"
-        )
+        shapes = [tf.TensorShape(shape) for shape, _ in parts]
+        expected = "the same batch size in every part of the events"
+        raise _invalid("shapes", subject, expected, shapes)
 
 
 def event_values(x, bins):
@@ -179,17 +164,13 @@ def event_values(x, bins):
     if x is None:
         return
     if not x.size:
-        raise ValueError(
-            "Expected a data set of at least one event. Received: an empty "
-            f"one, of shape {x.shape}"
-        )
+        expected = "a data set of at least one event"
+        received = f"an empty one, of shape {x.shape}"
+        raise _invalid("shape", "for the data", expected, received)
     if bins is None:
         _finite(x, "data")
     elif x.min() < 0 or x.max() >= bins:
-        raise ValueError(
-            "Invalid values received for the data. Expected grey levels in "
-            f"[0, {bins}). Received: values from {x.min()} to {x.max()}"
-        )
+        raise _invalid_range("data", f"grey levels in [0, {bins})", x)
 
 
 def conditioning(values, expected):
@@ -199,24 +180,18 @@ def conditioning(values, expected):
         values: array, `Tensor` or `tf.TensorSpec`.
         expected: tuple of `int` or `None`, the batch dimension first.
     """
+    subject = "for the conditioning"
     if tf.nest.is_nested(values) and not isinstance(values, list):
-        raise TypeError(
-            "Invalid conditioning received. Expected one array. Received: "
-            f"{type(values).__name__}"
-        )
+        received = type(values).__name__
+        raise _invalid("structure", subject, "one array", received, TypeError)
     values = _as_array(values)
     dtype = tf.as_dtype(values.dtype)
     if not np.issubdtype(dtype.as_numpy_dtype, np.number):
-        raise TypeError(
-            "Invalid dtype received for the conditioning. Expected numbers. "
-            f"Received: {dtype.name}"
-        )
-    if not tf.TensorShape(expected).is_compatible_with(values.shape):
-        raise ValueError(
-            "Invalid shape received for the conditioning. Expected "
-            f"{tf.TensorShape(expected)}, one for every event. Received: "
-            f"{tf.TensorShape(values.shape)}"
-        )
+        raise _invalid("dtype", subject, "numbers", dtype.name, TypeError)
+    shape, expected = tf.TensorShape(values.shape), tf.TensorShape(expected)
+    if not expected.is_compatible_with(shape):
+        expected = f"{expected}, one for every event"
+        raise _invalid("shape", subject, expected, shape)
     values = _known_values(values)
     if values is not None:
         _finite(values, "conditioning")
@@ -225,20 +200,16 @@ def conditioning(values, expected):
 def labels(values, num_classes):
     """Raises unless `values` are class labels, integers `[0, num_classes)`."""
     values = _as_array(values)
-    expected = f"Expected labels, integers in [0, {num_classes})."
-    if not tf.as_dtype(values.dtype).is_integer:
-        raise TypeError(
-            f"Invalid dtype received for the conditioning. {expected} "
-            f"Received: {tf.as_dtype(values.dtype).name}"
-        )
+    dtype = tf.as_dtype(values.dtype)
+    expected = f"labels, integers in [0, {num_classes})"
+    if not dtype.is_integer:
+        subject = "for the conditioning"
+        raise _invalid("dtype", subject, expected, dtype.name, TypeError)
     values = _known_values(values)
     if values is None or not values.size:
         return
     if not 0 <= values.min() <= values.max() < num_classes:
-        raise ValueError(
-            f"Invalid values received for the conditioning. {expected} "
-            f"Received: values from {values.min()} to {values.max()}"
-        )
+        raise _invalid_range("conditioning", expected, values)
 
 
 def _as_array(values):
@@ -258,7 +229,22 @@ def _known_values(values):
 
 def _finite(x, name):
     if not np.isfinite(x).all():
-        raise ValueError(
-            f"Invalid values received for the {name}. Expected finite numbers. "
-            f"Received: {np.sum(~np.isfinite(x))} of {x.size} that are not"
-        )
+        received = f"{np.sum(~np.isfinite(x))} of {x.size} that are not"
+        raise _invalid("values", f"for the {name}", "finite numbers", received)
+
+
+def _invalid_range(name, expected, x):
+    received = f"values from {x.min()} to {x.max()}"
+    return _invalid("values", f"for the {name}", expected, received)
+
+
+def _invalid_shape(bijector, expected, received):
+    subject = f"by bijector `{bijector.name}`"
+    return _invalid("shape", subject, expected, received)
+
+
+def _invalid(kind, subject, expected, received, error=ValueError):
+    return error(
+        f"Invalid {kind} received {subject}. Expected {expected}. Received: "
+        f"{received}"
+    )
