@@ -7,13 +7,6 @@ import tensorflow_datasets as tfds
 
 from tfp_glow.datasets import embedded
 
-_DESCRIPTION = """\
-1,797 scans of handwritten digits, 8x8 pixels with 17 grey levels, 0 (paper) to
-16 (ink), stored as they are. They ship with scikit-learn, so nothing is
-downloaded. About 70 % of each digit are for training, 15 % for validation and
-15 % for testing, by a fixed permutation.
-"""
-
 _CITATION = """\
 @misc{alpaydin1998optical,
   title = {Optical Recognition of Handwritten Digits},
@@ -25,18 +18,13 @@ _CITATION = """\
 
 
 class Digits(embedded.EmbeddedBuilder):
-    """scikit-learn's 8x8 digits as a TFDS data set that downloads nothing.
+    """1,797 scans of handwritten digits, which ship with scikit-learn.
 
-    Features: `image`, uint8 [8, 8, 1] with values 0 to 16, and `label`, the
-    digit. The splits train, validation and test hold 70, 15 and 15 % of every
-    digit's scans.
+    8x8 pixels with 17 grey levels, 0 (paper) to 16 (ink), stored as they are.
+    About 70 % of each digit are for training, 15 % for validation and 15 % for
+    testing, by a fixed permutation.
 
-    Example:
-        ```python
-        builder = Digits()
-        builder.download_and_prepare()
-        builder.as_dataset(split="train", as_supervised=True)
-        ```
+    Features: `image`, uint8 [8, 8, 1], and `label`, the digit.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -45,7 +33,7 @@ class Digits(embedded.EmbeddedBuilder):
     def _info(self):
         return tfds.core.DatasetInfo(
             builder=self,
-            description=_DESCRIPTION,
+            description=self.__doc__,
             features=tfds.features.FeaturesDict(
                 {
                     "image": tfds.features.Image(shape=(8, 8, 1)),

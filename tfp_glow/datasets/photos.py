@@ -19,19 +19,6 @@ PHOTOGRAPHS = {
 MAX_SIZE = 64
 _NUM_CROPS = {"train": 20_000, "validation": 1_000, "test": 1_000}
 
-_DESCRIPTION = """\
-Square crops of the colour photographs that ship with scikit-image (astronaut,
-coffee, chelsea, rocket, and the left view of motorcycle) and scikit-learn
-(china, flower), so nothing is downloaded. No photograph is shared between
-splits: astronaut, coffee, motorcycle_left and china are for training, flower
-for validation, chelsea and rocket for testing.
-
-Crops lie at uniformly random positions, drawn once with a fixed seed, and may
-overlap. A training photograph has a share of the crops proportional to its
-area; the photographs of the other splits have equal shares. Values are as in
-the files, gamma-encoded (sRGB), not linear in light.
-"""
-
 
 def photograph(name):
     """Returns one of the photographs.
@@ -64,19 +51,21 @@ class PhotosConfig(tfds.core.BuilderConfig):
 
 
 class Photos(embedded.EmbeddedBuilder):
-    """Crops of photographs as a TFDS data set that downloads nothing.
+    """Crops of the colour photographs in scikit-image and scikit-learn.
 
-    Features: `image`, uint8 [size, size, 3], gamma-encoded, and `photograph`, a
-    `ClassLabel` that names the photograph and serves as the label. The splits
-    train, validation and test hold 20,000, 1,000 and 1,000 crops and share no
-    photograph. The configs are `"1x1"` to `"64x64"`, `"32x32"` by default.
+    No photograph is shared between splits: astronaut, coffee, the left view of
+    motorcycle, and china are for training (20,000 crops), flower for validation
+    (1,000), chelsea and rocket for testing (1,000).
 
-    Example:
-        ```python
-        builder = Photos(config="16x16")
-        builder.download_and_prepare()
-        builder.as_dataset(split="train", as_supervised=True)
-        ```
+    Crops are square, lie at uniformly random positions, drawn once with a fixed
+    seed, and may overlap. A training photograph has a share of the crops
+    proportional to its area; the photographs of the other splits have equal
+    shares. Values are as in the files, gamma-encoded (sRGB), not linear in
+    light.
+
+    Features: `image`, uint8 [size, size, 3], and `photograph`, a `ClassLabel`
+    that names the photograph. The configs are `"1x1"` to `"64x64"`, `"32x32"`
+    by default.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -100,7 +89,7 @@ class Photos(embedded.EmbeddedBuilder):
         names = [name for names in PHOTOGRAPHS.values() for name in names]
         return tfds.core.DatasetInfo(
             builder=self,
-            description=_DESCRIPTION,
+            description=self.__doc__,
             features=tfds.features.FeaturesDict(
                 {
                     "image": tfds.features.Image(shape=(size, size, 3)),
