@@ -55,10 +55,9 @@ def test_config_round_trip():
         num_levels=2,
         permutation="shuffle",
         coupling="additive",
-        scale="exp",
-        edge_padding=False,
-        input_bound=None,
-        output_bound=2.5,
+        network=tfg.networks.CouplingNetwork(
+            edge_padding=False, input_bound=None, output_bound=2.5
+        ),
         name="mine",
     )
     config = json.loads(json.dumps(model.get_config()))

@@ -113,7 +113,7 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path):
 
 
 def test_a_clone_has_the_configuration_and_fresh_weights():
-    model = tiny_model(permutation="shuffle", scale="exp")
+    model = tiny_model(permutation="shuffle", coupling="additive")
     helpers.perturb(model.glow)
     clone = keras.models.clone_model(model)
     assert clone.get_config() == model.get_config()
@@ -242,7 +242,10 @@ def test_an_untrained_model_is_initialised_after_loading(tmp_path):
     [
         (dict(num_steps=2), "glow.level_0.act_norm.log_scale"),
         (dict(num_levels=2), "glow.level_0.prior.log_scale"),
-        (dict(edge_padding=False), "hidden_0.edge_kernel"),
+        (
+            dict(network=tfg.networks.CouplingNetwork(edge_padding=False)),
+            "hidden_0.edge_kernel",
+        ),
         (dict(permutation="reverse"), "invertible_1x1_conv.lower"),
     ],
 )
