@@ -67,13 +67,15 @@ def main(argv=None):
     try:
         rest = values(argv)[1:]
         if rest:
-            raise flags.Error(f"Unexpected argument {rest[0]!r}.")
+            raise flags.Error(f"Expected flags only. Received: {rest[0]!r}")
         if values.help:
             print(_command_help(name, values))
             return 0
         for flag, _, default, _ in options:
             if default is inspect.Parameter.empty and not values[flag].value:
-                raise flags.Error(f"Flag --{flag} must have a value.")
+                raise flags.Error(
+                    f"Expected a value for --{flag}. Received: none"
+                )
     except flags.Error as error:
         help_command = f"python -m tfp_glow {name} --help"
         return _fail(2, f"{error}\n{help_command} lists the flags.")
