@@ -105,10 +105,7 @@ class Dequantized(tfd.Distribution):
         parameters = dict(locals())
         _checks.positive_integer(bins=bins, num_noise_samples=num_noise_samples)
         if bins < 2:
-            raise ValueError(
-                "Invalid value received for argument `bins`. Expected at "
-                f"least 2 grey levels. Received: bins={bins}"
-            )
+            raise _checks.invalid_value("bins", bins, "at least 2 grey levels")
         if dequantizer is not None and not callable(dequantizer):
             raise TypeError(
                 "Invalid value received for argument `dequantizer`. Expected "
