@@ -75,9 +75,9 @@ def test_the_papers_model_of_cifar10_has_45_million_weights():
     assert round(paper_weights(presets.get("cifar10")) / 1e6) == 45
 
 
-# These differ in more than sizes.
+# Affine and additive couplings; the other presets differ in sizes.
 @pytest.mark.filterwarnings("error:Gradients do not exist")
-@pytest.mark.parametrize("name", ["cifar10", "imagenet64", "celebahq256"])
+@pytest.mark.parametrize("name", ["cifar10", "celebahq256"])
 def test_a_presets_training_step_is_traced(name, graph):
     preset = presets.get(name)
     model = preset.model()

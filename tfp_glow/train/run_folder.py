@@ -9,8 +9,6 @@ import json
 import os
 import platform
 
-import keras
-
 from tfp_glow import _files
 from tfp_glow.models import saving
 from tfp_glow.train.settings import Settings
@@ -39,9 +37,9 @@ class RunFolder:
     | `evaluation.json` | the results of `evaluate` |
     | `saved_model/` | `model.keras` as a SavedModel, written by `export` |
 
-    Every file is written under a temporary name and then renamed, so that it
-    is either whole or absent. `last.keras` is the last file that an epoch
-    writes. Rows of `metrics.csv` that are newer belong to an unfinished epoch.
+    Except for logs, files are written under a temporary name and then renamed,
+    so that each is either whole or absent. `last.keras` is the last file that
+    an epoch writes. Newer rows of `metrics.csv` belong to an unfinished epoch.
 
     Attributes:
         path: `str`.
@@ -92,7 +90,7 @@ class RunFolder:
         Raises:
             ValueError: if the file is missing or damaged.
         """
-        return load_model(self.file("model.keras"))
+        return saving.load_model(self.file("model.keras"))
 
     def last(self):
         """Returns the model in `last.keras` and the history up to it.
@@ -101,7 +99,7 @@ class RunFolder:
             ValueError: if the file is missing or damaged, or if `metrics.csv`
                 has no row for it.
         """
-        model = load_model(self.file("last.keras"))
+        model = saving.load_model(self.file("last.keras"))
         step = int(model.optimizer.iterations.numpy())
         rows = self.history
         history = [row for row in rows if int(row["step"]) <= step]
@@ -207,16 +205,6 @@ def read_settings(path):
                 "holds something else"
             ) from error
     return Settings().updated(**values)
-
-
-def load_model(path):
-    """Loads a model file.
-
-    Raises:
-        ValueError: if it is missing or damaged.
-    """
-    saving.check_file(path)
-    return keras.models.load_model(path)
 
 
 def _versions():
