@@ -185,17 +185,13 @@ def evaluate(
     """
     evaluation.check_counts(num_draws, num_samples, num_noise_samples)
     folder, settings, model = _open(run)
-    images, labels = settings.examples(split)
-    training_images, training_labels = settings.examples("train")
     results = evaluation.evaluate(
         model,
-        images,
-        training_images,
+        settings.examples(split),
+        settings.examples("train"),
         num_draws,
         num_samples,
         num_noise_samples,
-        labels,
-        training_labels,
     )
     results = {"dataset": settings.dataset, "split": split, **results}
     print(evaluation.table(results), flush=True)

@@ -17,26 +17,25 @@ _SAMPLES_AT_A_TIME = 125
 
 def evaluate(
     model,
-    images,
-    training_images,
-    num_draws=4,
-    num_samples=1000,
+    examples,
+    training_examples,
+    num_draws,
+    num_samples,
     num_noise_samples=None,
-    labels=None,
-    training_labels=None,
 ):
     """Measures a model on unseen images, and fits baselines for comparison.
 
     Args:
         model: `GlowModel`.
-        images: integer array `[N, H, W, C]`.
-        training_images: integer array, to fit the baselines to.
+        examples: pair of integer arrays: images, `[N, H, W, C]`, and labels,
+            `[N]`, or `None` if the model has no classes.
+        training_examples: another such pair. The baselines are fitted to these
+            images.
         num_draws: `int`, draws of the dequantization noise, over which the
             log-likelihood is averaged. The result remains a bound.
         num_samples: `int`, samples at temperature 1 to check.
         num_noise_samples: `int`, noise samples in one draw of the bound; more
             of them tighten it, see `Dequantized`. The model's by default.
-        labels, training_labels: integer arrays `[N]`, if the model has classes.
 
     Returns:
         Dictionary of plain values:
@@ -64,13 +63,15 @@ def evaluate(
         ValueError: if a count is not a positive integer.
     """
     check_counts(num_draws, num_samples, num_noise_samples)
-    examples = [images] if labels is None else [images, labels]
+    images, labels = examples
+    training_images, training_labels = training_examples
+    given = [images] if labels is None else [images, labels]
     log_prob = model.log_prob
     if num_noise_samples is None:
         num_noise_samples = model.distribution.num_noise_samples
     else:
         log_prob = _log_prob(model, num_noise_samples)
-    nats = [_in_batches(log_prob, *examples, seed=i) for i in range(num_draws)]
+    nats = [_in_batches(log_prob, *given, seed=i) for i in range(num_draws)]
     bits = units.bits_per_dim(np.mean(nats, axis=0), model.event_size)
     results = {
         "num_images": len(images),
@@ -79,7 +80,7 @@ def evaluate(
         **_mean_and_error(bits),
         "num_noise_samples": num_noise_samples,
         "baselines": _baselines(model, images, training_images),
-        "reconstruction_error": _reconstruction_error(model, *examples),
+        "reconstruction_error": _reconstruction_error(model, *given),
         "samples": _check_samples(model, num_samples),
     }
     if labels is not None:
