@@ -43,7 +43,7 @@ def measure(bounds, seed):
         num_steps=8,
         num_filters=64,
         seed=seed,
-        **bounds,
+        network=tfg.networks.CouplingNetwork(**bounds),
     )
     schedule = tfg.recipe.make_schedule(1e-3, warmup_steps=200)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=100.0))

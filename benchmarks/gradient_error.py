@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from absl import app
 from absl import flags
+from absl import logging
 
 import tfp_glow as tfg
 from tfp_glow.bijectors import repeated
@@ -61,6 +62,7 @@ def errors(glow, exact, images):
 
 
 def main(_):
+    logging.set_verbosity(logging.WARNING)
     keras.utils.set_random_seed(0)
     sizes = dict(
         num_levels=3,
