@@ -145,6 +145,31 @@ def test_symbolic_event_values_are_not_looked_at():
     check(tf.constant([7]))
 
 
+@pytest.mark.parametrize(
+    ("values", "num_classes", "error", "message"),
+    [
+        ({"a": [1.0]}, None, TypeError, "one array. Received: dict"),
+        ([["a"], ["b"]], None, TypeError, "numbers. Received: string"),
+        ([1.0, 2.0], None, ValueError, r"\(2, 1\), one for .*: \(2,\)"),
+        ([[1.0], [np.nan]], None, ValueError, "Received: 1 of 2"),
+        ([[1.0], [2.0]], 3, TypeError, r"integers in \[0, 3\).*float64"),
+        ([[0], [3]], 3, ValueError, r"\[0, 3\).*from 0 to 3"),
+    ],
+)
+def test_conditioning_must_be_numbers_of_a_shape_or_labels(
+    values, num_classes, error, message
+):
+    with pytest.raises(error, match=message):
+        _checks.conditioning(values, (2, 1), num_classes)
+
+
+def test_only_declared_shapes_of_symbolic_conditioning_are_checked():
+    _checks.conditioning(tf.TensorSpec([None, 1]), (2, 1))
+    _checks.conditioning(tf.TensorSpec([None], tf.int64), (2,), num_classes=3)
+    with pytest.raises(ValueError, match=r"\(2, 1\).*Received: \(2, 4\)"):
+        _checks.conditioning(tf.TensorSpec([2, 4]), (2, 1))
+
+
 def test_finite_parameters_are_constants_once_and_variables_always():
     constant, variable = tf.constant(np.nan), tf.Variable(0.0)
     error = tf.errors.InvalidArgumentError

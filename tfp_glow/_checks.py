@@ -173,12 +173,13 @@ def event_values(x, bins):
         raise _invalid_range("data", f"grey levels in [0, {bins})", x)
 
 
-def conditioning(values, expected):
-    """Raises unless `values` are finite numbers of the `expected` shape.
+def conditioning(values, shape, num_classes=None):
+    """Raises unless `values` are finite numbers, or labels, of a shape.
 
     Args:
         values: array, `Tensor` or `tf.TensorSpec`.
-        expected: tuple of `int` or `None`, the batch dimension first.
+        shape: tuple of `int` or `None`, the batch dimension first.
+        num_classes: `int` if the values are class labels.
     """
     subject = "for the conditioning"
     if tf.nest.is_nested(values) and not isinstance(values, list):
@@ -186,29 +187,24 @@ def conditioning(values, expected):
         raise _invalid("structure", subject, "one array", received, TypeError)
     values = _as_array(values)
     dtype = tf.as_dtype(values.dtype)
-    if not np.issubdtype(dtype.as_numpy_dtype, np.number):
-        raise _invalid("dtype", subject, "numbers", dtype.name, TypeError)
-    shape, expected = tf.TensorShape(values.shape), tf.TensorShape(expected)
-    if not expected.is_compatible_with(shape):
-        expected = f"{expected}, one for every event"
-        raise _invalid("shape", subject, expected, shape)
-    values = _known_values(values)
-    if values is not None:
-        _finite(values, "conditioning")
-
-
-def labels(values, num_classes):
-    """Raises unless `values` are class labels, integers `[0, num_classes)`."""
-    values = _as_array(values)
-    dtype = tf.as_dtype(values.dtype)
-    expected = f"labels, integers in [0, {num_classes})"
-    if not dtype.is_integer:
-        subject = "for the conditioning"
+    is_valid, expected = dtype.is_integer, "numbers"
+    if num_classes is None:
+        is_valid = np.issubdtype(dtype.as_numpy_dtype, np.number)
+    else:
+        expected = f"labels, integers in [0, {num_classes})"
+    if not is_valid:
         raise _invalid("dtype", subject, expected, dtype.name, TypeError)
+    received, shape = tf.TensorShape(values.shape), tf.TensorShape(shape)
+    if not shape.is_compatible_with(received):
+        raise _invalid(
+            "shape", subject, f"{shape}, one for every event", received
+        )
     values = _known_values(values)
     if values is None or not values.size:
         return
-    if not 0 <= values.min() <= values.max() < num_classes:
+    if num_classes is None:
+        _finite(values, "conditioning")
+    elif values.min() < 0 or values.max() >= num_classes:
         raise _invalid_range("conditioning", expected, values)
 
 

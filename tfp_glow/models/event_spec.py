@@ -132,9 +132,7 @@ class EventSpec:
                 f"Expected conditioning of shape {expected} in addition to the "
                 "events. Received: None"
             )
-        _checks.conditioning(conditioning, expected)
-        if self._num_classes is not None:
-            _checks.labels(conditioning, self._num_classes)
+        _checks.conditioning(conditioning, expected, self._num_classes)
 
     def check_dataset(self, dataset):
         """Raises unless the declared shapes of a `tf.data.Dataset` fit."""
@@ -151,9 +149,8 @@ class EventSpec:
                     "Expected a data set of pairs, events and their "
                     f"conditioning. Received: {spec}"
                 )
-            _checks.conditioning(parts[1], (None, *self._conditioning_shape))
-            if self._num_classes is not None:
-                _checks.labels(parts[1], self._num_classes)
+            shape = (None, *self._conditioning_shape)
+            _checks.conditioning(parts[1], shape, self._num_classes)
         if dataset.cardinality() == 0:
             raise ValueError(_EMPTY)
 
