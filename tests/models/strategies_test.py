@@ -156,6 +156,13 @@ def one_machine_program(folder):
         glow.save(folder / f"{name}.keras")
         glow.save_weights(folder / f"{name}.weights.h5")
     assert strategy.num_replicas_in_sync == 2
+    with pytest.raises(ValueError, match="and 2 replicas"), strategy.scope():
+        tfg.GlowModel(
+            [4, 4, 1],
+            num_classes=2,
+            conditioned="priors",
+            classifier_weight=0.1,
+        )
     for variable in (
         *glow.named_variables.values(),
         *glow.optimizer.variables,

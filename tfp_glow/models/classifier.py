@@ -73,3 +73,11 @@ def check_arguments(weight, num_classes, conditioned, num_noise_samples):
             "1 with a classifier. Received: num_noise_samples="
             f"{num_noise_samples}"
         )
+    num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
+    if weight and num_replicas > 1:
+        # Keras adds up the losses that layers add on all replicas.
+        raise ValueError(
+            "Invalid value received for argument `classifier_weight`. Expected "
+            "0 under a strategy of several replicas. Received: "
+            f"classifier_weight={weight} and {num_replicas} replicas"
+        )

@@ -82,13 +82,9 @@ class EventSpec:
             x,
         )
 
-    def conditioning_tensor(self, conditioning):
-        """Converts conditioning to a `Tensor` of `conditioning_spec.dtype`."""
-        return tf.cast(conditioning, self.conditioning_spec.dtype)
-
     def conditioning_vectors(self, conditioning):
         """Converts conditioning to float32, labels to one-hot vectors."""
-        conditioning = self.conditioning_tensor(conditioning)
+        conditioning = tf.cast(conditioning, self.conditioning_spec.dtype)
         if self._num_classes is None:
             return conditioning
         message = f"Expected labels in [0, {self._num_classes})"
@@ -129,8 +125,8 @@ class EventSpec:
         expected = (num_events, *self._conditioning_shape)
         if conditioning is None:
             raise ValueError(
-                f"Expected conditioning of shape {expected} in addition to the "
-                "events. Received: None"
+                f"Expected the conditioning, of shape {expected}, in addition to "
+                "the events. Received: None"
             )
         _checks.conditioning(conditioning, expected, self._num_classes)
 
