@@ -16,7 +16,7 @@ from absl import flags
 from absl import logging
 
 import tfp_glow as tfg
-from tfp_glow.bijectors import repeated
+from tfp_glow.bijectors import gradients
 
 _STEPS = flags.DEFINE_list("steps", ["0", "300", "1000"], "when to measure")
 _NUM_STEPS = flags.DEFINE_integer("num_steps", 16, "steps of a level, K")
@@ -57,7 +57,7 @@ def errors(glow, exact, images):
             - expected
         )
         / np.linalg.norm(expected)
-        for mode in repeated.GRADIENTS
+        for mode in gradients.GRADIENTS
     }
 
 
@@ -80,7 +80,7 @@ def main(_):
     noise = tf.random.stateless_uniform(images.shape, (0, 0), dtype=tf.float64)
     images = model.distribution.dequantize(tf.cast(images, tf.float64), noise)
     done = 0
-    print(f"{'steps':>6}" + "".join(f"{m:>12}" for m in repeated.GRADIENTS))
+    print(f"{'steps':>6}" + "".join(f"{m:>12}" for m in gradients.GRADIENTS))
     for steps in map(int, _STEPS.value):
         if steps > done:
             model.fit(train.repeat(), steps_per_epoch=steps - done, verbose=0)

@@ -24,10 +24,13 @@ from absl import flags
 
 import tfp_glow as tfg
 from benchmarks import compare_case
-from tfp_glow.bijectors import repeated
+from tfp_glow.bijectors import gradients
 
 _GRADIENT = flags.DEFINE_enum(
-    "gradient", None, repeated.GRADIENTS, "the one to measure; all if not given"
+    "gradient",
+    None,
+    list(gradients.GRADIENTS),
+    "the one to measure; all if not given",
 )
 _NUM_STEPS = flags.DEFINE_integer("num_steps", 32, "steps of a level, K")
 _NUM_LEVELS = flags.DEFINE_integer("num_levels", 6, "levels, L")
@@ -96,7 +99,7 @@ def main(_):
         print(json.dumps(measure(_GRADIENT.value)))
         return
     print(f"{'':10}{'s a step':>9}{'peak MiB':>10}{'weights':>13}  bits/dim")
-    for gradient in repeated.GRADIENTS[::-1]:
+    for gradient in reversed(gradients.GRADIENTS):
         command = [sys.executable, "-m", "benchmarks.large_images"]
         process = subprocess.run(
             [*command, f"--gradient={gradient}", *sys.argv[1:]],

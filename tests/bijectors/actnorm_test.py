@@ -34,7 +34,7 @@ def test_trainable_starts_as_the_identity():
 
 
 @pytest.mark.parametrize("shape", [[64, 4, 4, 3], [100, 3], [6, 10, 2, 2, 3]])
-def test_initialize_normalises_every_channel(shape):
+def test_initialize_normalizes_every_channel(shape):
     norm = tfg.ActNorm.trainable(3, dtype=tf.float64)
     x = helpers.normal(shape) * [0.01, 1.0, 30.0] + [1.0, -2.0, 500.0]
     helpers.perturb(norm)

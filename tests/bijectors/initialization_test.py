@@ -12,9 +12,10 @@ from tests import helpers
 from tfp_glow.bijectors import initialization
 
 tfb = tfp.bijectors
+tfd = tfp.distributions
 
 
-def assert_normalised(y):
+def assert_normalized(y):
     y = np.reshape(y, [-1, y.shape[-1]])
     np.testing.assert_allclose(np.mean(y, axis=0), 0.0, atol=1e-4)
     np.testing.assert_allclose(np.var(y, axis=0), 1.0, atol=1e-2)
@@ -24,10 +25,30 @@ def data(shape=(200, 4)):
     return 7.0 + 3.0 * helpers.normal(shape)
 
 
-def first_norm(glow):
-    """The activation norm of the first step, with its present values."""
-    p = glow._levels[0].steps.stacked_parameters["act_norm"]
-    return tfg.ActNorm(p["shift"][0], p["log_scale"][0])
+def norm_of_step(repeated, k=0):
+    """Returns the activation norm of a step, with its present values."""
+    p = repeated.parameters["parameters"]["act_norm"]
+    return tfg.ActNorm(p["shift"][k], p["log_scale"][k])
+
+
+def small_glow():
+    return tfg.Glow(
+        [4, 4, 1],
+        num_levels=1,
+        num_steps=1,
+        num_filters=4,
+        seed=0,
+        dtype=tf.float64,
+    )
+
+
+def transformed(*bijectors, size=4):
+    """Returns nested distributions, the first bijector the outermost."""
+    zero, one = tf.zeros([], tf.float64), tf.ones([], tf.float64)
+    distribution = tfd.Sample(tfd.Normal(zero, one), [size])
+    for bijector in reversed(bijectors):
+        distribution = tfd.TransformedDistribution(distribution, bijector)
+    return distribution
 
 
 def test_every_block_of_a_chain_is_set_from_its_own_input():
@@ -38,19 +59,19 @@ def test_every_block_of_a_chain_is_set_from_its_own_input():
     chain = tfb.Chain([second, tfb.Chain([conv, first])])
     x = data()
     y = initialization.initialize_forward(chain, x)
-    assert_normalised(first.forward(x))
-    assert_normalised(second.forward(conv.forward(first.forward(x))))
+    assert_normalized(first.forward(x))
+    assert_normalized(second.forward(conv.forward(first.forward(x))))
     np.testing.assert_array_equal(y, chain.forward(tf.identity(x)))
 
 
-def test_networks_of_couplings_are_set_too():
+def test_networks_of_couplings_are_set():
     coupling = tfg.AffineCoupling.trainable(
         [4], num_filters=5, seed=0, dtype=tf.float64
     )
     x = data()
     initialization.initialize_forward(tfb.Chain([coupling]), x)
     network = coupling.network
-    assert_normalised(network.hidden[0](4.0 * np.tanh(x[:, :2] / 4.0)))
+    assert_normalized(network.hidden[0](4.0 * np.tanh(x[:, :2] / 4.0)))
 
 
 @pytest.mark.parametrize("wrap", [lambda b: b, lambda b: tfb.Chain([b])])
@@ -58,11 +79,11 @@ def test_an_inverted_inverse_is_walked_forward(wrap):
     norm = tfg.ActNorm.trainable(4, dtype=tf.float64)
     x = data()
     y = initialization.initialize_inverse(wrap(tfb.Invert(norm)), x)
-    assert_normalised(y)
+    assert_normalized(y)
     np.testing.assert_array_equal(y, norm.forward(tf.identity(x)))
 
 
-def test_a_block_met_from_its_output_stays_as_it_is():
+def test_a_block_reached_from_its_output_stays_as_it_is():
     norm = tfg.ActNorm.trainable(4, dtype=tf.float64)
     helpers.perturb(norm)
     before = norm.shift.numpy()
@@ -74,33 +95,110 @@ def test_a_block_met_from_its_output_stays_as_it_is():
 
 def test_a_glow_is_set_from_images_not_from_latents():
     images = data([20, 4, 4, 1])
-    glow = tfg.Glow(
-        [4, 4, 1],
-        num_levels=1,
-        num_steps=1,
-        num_filters=4,
-        seed=0,
-        dtype=tf.float64,
-    )
+    glow = small_glow()
     initialization.initialize_forward(glow, tf.zeros([20, 16], tf.float64))
-    assert not np.any(first_norm(glow).shift)
+    assert not np.any(norm_of_step(glow.steps(0)).shift)
     latents = initialization.initialize_inverse(glow, images)
-    norm = first_norm(glow)
-    assert_normalised(norm.forward(tfg.Squeeze().forward(images)))
+    norm = norm_of_step(glow.steps(0))
+    assert_normalized(norm.forward(tfg.Squeeze().forward(images)))
     np.testing.assert_array_equal(latents, glow.inverse(tf.identity(images)))
-
-
-def test_a_glow_behind_other_bijectors_is_set_from_what_they_make():
-    glow = tfg.Glow(
-        [4, 4, 1], num_levels=1, num_steps=1, num_filters=4, dtype=tf.float64
-    )
-    chain = tfb.Chain([tfb.Shift(tf.constant(100.0, tf.float64)), glow])
-    initialization.initialize_inverse(chain, data([20, 4, 4, 1]))
-    norm = first_norm(glow)
-    np.testing.assert_allclose(norm.shift, 93.0, atol=3.0)
 
 
 def test_bijectors_without_initialize_are_only_evaluated():
     x = data()
     y = initialization.initialize_forward(tfb.Exp(), x)
     np.testing.assert_array_equal(y, tf.exp(x))
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_glow_of_a_distribution_is_set_from_what_reaches_it(nested):
+    glow = small_glow()
+    shift = tfb.Shift(tf.constant(100.0, tf.float64))
+    flow = (
+        transformed(shift, glow, size=16)
+        if nested
+        else transformed(tfb.Chain([shift, glow]), size=16)
+    )
+    images = data([20, 4, 4, 1])
+    initialization.initialize_distribution(flow, images)
+    norm = norm_of_step(glow.steps(0))
+    assert_normalized(norm.forward(tfg.Squeeze().forward(images - 100.0)))
+
+
+def test_every_bijector_of_nested_distributions_is_set():
+    inner, outer = (
+        tfg.ActNorm.trainable(4, dtype=tf.float64) for _ in range(2)
+    )
+    scale = tfb.Scale(tf.constant(5.0, tf.float64))
+    flow = transformed(
+        tfb.Chain([tfb.Exp(), tfb.Invert(outer)]),
+        tfb.Invert(tfb.Chain([inner, scale])),
+        tfb.Exp(),
+    )
+    x = tf.exp(data() / 7.0)
+    initialization.initialize_distribution(flow, x)
+    y = outer.forward(tf.math.log(x))
+    assert_normalized(y)
+    z = inner.forward(5.0 * y)
+    assert_normalized(z)
+    np.testing.assert_allclose(inner.log_scale, -np.log(5.0), atol=1e-4)
+
+
+def test_nothing_is_evaluated_below_the_last_bijector_with_data():
+    def fail(x):
+        raise AssertionError("evaluated")
+
+    norm = tfg.ActNorm.trainable(4, dtype=tf.float64)
+    never = tfb.Inline(
+        fail, fail, inverse_log_det_jacobian_fn=fail, forward_min_event_ndims=0
+    )
+    x = data()
+    initialization.initialize_distribution(
+        transformed(tfb.Invert(norm), never), x
+    )
+    assert_normalized(norm.forward(x))
+    initialization.initialize_distribution(transformed(never), x)
+    initialization.initialize_distribution(transformed(), x)
+
+
+def test_a_conditional_flow_is_set_given_the_conditioning():
+    flow = tfg.vector_flow(
+        4,
+        num_steps=2,
+        num_filters=5,
+        coupling="affine",
+        conditioning_size=3,
+        seed=0,
+        dtype=tf.float64,
+    )
+    # Now the outputs of a step depend on the conditioning.
+    helpers.perturb(flow)
+    x, c = data(), helpers.normal([200, 3], 1)
+    with pytest.raises(ValueError, match="conditioning"):
+        initialization.initialize_distribution(flow, x)
+    initialization.initialize_distribution(flow, x, conditioning=c)
+    repeated = flow.bijector.bijector
+    assert_normalized(norm_of_step(repeated, 0).forward(x))
+    h = repeated.step(0, conditioning=c).forward(x)
+    assert_normalized(norm_of_step(repeated, 1).forward(h))
+    other = repeated.step(0, conditioning=c[::-1]).forward(tf.identity(x))
+    assert np.max(np.abs(h - other)) > 1e-2
+
+
+def test_parts_of_a_chain_get_their_keyword_arguments_by_name():
+    seen = []
+
+    def network(x, scale_by):
+        seen.append(float(scale_by))
+        return scale_by * tf.sin(x)
+
+    coupling = tfg.AffineCoupling(network, additive=True, event_ndims=1)
+    norm = tfg.ActNorm.trainable(2, dtype=tf.float64)
+    flow = transformed(tfb.Invert(tfb.Chain([norm, coupling])), size=2)
+    x = data([200, 2])
+    initialization.initialize_distribution(
+        flow, x, affine_coupling={"scale_by": 3.0}
+    )
+    assert seen == [3.0]
+    y = coupling.forward(x, scale_by=3.0)
+    assert_normalized(norm.forward(y))

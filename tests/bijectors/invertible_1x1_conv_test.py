@@ -75,7 +75,7 @@ def test_no_value_of_the_variables_makes_the_matrix_singular(seed):
     x = helpers.normal([20, 6])
     y = conv.forward(x)
     assert np.isfinite(conv.forward_log_det_jacobian(x, 1))
-    # What rounding leaves is in proportion to the condition of the matrix.
+    # The rounding error is proportional to the condition number of the matrix.
     condition = np.linalg.cond(conv.matrix())
     assert condition < 1e12
     np.testing.assert_allclose(

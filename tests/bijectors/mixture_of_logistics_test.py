@@ -40,7 +40,7 @@ def test_forward_is_the_logit_of_the_cdf_of_a_mixture():
     )
 
 
-def test_components_that_are_alike_are_one_straight_line():
+def test_equal_components_give_a_straight_line():
     bend = tfg.MixtureOfLogistics(
         helpers.normal([3]), loc=3 * [0.5], log_scale=3 * [np.log(2.0)]
     )
@@ -112,7 +112,7 @@ def test_inverse_finds_the_root_to_the_last_digits(dtype, tolerance):
 
 
 def test_gradients_of_the_inverse_are_those_of_implicit_differentiation():
-    """Of x(y, p) where f(x, p) = y: dx = (dy - df/dp dp) / (df/dx)."""
+    """For x(y, p) with f(x, p) = y: dx = (dy - df/dp dp) / (df/dx)."""
     p = parameters([10, 3])
     y = 2.0 * helpers.normal([10], 4)
     weights = helpers.normal([10], 5)

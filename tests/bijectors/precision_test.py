@@ -55,7 +55,7 @@ def bijector(request):
     return helpers.perturb(BIJECTORS[request.param]())
 
 
-def test_all_that_is_computed_is_of_the_dtype(bijector):
+def test_all_results_have_the_dtype(bijector):
     exact = precision.astype(bijector, tf.float64)
     x = helpers.normal([5, 4])
     y = exact.forward(x)
@@ -69,7 +69,7 @@ def test_all_that_is_computed_is_of_the_dtype(bijector):
         assert log_det.dtype == tf.float64
 
 
-def test_the_numbers_are_those_of_the_original(bijector):
+def test_values_are_those_of_the_original(bijector):
     exact = precision.astype(bijector, tf.float64)
     x = helpers.normal([5, 4])
     x32 = tf.cast(x, tf.float32)

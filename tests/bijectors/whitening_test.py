@@ -22,7 +22,7 @@ def test_channels_become_uncorrelated(make):
     matrix = make(x)
     y = x @ np.transpose(matrix)
     np.testing.assert_allclose(covariance(y), np.eye(6), atol=0.01)
-    # Six more samples, whose covariance is the identity.
+    # The shrinkage counts as six samples whose covariance is the identity.
     counted = (4999 * covariance(x) + 6 * np.eye(6)) / 5006
     np.testing.assert_allclose(
         matrix @ counted @ np.transpose(matrix), np.eye(6), atol=1e-9

@@ -1,14 +1,16 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of `tfp_glow.distributions`."""
+"""Tests of `tfp_glow.glow_distribution` and `tfp_glow.vector_flow`."""
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfp_glow as tfg
 from tests import helpers
+from tfp_glow.bijectors import initialization
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -27,8 +29,8 @@ def standard_normal(shape, dtype=tf.float64):
     return tfd.Sample(tfd.Normal(zero, one), shape)
 
 
-def vector_flow(num_steps=2, num_filters=8, dtype=tf.float64):
-    """A flow of two-dimensional data, made by hand of public blocks."""
+def flow_of_public_blocks(num_steps=2, num_filters=8, dtype=tf.float64):
+    """Returns a flow of two-dimensional data, made of public blocks."""
     parts = []
     for k in range(num_steps):
         for change in ("first", "second"):
@@ -72,7 +74,7 @@ def test_glow_distribution_has_the_shapes_and_dtype_asked_for():
 
 def test_glow_distribution_hands_its_arguments_on():
     flow = small_glow(num_steps=3, permutation="reverse", coupling="additive")
-    assert len(flow.bijector.steps(0)) == 3
+    assert flow.bijector.steps(0).num_steps == 3
     np.testing.assert_allclose(
         flow.bijector.inverse_log_det_jacobian(np.zeros([2, 4, 1]), 3), 0.0
     )
@@ -106,13 +108,13 @@ def test_density_of_a_scalar_flow_integrates_to_1():
 
 
 def test_density_of_a_vector_flow_integrates_to_1():
-    flow = helpers.perturb(vector_flow(num_steps=1), stddev=0.15)
+    flow = helpers.perturb(flow_of_public_blocks(num_steps=1), stddev=0.15)
     axis = np.linspace(-14.0, 14.0, 401)
     grid = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1)
     density = np.exp(flow.log_prob(grid))
     border = max(density[0].max(), density[:, 0].max())
     border = max(border, density[-1].max(), density[:, -1].max())
-    assert border < 1e-6  # All of it lies on the grid.
+    assert border < 1e-6  # Almost all mass lies on the grid.
     total = np.trapezoid(np.trapezoid(density, axis), axis)
     np.testing.assert_allclose(total, 1.0, atol=1e-3)
 
@@ -128,8 +130,8 @@ def test_samples_of_a_glow_fall_where_its_density_says():
             dtype=tf.float64,
         )
     )
-    # The mean of the density over a cube of side 2 around the mean, times its
-    # volume, against the share of samples inside.
+    # The integral of the density over a cube of side 2 around the mean equals
+    # the fraction of samples inside.
     samples = flow.sample(40_000, seed=0).numpy()
     centre = samples.mean(axis=0)
     inside = np.all(np.abs(samples - centre) < 1.0, axis=(1, 2, 3)).mean()
@@ -141,7 +143,7 @@ def test_samples_of_a_glow_fall_where_its_density_says():
 
 
 def fit(flow, data, num_steps, learning_rate=0.02):
-    """Minus the mean log-probability before and after a small fit."""
+    """Returns the mean negative log-likelihood before and after a fit."""
     variables = list(flow.trainable_variables)
     optimizer = keras.optimizers.Adam(learning_rate)
     weights = [keras.Variable(initializer=v, trainable=True) for v in variables]
@@ -168,7 +170,9 @@ def test_a_vector_flow_of_public_blocks_fits_a_ring_better_than_any_gaussian():
         1.0 + np.log(2.0 * np.pi) + 0.5 * np.linalg.slogdet(covariance)[1]
     )
     data = tf.constant(ring, tf.float32)
-    first, last = fit(vector_flow(2, 16, tf.float32), data, num_steps=150)
+    first, last = fit(
+        flow_of_public_blocks(2, 16, tf.float32), data, num_steps=150
+    )
     assert last < first - 0.5
     assert last < gaussian - 0.2
 
@@ -193,6 +197,127 @@ def test_an_image_flow_of_public_blocks_fits_correlated_pixels():
     sample = flow.sample(500, seed=0).numpy()
     assert np.mean(np.std(sample, axis=(1, 2, 3))) < 0.6
     np.testing.assert_allclose(np.mean(sample), 0.5, atol=0.3)
+
+
+def small_flow(event_size=3, coupling="spline", **kwargs):
+    kwargs = dict(num_steps=2, num_filters=8, seed=0, dtype=tf.float64) | kwargs
+    return tfg.vector_flow(event_size, coupling=coupling, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "event_size, coupling, dtype, tolerance",
+    [(2, "spline", tf.float64, 1e-8), (3, "affine", tf.float32, 1e-3)],
+)
+def test_log_prob_of_a_vector_flow_is_that_of_the_latent_and_the_log_det(
+    event_size, coupling, dtype, tolerance
+):
+    flow = small_flow(event_size, coupling, dtype=dtype)
+    data = helpers.normal([50, event_size], 3, dtype)
+    initialization.initialize_distribution(flow, data)
+    helpers.perturb(flow, stddev=0.1)
+    x = helpers.normal([4, event_size], dtype=dtype)
+    z = flow.bijector.inverse(x)
+    assert z.dtype == dtype
+    assert np.max(np.abs(z - x)) > 0.1
+    log_det = helpers.log_det_by_autodiff(flow.bijector.inverse, x)
+    assert np.std(log_det) > 1e-2
+    normal = -0.5 * np.sum(np.square(z) + np.log(2.0 * np.pi), axis=-1)
+    log_prob = flow.log_prob(tf.identity(x))
+    assert log_prob.dtype == dtype
+    np.testing.assert_allclose(log_prob, normal + log_det, atol=tolerance)
+    back = flow.bijector.forward(tf.identity(z))
+    np.testing.assert_allclose(back, x, atol=tolerance)
+
+
+@pytest.mark.parametrize("event_size", [2, 7])
+def test_vector_flows_have_any_size_of_two_or_more(event_size):
+    flow = small_flow(event_size, "affine")
+    assert flow.event_shape == [event_size]
+    assert flow.batch_shape == []
+    x = flow.sample([2, 4], seed=0)
+    assert x.shape == [2, 4, event_size]
+    log_prob = flow.log_prob(x)
+    assert log_prob.shape == [2, 4]
+    assert np.isfinite(log_prob).all()
+
+
+def test_initialization_normalizes_the_input_of_the_first_step():
+    flow = small_flow(num_steps=1, coupling="additive")
+    x = 5.0 + helpers.normal([200, 3]) * [0.1, 1.0, 30.0]
+    initialization.initialize_distribution(flow, x)
+    # The coupling is the identity, and the 1x1 convolution is a rotation.
+    z = flow.bijector.inverse(x).numpy()
+    np.testing.assert_allclose(np.mean(z, axis=0), np.zeros(3), atol=1e-6)
+    np.testing.assert_allclose(np.sum(np.var(z, axis=0)), 3.0, atol=1e-3)
+
+
+def test_correlated_columns_are_whitened():
+    flow = small_flow(num_steps=1, coupling="additive", initialization="whiten")
+    mixing = np.eye(3) + 0.4 * helpers.normal([3, 3], seed=1)
+    x = helpers.normal([2000, 3]) @ mixing
+    assert np.max(np.abs(np.corrcoef(x.numpy().T) - np.eye(3))) > 0.2
+    initialization.initialize_distribution(flow, x)
+    z = flow.bijector.inverse(x).numpy()
+    np.testing.assert_allclose(np.cov(z.T), np.eye(3), atol=0.05)
+
+
+def test_a_vector_flow_is_conditioned_on_vectors():
+    flow = helpers.perturb(small_flow(2, "affine", conditioning_size=3))
+    x, c = helpers.normal([4, 2]), helpers.normal([4, 3], 1)
+    log_prob = flow.log_prob(x, bijector_kwargs={"conditioning": c})
+    other = flow.log_prob(x, bijector_kwargs={"conditioning": c + 1.0})
+    assert np.all(log_prob != other)
+    with pytest.raises(ValueError, match="conditioning"):
+        flow.log_prob(tf.identity(x))
+
+
+def test_training_lowers_the_nats_of_eight_gaussians():
+    density = tfg.toy.distribution("8gaussians")
+    model = tfg.FlowModel(
+        tfg.vector_flow(2, num_steps=4, num_filters=16, seed=0)
+    )
+    model.compile(keras.optimizers.Adam(5e-3))
+    x = density.sample(20_000, seed=(0, 0))
+    model.initialize(x[:1000])
+    test = density.sample(5_000, seed=(0, 1))
+    at_first = -np.mean(model.log_prob(test))
+    model.fit(x, batch_size=200, epochs=1, verbose=0)
+    nats = -np.mean(model.log_prob(test))
+    assert nats < at_first - 0.1
+    assert nats > density.entropy() - 0.02
+
+
+def test_gradient_is_passed_on_to_the_steps():
+    assert small_flow().bijector.bijector.gradient == "store"
+    flow = small_flow(gradient="invert")
+    assert flow.bijector.bijector.gradient == "invert"
+
+
+def test_seed_decides_the_variables_of_a_vector_flow():
+    one, same, other = (
+        [v.numpy() for v in small_flow(seed=seed).trainable_variables]
+        for seed in (1, 1, 2)
+    )
+    for value, equal in zip(one, same):
+        np.testing.assert_array_equal(value, equal)
+    assert any(np.any(v != w) for v, w in zip(one, other))
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"event_size": 1}, "`event_size`. Expected at least 2"),
+        ({"event_size": 2.0}, "`event_size`. Expected a positive integer"),
+        ({"num_steps": 0}, "`num_steps`. Expected a positive integer"),
+        ({"num_filters": 0}, "`num_filters`. Expected a positive integer"),
+        ({"conditioning_size": 0}, "`conditioning_size`. Expected a positive"),
+        ({"coupling": "splines"}, "`coupling`.*Did you mean 'spline'"),
+        ({"gradient": "inverse"}, "`gradient`.*Did you mean 'invert'"),
+    ],
+)
+def test_arguments_of_vector_flow_are_checked(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        small_flow(**arguments)
 
 
 def test_bits_per_dim_converts_nats():

@@ -9,11 +9,12 @@ from tensorflow_probability.python.internal import parameter_properties
 from tensorflow_probability.python.internal import tensor_util
 
 from tfp_glow import _checks
+from tfp_glow.bijectors import initialization
 
 tfb = tfp.bijectors
 
 
-class ActNorm(tfb.Bijector):
+class ActNorm(tfb.Bijector, initialization.DataDependent):
     """Scales and shifts every channel.
 
     ```none
@@ -47,7 +48,8 @@ class ActNorm(tfb.Bijector):
 
         Args:
             shift: floating `Tensor` or `tf.Variable`, shape `[..., C]`.
-            log_scale: likewise, natural logarithm of the scale.
+            log_scale: floating `Tensor` or `tf.Variable`, shape `[..., C]`,
+                natural logarithm of the scale.
             validate_args: `bool`; if true, parameters that are not finite
                 raise `tf.errors.InvalidArgumentError` when used.
             name: `str`.
@@ -121,10 +123,10 @@ class ActNorm(tfb.Bijector):
         return self._log_scale
 
     def initialize(self, x):
-        """Sets the variables so that `forward(x)` is normalised per channel.
+        """Sets the variables so that `forward(x)` is normalized per channel.
 
         shift = -mean, log_scale = -log(std + 1e-6), over all dimensions but
-        the last; a constant channel thus gets a finite scale.
+        the last. The 1e-6 gives a constant channel a finite scale.
 
         Args:
             x: `Tensor` of shape `[..., C]`.
@@ -160,7 +162,7 @@ class ActNorm(tfb.Bijector):
 
 
 def normalizing_parameters(x):
-    """`shift` and `log_scale`, `[C]` each, that normalise `x`, `[..., C]`."""
+    """Returns the `shift` and `log_scale`, `[C]`, that normalize `x`, `[..., C]`."""
     mean, variance = tf.nn.moments(x, axes=list(range(x.shape.rank - 1)))
     log_scale = -tf.math.log(tf.sqrt(variance) + 1e-6)
     return {"shift": -mean, "log_scale": log_scale}

@@ -1,13 +1,9 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""AffineCoupling: one half of an input scales and shifts the other."""
+"""AffineCoupling: scales and shifts one half of an input given the other."""
 
-import tensorflow as tf
-
-from tfp_glow import _checks
 from tfp_glow.bijectors import coupling
-from tfp_glow.bijectors import joint
-from tfp_glow.bijectors import scales
+from tfp_glow.bijectors import transformers
 
 
 class AffineCoupling(coupling.Coupling):
@@ -21,15 +17,9 @@ class AffineCoupling(coupling.Coupling):
     log|det dy/dx| = sum{ log s(r) }
     ```
 
-    | `scale` | `s(r)` | range |
-    |---|---|---|
-    | `"sigmoid"` | `sigmoid(r + 2)`, the paper's code | (0, 1) |
-    | `"half_sigmoid"` | `0.5 sigmoid(r + 2) + 0.5` | (1/2, 1) |
-    | `"bounded_exp"` | `2**tanh(r)` | [1/2, 2] |
-    | `"exp"` | `exp(r)` | (0, inf) |
-
-    The network's output has twice the channels that change (once if
-    `additive`): `t`, then `r`. Shapes and masks are those of `Coupling`.
+    `Coupling` describes shapes and masks, and `Affine` the scale functions `s`.
+    The network's output has twice the channels that change: `t`, then `r`; with
+    `additive=True`, `s = 1` and the output is `t` alone.
 
     Example:
 
@@ -62,9 +52,9 @@ class AffineCoupling(coupling.Coupling):
         """Makes the bijector around a network.
 
         Args:
-            network: any callable from `Tensor` to `Tensor`; see `Coupling`.
-            scale: `str`, name of the scale function; see the table above.
-            additive: `bool`; if true, `s = 1` and the network gives `t` alone.
+            network: callable from `Tensor` to `Tensor`; see `Coupling`.
+            scale: `str`, name of the scale function; see `Affine`.
+            additive: `bool`; if true, the network gives `t` alone.
             change, mask, event_ndims, dtype, validate_args: see `Coupling`.
             name: `str`.
 
@@ -72,56 +62,15 @@ class AffineCoupling(coupling.Coupling):
             TypeError, ValueError: as `Coupling`.
         """
         parameters = dict(locals())
-        _checks.choice("scale", scale, tuple(scales.SCALES))
-        self._scale = scale
-        self._additive = additive
+        affine = transformers.Affine(scale)
         super().__init__(
             network,
+            transformers.Additive() if additive else affine,
             change=change,
             mask=mask,
             event_ndims=event_ndims,
-            is_constant_jacobian=additive,
             dtype=dtype,
             validate_args=validate_args,
             parameters=parameters,
             name=name,
         )
-
-    @property
-    def outputs_per_channel(self):
-        return 1 if self._additive else 2
-
-    def elementwise(self, outputs):
-        if self._additive:
-            return ScaleAndShift(None, None, outputs)
-        shift, raw = tf.split(outputs, 2, axis=-1)
-        return ScaleAndShift(*scales.SCALES[self._scale](raw), shift)
-
-
-class ScaleAndShift(joint.OneEvaluation):
-    """y = scale * x + shift, elementwise; no scale if it is `None`."""
-
-    def __init__(self, scale, log_scale, shift):
-        parameters = dict(locals())
-        self._scale = scale
-        self._log_scale = log_scale
-        self._shift = shift
-        super().__init__(
-            forward_min_event_ndims=0,
-            parameters=parameters,
-            name="scale_and_shift",
-        )
-
-    @classmethod
-    def _parameter_properties(cls, dtype):
-        return dict()
-
-    def _forward_and_log_det(self, x):
-        if self._scale is None:
-            return x + self._shift, tf.zeros([], x.dtype)
-        return self._scale * x + self._shift, self._log_scale
-
-    def _inverse_and_log_det(self, y):
-        if self._scale is None:
-            return y - self._shift, tf.zeros([], y.dtype)
-        return (y - self._shift) / self._scale, -self._log_scale

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""FullInvertible1x1Conv: the channels times any invertible matrix."""
+"""FullInvertible1x1Conv: a 1x1 convolution by any invertible matrix."""
 
 import tensorflow as tf
 from tensorflow_probability.python.internal import dtype_util
@@ -8,21 +8,22 @@ from tensorflow_probability.python.internal import parameter_properties
 from tensorflow_probability.python.internal import tensor_util
 
 from tfp_glow import _checks
-from tfp_glow.bijectors import channel_matrix
+from tfp_glow.bijectors import invertible_1x1_conv
+from tfp_glow.bijectors import linear_algebra
 
 
-class FullInvertible1x1Conv(channel_matrix.ChannelMatrix):
-    """Multiplies the channels by a matrix that is kept as it is.
+class FullInvertible1x1Conv(invertible_1x1_conv.ChannelMatrix):
+    """Multiplies the channels by a matrix that is stored as it is.
 
     ```none
     y[..., :] = W x[..., :]
     log|det dy/dx| = log|det W|   for every pixel
     ```
 
-    The paper's plain version. The log-det costs O(C**3), and nothing keeps
-    training from a singular matrix, whose log-det is minus infinity, but for
-    rounding, and whose inverse raises `tf.errors.InvalidArgumentError`: `Invertible1x1Conv` and
-    `HouseholderInvertible1x1Conv` have neither flaw.
+    This is the paper's first form. Its log-det costs O(C**3), and training may
+    reach a singular matrix, whose log-det is minus infinity up to rounding and
+    whose inverse raises `tf.errors.InvalidArgumentError`. `Invertible1x1Conv`
+    has neither disadvantage.
 
     | | shape |
     |---|---|
@@ -94,7 +95,7 @@ class FullInvertible1x1Conv(channel_matrix.ChannelMatrix):
             A `FullInvertible1x1Conv`.
         """
         _checks.positive_integer(num_channels=num_channels)
-        rotation = channel_matrix.random_rotation(
+        rotation = linear_algebra.random_rotation(
             num_channels, seed, batch_shape
         )
         with tf.name_scope(kwargs.get("name", "full_invertible_1x1_conv")):
@@ -113,14 +114,13 @@ class FullInvertible1x1Conv(channel_matrix.ChannelMatrix):
         return self._kernel
 
     def matrix(self):
-        """The matrix `W`, shape `[..., C, C]`."""
         return tf.convert_to_tensor(self.kernel)
 
     def parameters_of(self, matrix):
         return {"kernel": tf.cast(matrix, self.dtype)}
 
     def _forward_log_det_jacobian(self, x):
-        return channel_matrix.log_det_or_nan(self.matrix())
+        return linear_algebra.log_det_or_nan(self.matrix())
 
     def _parameter_control_dependencies(self, is_init):
         if not self.validate_args:

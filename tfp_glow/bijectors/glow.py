@@ -5,22 +5,18 @@
 import math
 
 import tensorflow as tf
-import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import prefer_static as ps
 
 from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow import networks
-from tfp_glow.bijectors import glow_levels
-from tfp_glow.bijectors import glow_steps
+from tfp_glow.bijectors import initialization as initialization_
 from tfp_glow.bijectors import joint
-from tfp_glow.bijectors import scales
+from tfp_glow.bijectors import levels as levels_
 from tfp_glow.bijectors import squeeze
 
-tfb = tfp.bijectors
 
-
-class Glow(joint.OneEvaluation):
+class Glow(joint.JointBijector, initialization_.DataDependent):
     """The bijector from a latent vector to an image.
 
     `forward` takes the latent to the image, as `tfb.Glow` does, so that
@@ -42,8 +38,8 @@ class Glow(joint.OneEvaluation):
     latent's distribution is a plain standard normal.
 
     With a `conditioning_size` the methods take one more argument,
-    `conditioning`, on which the couplings' networks and the priors depend, at
-    first by nothing. Gradients reach it.
+    `conditioning`, on which the networks of couplings and priors depend. At
+    initialization it has no effect. Gradients flow back to it.
 
     The steps of a level are one `Repeated`, so the graph, the time to start and
     the number of variables are the same for 4 steps as for 64.
@@ -73,30 +69,23 @@ class Glow(joint.OneEvaluation):
         Kingma and Dhariwal, Glow, 2018, figure 2.
     """
 
+    data_enter = "inverse"
+
     def __init__(
         self,
         image_shape,
         num_levels=3,
         num_steps=32,
         num_filters=512,
-        seed=None,
-        dtype=tf.float32,
-        permutation="learned",
         coupling="affine",
-        scale="sigmoid",
-        mask="channel",
+        permutation="learned",
         network="paper",
-        edge_padding=True,
-        input_bound=networks.INPUT_BOUND,
-        output_bound=networks.OUTPUT_BOUND,
-        network_dtype=None,
         conditioning_size=None,
         conditioned="all",
-        learn_split_priors=True,
-        learn_top_prior=True,
         initialization="normalize",
         gradient="invert",
-        unroll=False,
+        seed=None,
+        dtype=tf.float32,
         levels=None,
         validate_args=False,
         name="glow",
@@ -108,50 +97,45 @@ class Glow(joint.OneEvaluation):
             num_levels: positive `int`, `L` in the paper.
             num_steps: positive `int`, steps of each level, `K` in the paper.
             num_filters: positive `int`, width of the couplings' networks.
-            seed: `int` or `None`; the same seed gives the same variables.
-            dtype: floating dtype.
+            coupling: `"affine"`, the paper's; `"affine_half_sigmoid"`,
+                `"affine_bounded_exp"` or `"affine_exp"`, with other scale
+                functions, see `Affine`; `"additive"`; `"spline"`; `"mixture"`;
+                or any `Transformer`. Splines and mixtures were measured to be
+                no better than affine couplings at equal training time.
             permutation: what mixes the channels: `"learned"`, a 1x1
-                convolution as `Invertible1x1Conv` keeps it; `"full"` or
-                `"householder"`, as the classes so named do; or, fixed,
-                `"reverse"` or `"shuffle"`.
-            coupling: `"affine"`, `"additive"`, `"spline"` or `"mixture"`; see
-                `AffineCoupling`, `SplineCoupling` and `MixtureCoupling`.
-            scale: name of the scale function of affine couplings.
-            mask: `"channel"`, or `"checkerboard"` for steps of two couplings,
-                which change one colour of a checkerboard's cells each.
-            network: the couplings' network: `"paper"`, or a Keras layer of your
-                own, see `networks.make_network`.
-            edge_padding, input_bound, output_bound: see
-                `networks.CouplingNetwork`.
-            network_dtype: dtype or Keras dtype policy of the networks alone,
-                such as `"mixed_bfloat16"`; by default `dtype`. The flow around
-                them, its log-det and its norms always compute in `dtype`.
+                convolution as `Invertible1x1Conv` stores it; `"full"`, as
+                `FullInvertible1x1Conv` does; or, fixed, `"reverse"` or
+                `"shuffle"`.
+            network: `"paper"`, the couplings' network of the paper; any Keras
+                layer, of which copies become hidden layers, see
+                `networks.LayerNetwork`; or an unbuilt `networks.CouplingNetwork`
+                or `networks.LayerNetwork` that carries other options: bounds,
+                edge padding, and a dtype policy such as `"mixed_bfloat16"`. The
+                flow around the networks always computes in `dtype`.
             conditioning_size: `int`, the size of vectors, or the shape
-                `(H, W, D)` of images of `image_shape`'s height and width, on
-                which the flow is conditioned, or `None`. A class is a one-hot
-                vector.
-            conditioned: `"all"`, or `"priors"` to leave the couplings alone.
-            learn_split_priors, learn_top_prior: `bool`; if false, a standard
-                normal is the prior of what leaves at these levels.
+                `(H, W, D)` of images of the height and width of `image_shape`,
+                on which the flow is conditioned, or `None`. A class is a
+                one-hot vector.
+            conditioned: `"all"`, or `"priors"` if the couplings do not depend
+                on the conditioning.
             initialization: what `initialize` does, and so the first batches of
                 a training: `"normalize"`, the paper's, sets the activation
-                norms; `"whiten"` sets the 1x1 convolutions too, `"learned"` or
-                `"full"` ones, so that the channels that they mix are
-                uncorrelated, and the smooth ones go on to the next level. It
-                is the better start; README, "A start that knows
-                correlations", has the figures.
+                norms; `"whiten"` also sets the 1x1 convolutions (`"learned"`
+                or `"full"`), so that the channels that they mix are
+                uncorrelated and the smooth ones go on to the next level. It is
+                the better start; docs/benchmarks.md has the figures.
             gradient: `"store"`, `"recompute"` or `"invert"`; see `Repeated`.
                 The default takes the least memory, and its gradients were
                 measured to be as exact as those of the others. `"store"` is
-                about a fifth faster where memory allows it; README, "Depth",
-                has the figures.
-            unroll: `bool`; see `Repeated`.
+                about a fifth faster where memory allows it.
+            seed: `int` or `None`; the same seed gives the same variables.
+            dtype: floating dtype.
             levels: the levels of another `Glow` of the same arguments, to
                 share its variables; `copy()` uses this.
             validate_args: `bool`; if true, a value that is not finite raises
                 `tf.errors.InvalidArgumentError` and names the level and step
-                after which it first appeared (not in a program compiled by
-                XLA, which drops such checks).
+                after which it first appeared (except in a program compiled by
+                XLA, which drops these checks).
             name: `str`.
 
         Raises:
@@ -162,17 +146,10 @@ class Glow(joint.OneEvaluation):
         _checks.positive_integer(
             num_levels=num_levels, num_steps=num_steps, num_filters=num_filters
         )
-        image_shape = glow_levels.checked_image_shape(image_shape, num_levels)
-        _checks.choice(
-            "permutation", permutation, tuple(glow_steps.PERMUTATIONS)
-        )
-        _checks.choice("coupling", coupling, tuple(glow_steps.COUPLINGS))
-        _checks.choice("scale", scale, tuple(scales.SCALES))
-        _checks.choice("mask", mask, tuple(glow_steps.NETWORKS))
+        image_shape = levels_.checked_image_shape(image_shape, num_levels)
         _checks.choice("conditioned", conditioned, ("all", "priors"))
-        glow_steps.check_initialization(initialization, permutation)
         networks.check_network(network)
-        conditioning_shape = glow_levels.checked_conditioning_shape(
+        conditioning_shape = levels_.checked_conditioning_shape(
             conditioning_size, image_shape
         )
         with tf.name_scope(name) as name:
@@ -181,42 +158,29 @@ class Glow(joint.OneEvaluation):
             self._conditioned = conditioned
             self._squeeze = squeeze.Squeeze()
             if levels is None:
-                levels = glow_levels.make_levels(
-                    glow_levels.level_shapes(image_shape, num_levels),
-                    num_steps=num_steps,
-                    num_filters=num_filters,
+                levels = levels_.make_levels(
+                    image_shape,
+                    num_levels,
+                    conditioning_shape,
+                    conditioned,
                     seed=seed,
                     dtype=dtype,
-                    permutation=permutation,
-                    coupling=coupling,
-                    scale=scale,
-                    mask=mask,
-                    conditioning_sizes=glow_levels.conditioning_sizes(
-                        conditioning_shape, num_levels
-                    ),
-                    conditioned=conditioned,
-                    learn_split_priors=learn_split_priors,
-                    learn_top_prior=learn_top_prior,
-                    initialization=initialization,
                     network=network,
-                    network_arguments=dict(
-                        edge_padding=edge_padding,
-                        input_bound=input_bound,
-                        output_bound=output_bound,
-                        dtype=network_dtype or tf.as_dtype(dtype).name,
-                    ),
+                    num_steps=num_steps,
+                    num_filters=num_filters,
+                    coupling=coupling,
+                    permutation=permutation,
+                    initialization=initialization,
                 )
-            # How the loops run is a matter of this bijector, not of the levels.
+            # How the loops run is a property of this bijector. The shared levels
+            # hold the variables.
             self._levels = tuple(
                 level._replace(
                     steps=level.steps.copy(
-                        gradient=gradient,
-                        unroll=unroll,
-                        validate_args=validate_args,
-                        name=f"level_{i}",
+                        gradient=gradient, validate_args=validate_args
                     )
                 )
-                for i, level in enumerate(levels)
+                for level in levels
             )
             # Bijectors with equal parameters share TFP's cache, so the
             # variables must be among them.
@@ -229,10 +193,6 @@ class Glow(joint.OneEvaluation):
                 parameters=parameters,
                 name=name,
             )
-
-    @classmethod
-    def _parameter_properties(cls, dtype):
-        return dict()
 
     @property
     def image_shape(self):
@@ -250,8 +210,8 @@ class Glow(joint.OneEvaluation):
         return len(self._levels)
 
     def steps(self, level):
-        """The steps of a level, `num_steps` bijectors from data to latent."""
-        return self._levels[level].steps.steps
+        """Returns the steps of a level, a `Repeated` from data to latent."""
+        return self._levels[level].steps
 
     def split_latents(self, latents):
         """Splits latent vectors into their levels, the finest first.
@@ -285,30 +245,38 @@ class Glow(joint.OneEvaluation):
         return tf.concat([_flatten_event(part) for part in parts], axis=-1)
 
     def initialize(self, image, conditioning=None):
-        """Sets what data can set from one batch, in one walk.
+        """Sets the norms from one batch of images.
 
         After it each `ActNorm` and each hidden layer has outputs of mean 0 and
-        variance 1 per channel on this batch. With `initialization="whiten"` the
-        outputs of each 1x1 convolution are uncorrelated too, and those of the
-        last one of a level in the order of how little they differ between
-        neighbours.
+        variance 1 per channel on this batch. With `initialization="whiten"`
+        the outputs of each 1x1 convolution are also uncorrelated, and those of
+        the last one of a level are sorted by how little they differ between
+        neighbouring pixels.
 
         Args:
             image: `Tensor` of shape `[..., H, W, C]`.
             conditioning: as of the other methods.
 
         Returns:
-            What `inverse(image)` gives from then on.
+            The latents `inverse(image)`, after the initialization.
         """
         image = tf.convert_to_tensor(image, self.dtype)
-        latent, _ = self._towards_latent(image, conditioning, _initialize)
-        return latent
+        kwargs = self._conditioning_kwargs(conditioning, ps.shape(image)[:-3])
+        h = image
+        for level, (for_steps, _) in zip(self._levels, kwargs):
+            h = level.steps.initialize(self._squeeze.forward(h), **for_steps)
+            # The split prior does not change the half that goes on.
+            h, _ = tf.split(h, 2, axis=-1)
+        conditioning = (
+            {} if conditioning is None else {"conditioning": conditioning}
+        )
+        return self.inverse(tf.identity(image), **conditioning)
 
     def top_features(self, latents, conditioning=None):
-        """What enters the top prior, for latent vectors.
+        """Returns the input of the top prior, given latent vectors.
 
-        Unlike the latent vector itself it does not depend on the conditioning
-        if only the priors do.
+        Unlike the latent vector it does not depend on the conditioning if
+        `conditioned="priors"`.
 
         Args:
             latents: `Tensor` `[..., H * W * C]`.
@@ -318,64 +286,61 @@ class Glow(joint.OneEvaluation):
             `Tensor` of the shape of the top level; see the class.
         """
         top = self.split_latents(latents)[-1]
-        _, kwargs = self._conditioning_kwargs(
-            conditioning, ps.shape(latents)[:-1]
-        )[-1]
-        return self._levels[-1].prior.inverse(top, **kwargs)
+        kwargs = self._conditioning_kwargs(conditioning, ps.shape(latents)[:-1])
+        return self._levels[-1].prior.inverse(top, **kwargs[-1][1])
 
     def _conditioning_kwargs(self, conditioning, batch_shape):
-        """For every level the keyword arguments of its steps and its prior."""
-        of_levels = glow_levels.conditioning_of_levels(
+        """Returns the keyword arguments of every level's steps and prior."""
+        of_levels = levels_.conditioning_of_levels(
             self, conditioning, batch_shape
         )
+        if conditioning is None:
+            return [({}, {})] * self.num_levels
         return [
             (
-                {"conditioning": c}
-                if c is not None and self._conditioned == "all"
-                else {},
-                {"conditioning": c}
-                if c is not None and not isinstance(level.prior, tfb.Identity)
-                else {},
+                {"conditioning": c} if self._conditioned == "all" else {},
+                {"conditioning": c},
             )
-            for c, level in zip(of_levels, self._levels)
+            for c in of_levels
         ]
 
-    def _inverse_and_log_det(self, y, conditioning=None):
-        return self._towards_latent(y, conditioning, _apply)
-
-    def _towards_latent(self, y, conditioning, apply_steps):
+    def inverse_and_log_det(self, y, conditioning=None):
         _checks.event(self, y.shape[-3:], tf.TensorShape(self.image_shape))
         batch = ps.shape(y)[:-3]
-        conditioning = self._conditioning_kwargs(conditioning, batch)
+        kwargs = self._conditioning_kwargs(conditioning, batch)
         h = y
         log_det = tf.zeros([], y.dtype)
         latents = []
         for i, level in enumerate(self._levels):
-            for_steps, for_prior = conditioning[i]
+            for_steps, for_prior = kwargs[i]
             h = self._squeeze.forward(h)
-            h, log_det = apply_steps(level.steps, h, log_det, for_steps)
+            h, more = level.steps.forward_and_log_det(h, **for_steps)
             h = self._check(h, i, "the steps")
-            h, log_det = _apply(level.prior, h, log_det, for_prior)
+            log_det += more
+            h, more = level.prior.forward_and_log_det(h, **for_prior)
             h = self._check(h, i, "the prior")
+            log_det += more
             if i < self.num_levels - 1:
                 h, z = tf.split(h, 2, axis=-1)
                 latents.append(_flatten_event(z))
         latents.append(_flatten_event(h))
         return tf.concat(latents, axis=-1), tf.broadcast_to(log_det, batch)
 
-    def _forward_and_log_det(self, x, conditioning=None):
+    def forward_and_log_det(self, x, conditioning=None):
         *latents, h = self.split_latents(x)
         batch = ps.shape(x)[:-1]
-        conditioning = self._conditioning_kwargs(conditioning, batch)
+        kwargs = self._conditioning_kwargs(conditioning, batch)
         log_det = tf.zeros([], x.dtype)
         for i, level in reversed(list(enumerate(self._levels))):
-            for_steps, for_prior = conditioning[i]
+            for_steps, for_prior = kwargs[i]
             if i < self.num_levels - 1:
                 h = tf.concat([h, latents[i]], axis=-1)
-            h, log_det = _apply_inverse(level.prior, h, log_det, for_prior)
+            h, more = level.prior.inverse_and_log_det(h, **for_prior)
             h = self._check(h, i, "the prior")
-            h, log_det = _apply_inverse(level.steps, h, log_det, for_steps)
+            log_det += more
+            h, more = level.steps.inverse_and_log_det(h, **for_steps)
             h = self._check(h, i, "the steps")
+            log_det += more
             h = self._squeeze.inverse(h)
         return h, tf.broadcast_to(log_det, batch)
 
@@ -388,10 +353,8 @@ class Glow(joint.OneEvaluation):
 
     @property
     def latent_shapes(self):
-        """The event shapes of what `split_latents` gives."""
-        *below, top = glow_levels.level_shapes(
-            self.image_shape, self.num_levels
-        )
+        """The event shapes of the tensors that `split_latents` returns."""
+        *below, top = levels_.level_shapes(self.image_shape, self.num_levels)
         return [(h, w, c // 2) for h, w, c in below] + [top]
 
     def _forward_event_shape(self, input_shape):
@@ -410,24 +373,6 @@ class Glow(joint.OneEvaluation):
 
     def _inverse_event_shape_tensor(self, output_shape):
         return tf.constant([math.prod(self.image_shape)], tf.int32)
-
-
-def _initialize(steps, h, log_det, conditioning):
-    return steps.initialize(h, **conditioning), log_det
-
-
-def _apply(bijector, h, log_det, conditioning):
-    y = bijector.forward(h, **conditioning)
-    return y, log_det + bijector.forward_log_det_jacobian(
-        h, event_ndims=3, **conditioning
-    )
-
-
-def _apply_inverse(bijector, h, log_det, conditioning):
-    x = bijector.inverse(h, **conditioning)
-    return x, log_det + bijector.inverse_log_det_jacobian(
-        h, event_ndims=3, **conditioning
-    )
 
 
 def _flatten_event(x):

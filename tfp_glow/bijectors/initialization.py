@@ -1,80 +1,92 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Data-dependent initialisation of whatever a bijector is composed of."""
+"""Data-dependent initialization of whatever a flow is composed of."""
 
-import tensorflow_probability as tfp
+from tfp_glow.bijectors import structure
 
-from tfp_glow.bijectors import gradients
-from tfp_glow.bijectors.glow import Glow
 
-# `tfd.TransformedDistribution` makes an instance of its base class if the
-# bijector is not a composite tensor, as ours are not.
-_TRANSFORMED = tfp.distributions.TransformedDistribution.__bases__[0]
+class DataDependent:
+    """A bijector that can set its variables from a batch of data.
+
+    `initialize(x)` sets them so that outputs of `x` are normalized. The data
+    are an input of the method that `data_enter` names: `"forward"`, or
+    `"inverse"` for a bijector such as `Glow`, whose inverse takes images.
+    """
+
+    data_enter = "forward"
+
+    def initialize(self, x, **kwargs):
+        """Sets the variables from a batch of inputs, `[N, ...]`."""
+        raise NotImplementedError
 
 
 def initialize_distribution(distribution, x, **bijector_kwargs):
-    """Sets every norm of a distribution from the data that reach it.
+    """Initializes the bijectors of nested `tfd.TransformedDistribution`s.
+
+    Every `DataDependent` bijector is set from the values that reach it.
 
     Args:
-        distribution: `tfd.Distribution`, perhaps one transformed several times.
-        x: `Tensor`, continuous values.
-        **bijector_kwargs: arguments of the bijectors.
+        distribution: `tfd.Distribution`.
+        x: `Tensor` of events, `[N, ...]`.
+        **bijector_kwargs: keyword arguments of the bijectors, as `log_prob`
+            takes them.
     """
-    bijectors = []
-    while isinstance(distribution, _TRANSFORMED):
-        bijectors.append(distribution.bijector)
-        distribution = distribution.distribution
-    while bijectors and not has_initialize(bijectors[-1]):
+    bijectors = structure.peel(distribution)
+    while bijectors and not _has_data_dependent(bijectors[-1]):
         bijectors.pop()
     for bijector in bijectors:
         x = initialize_inverse(bijector, x, **bijector_kwargs)
 
 
-def has_initialize(bijector):
-    """Whether a bijector, or any part of it, can be initialised."""
-    return any(
-        hasattr(part, "initialize") for part, _ in gradients.parts(bijector)
-    )
-
-
 def initialize_forward(bijector, x, **kwargs):
-    """Initialises blocks in the order in which `forward(x)` meets them.
+    """Initializes bijectors in the order in which `forward(x)` applies them.
 
-    Walks `tfb.Chain` and `tfb.Invert`. A block with a method `initialize(x)`
-    is given its own input; all others are only evaluated.
+    `tfb.Chain` and `tfb.Invert` are opened. A `DataDependent` bijector whose
+    data enter the other side is evaluated and left as it is.
 
     Args:
         bijector: `tfb.Bijector`.
-        x: `Tensor`, data or what earlier blocks made of it.
+        x: `Tensor`, data or the output of earlier bijectors.
         **kwargs: as of `bijector.forward`; those of the parts of a `tfb.Chain`
             are dictionaries by the parts' names.
 
     Returns:
-        `bijector.forward(x)`, after the initialisation.
+        `bijector.forward(x)`, computed after the initialization.
     """
-    if isinstance(bijector, gradients.INVERT):
-        return initialize_inverse(bijector.bijector, x, **kwargs)
-    if isinstance(bijector, gradients.CHAIN):
-        for part in reversed(bijector.bijectors):
-            x = initialize_forward(part, x, **kwargs.get(part.name, {}))
-        return x
-    if hasattr(bijector, "initialize") and not isinstance(bijector, Glow):
-        bijector.initialize(x)
-    return bijector.forward(x, **kwargs)
+    return _walk(bijector, x, "forward", kwargs)
 
 
 def initialize_inverse(bijector, y, **kwargs):
-    """The same in the order of `inverse(y)`; returns it.
+    """Initializes bijectors in the order in which `inverse(y)` applies them.
 
-    Only `Glow` takes data in this direction. A block that is met from its
-    output is evaluated and left as it is.
+    See `initialize_forward`.
     """
-    if isinstance(bijector, gradients.INVERT):
-        return initialize_forward(bijector.bijector, y, **kwargs)
-    if isinstance(bijector, gradients.CHAIN):
-        for part in bijector.bijectors:
-            y = initialize_inverse(part, y, **kwargs.get(part.name, {}))
-        return y
-    if isinstance(bijector, Glow):
-        return bijector.initialize(y, **kwargs)
-    return bijector.inverse(y, **kwargs)
+    return _walk(bijector, y, "inverse", kwargs)
+
+
+def _walk(bijector, x, direction, kwargs):
+    if isinstance(bijector, structure.INVERT):
+        other = "inverse" if direction == "forward" else "forward"
+        return _walk(bijector.bijector, x, other, kwargs)
+    if isinstance(bijector, structure.CHAIN):
+        bijectors = bijector.bijectors
+        if direction == "forward":
+            bijectors = reversed(bijectors)
+        for part in bijectors:
+            x = _walk(part, x, direction, kwargs.get(part.name, {}))
+        return x
+    if _is_data_dependent(bijector) and bijector.data_enter == direction:
+        bijector.initialize(x, **kwargs)
+    return getattr(bijector, direction)(x, **kwargs)
+
+
+def _is_data_dependent(bijector):
+    return isinstance(bijector, DataDependent)
+
+
+def _has_data_dependent(bijector):
+    if isinstance(bijector, structure.INVERT):
+        return _has_data_dependent(bijector.bijector)
+    if isinstance(bijector, structure.CHAIN):
+        return any(map(_has_data_dependent, bijector.bijectors))
+    return _is_data_dependent(bijector)

@@ -1,21 +1,68 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Invertible1x1Conv: a learned generalisation of a channel permutation."""
+"""1x1 convolutions: learned generalizations of channel permutations."""
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import dtype_util
 from tensorflow_probability.python.internal import parameter_properties
+from tensorflow_probability.python.internal import prefer_static as ps
 from tensorflow_probability.python.internal import tensor_util
 
 from tfp_glow import _checks
-from tfp_glow.bijectors import channel_matrix
+from tfp_glow.bijectors import linear_algebra
+
+tfb = tfp.bijectors
 
 PERMUTATIONS = ("learned", "reverse", "shuffle")
 
 
-class Invertible1x1Conv(channel_matrix.ChannelMatrix):
-    """Multiplies the channels by an invertible matrix, kept as its LU factors.
+class ChannelMatrix(tfb.Bijector):
+    """The base class of 1x1 convolutions: one matrix for every pixel.
+
+    ```none
+    y[..., :] = W x[..., :]
+    ```
+
+    A subclass implements `matrix`, `parameters_of` and
+    `_forward_log_det_jacobian`, the log-det of a single pixel.
+    """
+
+    def __init__(self, num_channels, dtype, validate_args, parameters, name):
+        self._num_channels = num_channels
+        super().__init__(
+            forward_min_event_ndims=1,
+            is_constant_jacobian=True,
+            dtype=dtype,
+            validate_args=validate_args,
+            parameters=parameters,
+            name=name,
+        )
+
+    def matrix(self):
+        """Returns the matrix `W`, shape `[..., C, C]`."""
+        raise NotImplementedError
+
+    def inverse_matrix(self):
+        """Returns the inverse of the matrix that `matrix` rounds to its dtype."""
+        return linear_algebra.inverse_or_nan(self.matrix())
+
+    def parameters_of(self, matrix):
+        """Returns the constructor's arguments, tensors, for other matrices."""
+        raise NotImplementedError
+
+    def _forward(self, x):
+        _checks.channels(self, x, self._num_channels)
+        return _multiply(self.matrix(), x)
+
+    def _inverse(self, y):
+        _checks.channels(self, y, self._num_channels)
+        return _multiply(self.inverse_matrix(), y)
+
+
+class Invertible1x1Conv(ChannelMatrix):
+    """Multiplies the channels by an invertible matrix, stored as LU factors.
 
     ```none
     y[..., :] = W x[..., :]
@@ -147,7 +194,7 @@ class Invertible1x1Conv(channel_matrix.ChannelMatrix):
         _checks.positive_integer(num_channels=num_channels)
         _checks.choice("permutation", permutation, PERMUTATIONS)
 
-        # What is random yet fixed must be saved too, hence variables.
+        # Random but fixed values are variables too, so that they are saved.
         def variable(value, name, trainable=True):
             return tf.Variable(value, trainable=trainable, name=name)
 
@@ -161,7 +208,7 @@ class Invertible1x1Conv(channel_matrix.ChannelMatrix):
                 rows = variable(rows, "permutation", trainable=False)
                 return cls(rows, dtype=dtype, **kwargs)
             factors = _factors(
-                channel_matrix.random_rotation(num_channels, seed, batch_shape),
+                linear_algebra.random_rotation(num_channels, seed, batch_shape),
                 dtype,
             )
             fixed = ("permutation", "sign")
@@ -191,26 +238,25 @@ class Invertible1x1Conv(channel_matrix.ChannelMatrix):
 
     @property
     def lower(self):
-        """Lower factor, of which the strict triangle is read, or `None`."""
+        """The lower factor, or `None`; only its strict triangle is read."""
         return self._lower
 
     @property
     def upper(self):
-        """Upper factor, of which the strict triangle is read, or `None`."""
+        """The upper factor, or `None`; only its strict triangle is read."""
         return self._upper
 
     @property
     def sign(self):
-        """Signs of the diagonal, shape `[..., C]`, or `None`."""
+        """The signs of the diagonal, shape `[..., C]`, or `None`."""
         return self._sign
 
     @property
     def log_diagonal(self):
-        """Logarithm of the absolute diagonal, `[..., C]`, or `None`."""
+        """The logarithm of the absolute diagonal, `[..., C]`, or `None`."""
         return self._log_diagonal
 
     def matrix(self):
-        """The matrix `W`, shape `[..., C, C]`."""
         if self.lower is None:
             size = self.permutation.shape[-1]
             return tf.one_hot(self.permutation, size, dtype=self.dtype)
@@ -220,7 +266,7 @@ class Invertible1x1Conv(channel_matrix.ChannelMatrix):
         diagonal = self.sign * tf.exp(self.log_diagonal)
         upper = tf.linalg.set_diag(upper, diagonal)
         return tf.gather(
-            channel_matrix.product(lower, upper),
+            linear_algebra.product(lower, upper),
             self.permutation,
             axis=-2,
             batch_dims=self.permutation.shape.rank - 1,
@@ -230,7 +276,6 @@ class Invertible1x1Conv(channel_matrix.ChannelMatrix):
         return _factors(matrix, self.dtype)
 
     def inverse_matrix(self):
-        """The inverse of the very matrix that `matrix` rounds to its dtype."""
         if self.lower is None:
             return tf.linalg.matrix_transpose(self.matrix())
         return super().inverse_matrix()
@@ -296,3 +341,12 @@ def _check_permutation(permutation):
             f"integers 0 to {size - 1}, each once. Received: "
             f"permutation={value}"
         )
+
+
+def _multiply(matrix, x):
+    """`matrix @ x` over the last dimension, as one product if it can be."""
+    if matrix.shape.rank > 2:
+        return tf.linalg.matvec(matrix, x)
+    rows = tf.reshape(x, [-1, matrix.shape[-1]])
+    y = tf.matmul(rows, matrix, transpose_b=True)
+    return tf.ensure_shape(tf.reshape(y, ps.shape(x)), x.shape)

@@ -1,36 +1,55 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Values and log-dets of bijectors from one evaluation."""
+"""Computes a bijector's output and its log-determinant in one pass."""
 
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import cache_util
 
+from tfp_glow.bijectors import structure
+
 tfb = tfp.bijectors
 
 
-class OneEvaluation(tfb.Bijector):
+class JointBijector(tfb.Bijector):
     """A bijector that computes its output and its log-det together.
 
-    A subclass implements `_forward_and_log_det(x)` and
-    `_inverse_and_log_det(y)`, each of which returns the output and the
-    log-det-Jacobian of that direction at the minimum event rank. TFP's cache
-    then keeps both, so that `log_prob` (an inverse and a forward log-det)
-    and `sample` evaluate them once.
+    A subclass implements two methods:
 
-    The only place that relies on TFP's internal cache; `tfb.FFJORD` does
-    the same.
+    ```none
+    y, log_det = forward_and_log_det(x)    log_det = log|det dy/dx|
+    x, log_det = inverse_and_log_det(y)    log_det = log|det dx/dy|
+    ```
+
+    The log-dets are those of an event of the minimum rank. TFP's cache keeps
+    both results, so `log_prob` (an inverse and a forward log-det) and `sample`
+    evaluate a network once. Called directly, the two methods bypass that cache.
+
+    This is the only place that uses TFP's internal cache; `tfb.FFJORD` uses
+    it in the same way.
     """
 
     _cache = cache_util.BijectorCacheWithGreedyAttrs(
         forward_name="_augmented_forward", inverse_name="_augmented_inverse"
     )
 
+    @classmethod
+    def _parameter_properties(cls, dtype):
+        return dict()
+
+    def forward_and_log_det(self, x, **kwargs):
+        """Returns `forward(x)` and the log-det of every event."""
+        raise NotImplementedError
+
+    def inverse_and_log_det(self, y, **kwargs):
+        """Returns `inverse(y)` and the inverse's log-det of every event."""
+        raise NotImplementedError
+
     def _augmented_forward(self, x, **kwargs):
-        y, log_det = self._forward_and_log_det(x, **kwargs)
+        y, log_det = self.forward_and_log_det(x, **kwargs)
         return y, {"ildj": -log_det}
 
     def _augmented_inverse(self, y, **kwargs):
-        x, log_det = self._inverse_and_log_det(y, **kwargs)
+        x, log_det = self.inverse_and_log_det(y, **kwargs)
         return x, {"ildj": log_det}
 
     def _forward_log_det_jacobian(self, x, **kwargs):
@@ -42,31 +61,125 @@ class OneEvaluation(tfb.Bijector):
         return self._cache.inverse_attributes(y, **kwargs)["ildj"]
 
 
-def forward_and_log_det(bijector, x, event_ndims):
-    """`bijector.forward(x)` and the log-det of events of `event_ndims`."""
-    y = bijector.forward(x)
-    return y, bijector.forward_log_det_jacobian(x, event_ndims=event_ndims)
+class SplitBijector(JointBijector):
+    """A bijector that keeps one part of its input and transforms the rest.
 
+    ```none
+    kept, rest = split(x)                        a permutation or a mask
+    context = given(kept)                        evaluates the network
+    y_rest, log_det = forward_given(rest, context)
+    rest, log_det = inverse_given(y_rest, context)
+    y = join(kept, y_rest)                       undoes `split`
+    ```
 
-def inverse_and_log_det(bijector, y, event_ndims):
-    """`bijector.inverse(y)` and the log-det of events of `event_ndims`."""
-    x = bijector.inverse(y)
-    return x, bijector.inverse_log_det_jacobian(y, event_ndims=event_ndims)
-
-
-def elementwise_forward(bijector, x):
-    """`bijector.forward(x)` and the log-det of every element.
-
-    Of a `OneEvaluation`, for one use, without what `tfb.Bijector` adds to
-    every call: a cache, a scope and a sum over no dimensions.
+    A subclass implements these five methods. `join` must also be the transpose
+    of `split`. `Repeated` uses the methods on its own, so that one evaluation
+    of the network serves both the inverse and the gradient of a step.
     """
-    if isinstance(bijector, OneEvaluation):
-        return bijector._forward_and_log_det(x)
-    return forward_and_log_det(bijector, x, 0)
+
+    def split(self, x):
+        """Returns the part that is kept and the part that changes."""
+        raise NotImplementedError
+
+    def join(self, kept, rest):
+        """Undoes `split`."""
+        raise NotImplementedError
+
+    def given(self, kept, **kwargs):
+        """Returns what the change depends on, tensors made from `kept`."""
+        raise NotImplementedError
+
+    def forward_given(self, x, context):
+        """Transforms the part that changes; returns it and the log-det."""
+        raise NotImplementedError
+
+    def inverse_given(self, y, context):
+        """Undoes `forward_given`; returns the part and the log-det."""
+        raise NotImplementedError
+
+    def forward_and_log_det(self, x, **kwargs):
+        kept, rest = self.split(x)
+        rest, log_det = self.forward_given(rest, self.given(kept, **kwargs))
+        return self.join(kept, rest), log_det
+
+    def inverse_and_log_det(self, y, **kwargs):
+        kept, rest = self.split(y)
+        rest, log_det = self.inverse_given(rest, self.given(kept, **kwargs))
+        return self.join(kept, rest), log_det
 
 
-def elementwise_inverse(bijector, y):
-    """`bijector.inverse(y)` and the log-det of every element; as above."""
-    if isinstance(bijector, OneEvaluation):
-        return bijector._inverse_and_log_det(y)
-    return inverse_and_log_det(bijector, y, 0)
+class Given(JointBijector):
+    """A bijector with the keyword arguments of its methods bound.
+
+    `Given(bijector, conditioning=c).forward(x)` is
+    `bijector.forward(x, conditioning=c)`.
+    """
+
+    def __init__(self, bijector, name="given", **kwargs):
+        """Makes the bijector.
+
+        Args:
+            bijector: `tfb.Bijector`.
+            name: `str`.
+            **kwargs: arguments of the methods of `bijector`.
+        """
+        parameters = dict(bijector=bijector, name=name, **kwargs)
+        self._bijector = bijector
+        self._kwargs = kwargs
+        super().__init__(
+            forward_min_event_ndims=bijector.forward_min_event_ndims,
+            inverse_min_event_ndims=bijector.inverse_min_event_ndims,
+            dtype=bijector.dtype,
+            parameters=parameters,
+            name=name,
+        )
+
+    def forward_and_log_det(self, x):
+        ndims = self.forward_min_event_ndims
+        return evaluate(self._bijector, x, ndims, **self._kwargs)
+
+    def inverse_and_log_det(self, y):
+        ndims = self.inverse_min_event_ndims
+        return evaluate(self._bijector, y, ndims, inverse=True, **self._kwargs)
+
+
+def evaluate(bijector, x, event_ndims, inverse=False, **kwargs):
+    """Applies any bijector; returns the output and the log-det of every event.
+
+    Args:
+        bijector: `tfb.Bijector`.
+        x: `Tensor`.
+        event_ndims: `int`, dimensions of an event of `x`.
+        inverse: `bool`; if true, the inverse is applied.
+        **kwargs: keyword arguments of the bijector's methods.
+    """
+    return _function(bijector, inverse, event_ndims)(x, **kwargs)
+
+
+def stages(bijector, event_ndims, inverse=False):
+    """Returns the functions that a bijector applies, one after another.
+
+    Args:
+        bijector: `tfb.Bijector`; chains and inverses are taken apart.
+        event_ndims: `int`, dimensions of an event of the input.
+        inverse: `bool`; if true, the stages of the inverse.
+
+    Returns:
+        A list of functions from `x` to `y` and the log-det of every event.
+    """
+    parts = structure.parts(bijector, event_ndims, inverse)
+    return [_function(*part) for part in parts]
+
+
+def _function(bijector, inverse, event_ndims):
+    direction = "inverse" if inverse else "forward"
+    min_event_ndims = getattr(bijector, f"{direction}_min_event_ndims")
+    if isinstance(bijector, JointBijector) and event_ndims == min_event_ndims:
+        return getattr(bijector, f"{direction}_and_log_det")
+
+    def apply(x, **kwargs):
+        y = getattr(bijector, direction)(x, **kwargs)
+        log_det = getattr(bijector, f"{direction}_log_det_jacobian")
+        return y, log_det(x, event_ndims=event_ndims, **kwargs)
+
+    return apply

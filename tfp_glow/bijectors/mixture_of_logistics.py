@@ -13,7 +13,7 @@ from tfp_glow import _checks
 from tfp_glow.bijectors import joint
 
 
-class MixtureOfLogistics(joint.OneEvaluation):
+class MixtureOfLogistics(joint.JointBijector):
     """Bends every element by the CDF of a mixture of logistics, then `logit`.
 
     ```none
@@ -124,10 +124,10 @@ class MixtureOfLogistics(joint.OneEvaluation):
             for value in (self.logits, self.loc, self.log_scale)
         ]
 
-    def _forward_and_log_det(self, x):
+    def forward_and_log_det(self, x):
         return _bend(x, *self._tensors())
 
-    def _inverse_and_log_det(self, y):
+    def inverse_and_log_det(self, y):
         tensors = self._tensors()
         root = tf.stop_gradient(
             _root(*(tf.stop_gradient(t) for t in (y, *tensors)))

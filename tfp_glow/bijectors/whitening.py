@@ -6,22 +6,22 @@ import tensorflow as tf
 
 
 def whitening_matrix(x):
-    """A matrix `Z` for which the channels of `Z x` are uncorrelated.
+    """Returns a matrix `Z` for which the channels of `Z x` are uncorrelated.
 
     ```none
     Z C Z^T = I,   C the covariance of the channels of x
     ```
 
-    As many samples as there are channels are counted in whose covariance is
-    `I`. So no direction is stretched that only lacks samples, and a channel that
-    never varies has a finite scale.
+    The covariance is shrunk towards the identity with the weight of C samples,
+    so that directions with few samples are not stretched, and a constant channel
+    has a finite scale.
 
     Args:
         x: floating `Tensor` of shape `[..., C]`.
 
     Returns:
-        float64 `Tensor` `[C, C]`, symmetric: of all such matrices the one that
-        changes data least, and the identity if there is nothing to do.
+        float64 `Tensor` `[C, C]`, symmetric: the matrix that changes the data
+        least, which is the identity if they are white already.
     """
     num_channels = x.shape[-1]
     rows = tf.reshape(tf.cast(x, tf.float64), [-1, num_channels])
@@ -34,12 +34,12 @@ def whitening_matrix(x):
 
 
 def smooth_first(x):
-    """The same, with the channels in the order of how smooth they are.
+    """Returns a whitening matrix that sorts the channels by smoothness.
 
-    The first channel of `Z x` is the one that differs least between pixels
-    that are neighbours, and each next one differs least among what is left.
-    They are the slow features of Wiskott and Sejnowski, Slow feature analysis,
-    2002, with places instead of times.
+    The first channel of `Z x` differs least between neighbouring pixels, and
+    each next one differs least among the remaining directions. These are the
+    slow features of Wiskott and Sejnowski, Slow feature analysis, 2002, with
+    places instead of times.
 
     Args:
         x: floating `Tensor` of shape `[..., H, W, C]`.
@@ -54,6 +54,6 @@ def smooth_first(x):
     rows = tf.concat(
         [tf.reshape(d, [-1, x.shape[-1]]) for d in (down, right)], axis=0
     )
-    # Eigenvalues rise.
+    # Eigenvalues are in ascending order.
     _, vectors = tf.linalg.eigh(tf.matmul(rows, rows, transpose_a=True))
     return tf.matmul(vectors, whitening, transpose_a=True)

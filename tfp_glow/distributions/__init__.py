@@ -4,9 +4,9 @@
 
 from tfp_glow.distributions.dequantized import Dequantized
 from tfp_glow.distributions.flows import glow_distribution
+from tfp_glow.distributions.flows import vector_flow
 from tfp_glow.distributions.noise_flow import NoiseFlow
 from tfp_glow.distributions.units import bits_per_dim
-from tfp_glow.distributions.vectors import vector_flow
 
 __all__ = [
     "Dequantized",

@@ -3,18 +3,17 @@
 """`NoiseFlow`: dequantization noise that is learned from the image."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow import networks
-from tfp_glow.bijectors import glow_levels
-from tfp_glow.bijectors import glow_steps
+from tfp_glow.bijectors import gradients
 from tfp_glow.bijectors import joint
-from tfp_glow.bijectors import repeated
+from tfp_glow.bijectors import levels
 from tfp_glow.bijectors import squeeze
+from tfp_glow.bijectors import steps
 
 tfb = tfp.bijectors
 
@@ -122,8 +121,8 @@ class NoiseFlow(tf.Module):
             ValueError: if an argument is not as described.
         """
         _checks.positive_integer(num_steps=num_steps, num_filters=num_filters)
-        _checks.choice("gradient", gradient, repeated.GRADIENTS)
-        height, width, channels = glow_levels.checked_image_shape(
+        _checks.choice("gradient", gradient, tuple(gradients.GRADIENTS))
+        height, width, channels = levels.checked_image_shape(
             image_shape, num_levels=0
         )
         factor = 2 if height % 2 == width % 2 == 0 else 1
@@ -134,22 +133,17 @@ class NoiseFlow(tf.Module):
                 num_filters, seed=seed, dtype=network_dtype, name="features"
             )
             features.build((None, *inner_shape))
-            flow = glow_steps.make_steps(
+            flow = steps.make_steps(
                 inner_shape,
-                num_steps=num_steps,
-                num_filters=num_filters,
-                seed=np.random.SeedSequence(seed),
+                num_steps,
+                num_filters,
+                seed=seed,
                 dtype=dtype,
-                permutation="learned",
-                coupling="affine",
-                scale="bounded_exp",  # 1 at first: the steps are rotations.
+                # A scale of 1 at first: the steps are rotations.
+                coupling="affine_bounded_exp",
+                network=networks.CouplingNetwork(dtype=network_dtype),
                 mask="channel" if factor > 1 else "checkerboard",
-                network="paper",
-                initialization="normalize",
-                network_arguments=dict(
-                    dtype=network_dtype, conditioning_size=num_filters
-                ),
-            ).copy(
+                conditioning_size=num_filters,
                 gradient=gradient,
                 validate_args=validate_args,
                 name="dequantizer",
@@ -201,7 +195,7 @@ class NoiseFlow(tf.Module):
         # Uniform grey levels have a variance of 1 in these units.
         values = ((images + 0.5) / self.bins - 0.5) * 12.0**0.5
         values = _tf.flatten_batch(self._squeeze.forward(values), 3)
-        given = _Given(self.flow, {"conditioning": self.features(values)})
+        given = joint.Given(self.flow, conditioning=self.features(values))
         return tfb.Chain(
             [
                 tfb.NormalCDF(),
@@ -211,36 +205,4 @@ class NoiseFlow(tf.Module):
                 tfb.Invert(tfb.NormalCDF()),
             ],
             name=self.name,
-        )
-
-
-class _Given(joint.OneEvaluation):
-    """A bijector with its keyword arguments bound."""
-
-    def __init__(self, bijector, kwargs):
-        parameters = dict(locals())
-        self._bijector = bijector
-        self._kwargs = kwargs
-        super().__init__(
-            forward_min_event_ndims=bijector.forward_min_event_ndims,
-            inverse_min_event_ndims=bijector.inverse_min_event_ndims,
-            dtype=bijector.dtype,
-            parameters=parameters,
-            name="given",
-        )
-
-    @classmethod
-    def _parameter_properties(cls, dtype):
-        return dict()
-
-    def _forward_and_log_det(self, x):
-        y = self._bijector.forward(x, **self._kwargs)
-        return y, self._bijector.forward_log_det_jacobian(
-            x, event_ndims=self.forward_min_event_ndims, **self._kwargs
-        )
-
-    def _inverse_and_log_det(self, y):
-        x = self._bijector.inverse(y, **self._kwargs)
-        return x, self._bijector.inverse_log_det_jacobian(
-            y, event_ndims=self.inverse_min_event_ndims, **self._kwargs
         )

@@ -12,7 +12,8 @@ import numpy as np
 from tfp_glow import _checks
 from tfp_glow import datasets
 from tfp_glow import models
-from tfp_glow.bijectors import glow_steps
+from tfp_glow.bijectors import steps
+from tfp_glow.bijectors import transformers
 from tfp_glow.models import strategies
 from tfp_glow.train import recipe
 
@@ -61,15 +62,15 @@ class Settings:
     )
     num_steps: int = _model(8, "steps per level, K in the paper")
     num_filters: int = _model(64, "width of the couplings' networks")
-    permutation: Literal[*glow_steps.PERMUTATIONS] = _model(
+    permutation: Literal[*steps.PERMUTATIONS] = _model(
         "learned",
         "how a step mixes channels: learned (1x1 convolution, LU factors), "
         "full (1x1 convolution), reverse or shuffle (both fixed)",
     )
-    coupling: Literal[*glow_steps.COUPLINGS] = _model(
+    coupling: Literal[*transformers.TRANSFORMERS] = _model(
         "affine", "transformation in the coupling layers"
     )
-    initialization: Literal[*glow_steps.INITIALIZATIONS] = _model(
+    initialization: Literal[*steps.INITIALIZATIONS] = _model(
         "normalize",
         "what the first batches set: activation norms (normalize), or the 1x1 "
         "convolutions too (whiten)",

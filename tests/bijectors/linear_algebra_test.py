@@ -1,0 +1,77 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of `tfp_glow.bijectors.linear_algebra`."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests import helpers
+from tfp_glow.bijectors import linear_algebra
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_product_is_computed_in_float64(dtype):
+    # In float32 GPUs by default round the factors to 10 bits.
+    a, b = (helpers.normal([2, 3, 3], seed, dtype) for seed in (0, 1))
+    found = linear_algebra.product(a, b)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(
+        found, np.float64(a) @ np.float64(b), rtol=1e-6, atol=1e-6
+    )
+    function = tf.function(linear_algebra.product)
+    graph = function.get_concrete_function(a, b).graph
+    products = [op for op in graph.get_operations() if "MatMul" in op.type]
+    assert {op.outputs[0].dtype for op in products} == {tf.float64}
+
+
+@pytest.mark.parametrize(
+    "function, expected",
+    [
+        (linear_algebra.inverse_or_nan, np.linalg.inv),
+        (linear_algebra.log_det_or_nan, lambda m: np.linalg.slogdet(m)[1]),
+    ],
+)
+@pytest.mark.parametrize(
+    "dtype, tolerance", [(tf.float64, 1e-12), (tf.float32, 1e-5)]
+)
+def test_only_matrices_that_are_not_finite_give_nan(
+    function, expected, dtype, tolerance
+):
+    matrices = helpers.normal([4, 3, 3], dtype=dtype).numpy()
+    matrices[1, 2, 0] = np.nan
+    matrices[3, 0, 0] = np.inf
+    x = tf.constant(matrices)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        found = function(x)
+        loss = tf.reduce_sum(found[::2])
+    assert found.dtype == dtype
+    assert np.all(np.isnan(found[1::2]))
+    np.testing.assert_allclose(
+        found[::2], expected(np.float64(matrices[::2])), tolerance, tolerance
+    )
+    # The gradient does not raise either.
+    gradient = tape.gradient(loss, x)
+    assert np.all(np.isfinite(gradient[::2]))
+
+
+def test_xla_compiles_the_log_det():
+    matrices = helpers.normal([2, 4, 4])
+    compiled = tf.function(linear_algebra.log_det_or_nan, jit_compile=True)
+    np.testing.assert_allclose(
+        compiled(matrices), np.linalg.slogdet(matrices)[1], atol=1e-12
+    )
+
+
+def test_random_rotations_are_orthogonal_and_differ():
+    rotations = linear_algebra.random_rotation(5, seed=0, batch_shape=[2, 3])
+    assert rotations.shape == (2, 3, 5, 5)
+    np.testing.assert_allclose(
+        rotations @ np.swapaxes(rotations, -1, -2),
+        np.broadcast_to(np.eye(5), [2, 3, 5, 5]),
+        atol=1e-12,
+    )
+    assert np.max(np.abs(rotations[0, 0] - rotations[1, 2])) > 0.1
+    again = linear_algebra.random_rotation(5, seed=0, batch_shape=[2, 3])
+    np.testing.assert_array_equal(rotations, again)

@@ -1,0 +1,299 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The levels of a Glow: shapes, conditioning, priors and variables."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability.python.internal import prefer_static as ps
+
+from tfp_glow import _checks
+from tfp_glow import _tf
+from tfp_glow import networks
+from tfp_glow.bijectors import affine_coupling
+from tfp_glow.bijectors import joint
+from tfp_glow.bijectors import repeated
+from tfp_glow.bijectors import squeeze
+from tfp_glow.bijectors import steps
+
+tfb = tfp.bijectors
+
+
+class Level(NamedTuple):
+    """The bijectors of a level, both from data towards the latent.
+
+    Attributes:
+        steps: `Repeated`.
+        prior: `joint.JointBijector` that makes what leaves the flow at this
+            level a standard normal variable.
+    """
+
+    steps: repeated.Repeated
+    prior: joint.JointBijector
+
+
+class TopPrior(joint.JointBijector):
+    """Shifts and scales every element of the last level.
+
+    ```none
+    m, r = conditioning conditioning_kernel, or zeros
+    y = exp(log_scale + r) * (x + shift + m)
+    ```
+
+    | | shape |
+    |---|---|
+    | `shift`, `log_scale` | `[H, W, C]` |
+    | `conditioning_kernel` | `[D, 2 * C]`, or `None` |
+    | `conditioning` | `[N, D]` or `[N, H, W, D]`, or `None` |
+    | `x`, `y` | `[..., H, W, C]`, `N` events |
+
+    References:
+        The paper's code, `model.py`, `prior`, which has a mean and a scale per
+        channel; here they are per element.
+    """
+
+    def __init__(
+        self,
+        shift,
+        log_scale,
+        conditioning_kernel=None,
+        dtype=None,
+        name="top_prior",
+    ):
+        """Makes the bijector from its parameters."""
+        parameters = dict(locals())
+        self._shift = shift
+        self._log_scale = log_scale
+        self._conditioning_kernel = conditioning_kernel
+        super().__init__(
+            forward_min_event_ndims=3,
+            dtype=dtype or shift.dtype,
+            parameters=parameters,
+            name=name,
+        )
+
+    def forward_and_log_det(self, x, conditioning=None):
+        shift, log_scale = self._shift_and_log_scale(x, conditioning)
+        log_det = tf.reduce_sum(log_scale, axis=[-3, -2, -1])
+        return tf.exp(log_scale) * (x + shift), log_det
+
+    def inverse_and_log_det(self, y, conditioning=None):
+        shift, log_scale = self._shift_and_log_scale(y, conditioning)
+        log_det = tf.reduce_sum(log_scale, axis=[-3, -2, -1])
+        return tf.exp(-log_scale) * y - shift, -log_det
+
+    def _shift_and_log_scale(self, x, conditioning):
+        shift = tf.convert_to_tensor(self._shift)
+        log_scale = tf.convert_to_tensor(self._log_scale)
+        if self._conditioning_kernel is None:
+            return shift, log_scale
+        if conditioning is None:
+            raise ValueError(
+                f"Invalid conditioning of `{self.name}`. Expected a tensor. "
+                "Received: None"
+            )
+        kernel = tf.convert_to_tensor(self._conditioning_kernel)
+        more = tf.cast(conditioning, kernel.dtype) @ kernel
+        if more.shape.rank == 2:
+            more = more[:, tf.newaxis, tf.newaxis, :]
+        m, r = tf.split(_tf.restore_batch(more, x, 3), 2, axis=-1)
+        return shift + m, log_scale + r
+
+
+def level_shapes(image_shape, num_levels):
+    """Returns the event shapes inside each level, after its squeeze."""
+    height, width, channels = image_shape
+    return [
+        (height >> i, width >> i, channels << (i + 1))
+        for i in range(1, num_levels + 1)
+    ]
+
+
+def checked_image_shape(image_shape, num_levels):
+    """Returns the shape as a tuple, if it can be halved so often.
+
+    Raises:
+        ValueError: if it cannot, naming sizes that can.
+    """
+    image_shape = tuple(image_shape)
+    if len(image_shape) != 3:
+        raise ValueError(
+            "Invalid value received for argument `image_shape`. Expected "
+            f"(height, width, channels). Received: image_shape={image_shape}"
+        )
+    height, width, channels = image_shape
+    _checks.positive_integer(height=height, width=width, channels=channels)
+    multiple = 2**num_levels
+    if height % multiple or width % multiple:
+        below, above = (
+            tuple(
+                max(round_(n / multiple), 1) * multiple for n in (height, width)
+            )
+            for round_ in (math.floor, math.ceil)
+        )
+        near = f"{below} or {above}" if below != above else f"{above}"
+        raise ValueError(
+            "Invalid value received for argument `image_shape`. Expected a "
+            f"height and a width divisible by 2**num_levels={multiple}, for "
+            f"instance {near}. Received: image_shape={image_shape}, "
+            f"num_levels={num_levels}"
+        )
+    return image_shape
+
+
+def checked_conditioning_shape(conditioning_size, image_shape):
+    """Returns `(D,)`, `(H, W, D)` or `None`.
+
+    Raises:
+        ValueError: if `conditioning_size` is none of them.
+    """
+    if conditioning_size is None:
+        return None
+    shape = conditioning_size
+    if isinstance(shape, int | np.integer):
+        shape = (shape,)
+    shape = tuple(shape)
+    if len(shape) not in (1, 3) or (
+        len(shape) == 3 and shape[:2] != image_shape[:2]
+    ):
+        raise ValueError(
+            "Invalid value received for argument `conditioning_size`. Expected "
+            "an integer, the size of vectors, or (H, W, D), the shape of "
+            f"images as high and wide as {image_shape}. Received: "
+            f"conditioning_size={conditioning_size}"
+        )
+    _checks.positive_integer(conditioning_size=shape[-1])
+    return shape
+
+
+def conditioning_of_levels(glow, conditioning, batch_shape):
+    """Returns the conditioning of every level, with one batch dimension.
+
+    Images are squeezed like the images of the flow, so that nothing is lost.
+
+    Args:
+        glow: `Glow`, whose conditioning it is.
+        conditioning: `[..., D]` or `[..., H, W, D]`, or `None`.
+        batch_shape: the batch shape of the images or latent vectors.
+
+    Returns:
+        A list of tensors `[N, D]` or `[N, H, W, D]`, or of `None`.
+    """
+    shape = glow.conditioning_shape
+    if (shape is None) != (conditioning is None):
+        expected = (
+            "none" if shape is None else f"[..., {', '.join(map(str, shape))}]"
+        )
+        received = None if conditioning is None else np.shape(conditioning)
+        raise ValueError(
+            f"Invalid conditioning of `{glow.name}`. Expected {expected}. "
+            f"Received: {received}"
+        )
+    if shape is None:
+        return [None] * glow.num_levels
+    conditioning = tf.cast(conditioning, glow.dtype)
+    event_ndims = len(shape)
+    _checks.event(
+        glow, conditioning.shape[-event_ndims:], tf.TensorShape(shape)
+    )
+    num_batch_dims = ps.rank_from_shape(batch_shape)
+    if (conditioning.shape.rank, num_batch_dims) != (event_ndims + 1, 1):
+        conditioning = tf.broadcast_to(
+            conditioning, ps.concat([batch_shape, shape], axis=0)
+        )
+    conditioning = _tf.flatten_batch(conditioning, event_ndims)
+    # TFP's cache does not know a new tensor. A cached result that was computed
+    # outside the present tape would have no gradient.
+    conditioning = tf.identity(conditioning)
+    levels = []
+    for _ in range(glow.num_levels):
+        if event_ndims == 3:
+            conditioning = squeeze.Squeeze().forward(conditioning)
+        levels.append(conditioning)
+    return levels
+
+
+def make_levels(
+    image_shape,
+    num_levels,
+    conditioning_shape,
+    conditioned,
+    seed,
+    dtype,
+    network,
+    **arguments,
+):
+    """Makes the bijectors of every level, with new variables.
+
+    Args:
+        image_shape: `(H, W, C)`.
+        num_levels, conditioned, seed, dtype, network: see `Glow`.
+        conditioning_shape: `(D,)`, `(H, W, D)` or `None`.
+        **arguments: further arguments of `steps.make_steps`.
+
+    Returns:
+        Tuple of `Level`.
+    """
+    levels = []
+    seeds = np.random.SeedSequence(seed).spawn(num_levels)
+    sizes = _conditioning_sizes(conditioning_shape, num_levels)
+    for i, shape in enumerate(level_shapes(image_shape, num_levels)):
+        with tf.name_scope(f"level_{i}"):
+            level_steps = steps.make_steps(
+                shape,
+                seed=seeds[i],
+                dtype=dtype,
+                network=network,
+                conditioning_size=sizes[i] if conditioned == "all" else None,
+                name=f"level_{i}",
+                **arguments,
+            )
+            with tf.name_scope("prior"):
+                if i == num_levels - 1:
+                    prior = _make_top_prior(shape, sizes[i], dtype)
+                else:
+                    prior = _make_split_prior(shape, sizes[i], dtype, network)
+        levels.append(Level(steps=level_steps, prior=prior))
+    return tuple(levels)
+
+
+def _conditioning_sizes(conditioning_shape, num_levels):
+    """Returns the conditioning's channels at every level, or `None`s."""
+    if conditioning_shape is None:
+        return [None] * num_levels
+    if len(conditioning_shape) == 1:
+        return [*conditioning_shape] * num_levels
+    return [conditioning_shape[-1] * 4 ** (i + 1) for i in range(num_levels)]
+
+
+def _make_split_prior(shape, conditioning_size, dtype, network):
+    """Normalizes the second half of the channels given the first half."""
+    half = shape[-1] // 2
+    layer = networks.make_prior_network(
+        network,
+        num_outputs=2 * half,
+        spatial_shape=shape[:-1],
+        conditioning_size=conditioning_size,
+        dtype=tf.as_dtype(dtype).name,
+    )
+    layer.build((None, *shape[:-1], half))
+    return affine_coupling.AffineCoupling(
+        layer, scale="exp", dtype=dtype, name="split_prior"
+    )
+
+
+def _make_top_prior(shape, conditioning_size, dtype):
+    """Normalizes every element by a mean and a scale of its own."""
+    zeros = tf.zeros(shape, dtype)
+    log_scale = tf.Variable(zeros, name="log_scale")
+    shift = tf.Variable(zeros, name="shift")
+    kernel = None
+    if conditioning_size is not None:
+        kernel = tf.Variable(
+            tf.zeros([conditioning_size, 2 * shape[-1]], dtype),
+            name="conditioning_kernel",
+        )
+    return TopPrior(shift, log_scale, kernel)

@@ -1,0 +1,327 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""The K steps of one level of a flow, as a loop over stacked variables."""
+
+import collections.abc
+import dataclasses
+import functools
+import math
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfp_glow import _checks
+from tfp_glow import _tf
+from tfp_glow import networks
+from tfp_glow.bijectors import actnorm
+from tfp_glow.bijectors import coupling as coupling_
+from tfp_glow.bijectors import full_1x1_conv
+from tfp_glow.bijectors import invertible_1x1_conv
+from tfp_glow.bijectors import joint
+from tfp_glow.bijectors import linear_algebra
+from tfp_glow.bijectors import repeated
+from tfp_glow.bijectors import transformers
+from tfp_glow.bijectors import whitening
+
+tfb = tfp.bijectors
+
+# Factories of the bijectors that mix the channels.
+PERMUTATIONS = {
+    **{
+        name: functools.partial(
+            invertible_1x1_conv.Invertible1x1Conv.trainable, permutation=name
+        )
+        for name in invertible_1x1_conv.PERMUTATIONS
+    },
+    "full": full_1x1_conv.FullInvertible1x1Conv.trainable,
+}
+
+# How data initialize the steps, and the permutations that this works for.
+INITIALIZATIONS = {
+    "normalize": tuple(PERMUTATIONS),
+    "whiten": ("learned", "full"),
+}
+
+# The networks of a step, by the names that files hold, and the half of the
+# input that each one changes.
+_NETWORKS = {
+    "channel": {"network": "second"},
+    "checkerboard": {"network": "second", "network_first": "first"},
+}
+
+
+def make_steps(
+    event_shape,
+    num_steps,
+    num_filters,
+    seed=None,
+    dtype=tf.float32,
+    coupling="affine",
+    permutation="learned",
+    network="paper",
+    mask="channel",
+    conditioning_size=None,
+    initialization="normalize",
+    gradient="invert",
+    validate_args=False,
+    name="steps",
+):
+    """Makes K steps with new variables, coupling(conv1x1(actnorm(x))) each.
+
+    With a checkerboard a step has two couplings, one for each colour.
+
+    ActNorm and the 1x1 convolution are folded into one affine map of the
+    channels. It, its inverse and its log-det are computed for all steps at
+    once, before the loop.
+
+    Args:
+        event_shape: `(H, W, C)` inside the level, or `(D,)` for vectors.
+        num_steps, num_filters, dtype, coupling, permutation, network,
+            initialization, gradient, validate_args: see `Glow`.
+        seed: `int`, `numpy.random.SeedSequence` or `None`.
+        mask: see `Coupling`.
+        conditioning_size: `int` or `None`. With it the steps take a keyword
+            argument `conditioning`, `[N, D]` or `[N, H, W, D]`, where `N` is
+            the number of events.
+        name: `str`.
+
+    Returns:
+        A `Repeated`.
+
+    Raises:
+        ValueError: for an unknown name, suggesting the nearest, or if
+            `initialization` cannot set the permutation.
+    """
+    *spatial_shape, num_channels = event_shape
+    transformer = transformers.get(coupling)
+    _checks.choice("permutation", permutation, tuple(PERMUTATIONS))
+    _checks.choice("mask", mask, tuple(_NETWORKS))
+    _check_initialization(initialization, permutation)
+    num_seen, num_outputs = coupling_.network_channels(
+        event_shape, transformer, mask=mask
+    )
+    names = _NETWORKS[mask]
+    if not isinstance(seed, np.random.SeedSequence):
+        seed = np.random.SeedSequence(seed)
+    conv_seed, *network_seeds = seed.generate_state(1 + len(names)).tolist()
+    templates = {
+        name: networks.make_network(
+            network,
+            num_outputs=num_outputs,
+            num_filters=num_filters,
+            spatial_shape=tuple(spatial_shape),
+            conditioning_size=conditioning_size,
+            seed=network_seed,
+            dtype=tf.as_dtype(dtype).name,
+        )
+        for name, network_seed in zip(names, network_seeds)
+    }
+    norm = actnorm.ActNorm.trainable(
+        num_channels, dtype=dtype, batch_shape=[num_steps]
+    )
+    conv = PERMUTATIONS[permutation](
+        num_channels, seed=conv_seed, dtype=dtype, batch_shape=[num_steps]
+    )
+    weights = {}
+    for network_name, template in templates.items():
+        with tf.name_scope(network_name):
+            weights[network_name] = template.stacked_variables(
+                num_seen, num_steps
+            )
+    steps = _Steps(
+        networks=templates,
+        make_conv=type(conv),
+        transformer=transformer,
+        mask=mask,
+        event_shape=tuple(event_shape),
+        num_steps=num_steps,
+        whiten=initialization == "whiten",
+    )
+    return repeated.Repeated(
+        steps.make_step,
+        {
+            "act_norm": {"shift": norm.shift, "log_scale": norm.log_scale},
+            "invertible_1x1_conv": {
+                name: value
+                for name, value in conv.parameters.items()
+                if isinstance(value, tf.Variable)
+            },
+            **weights,
+        },
+        gradient=gradient,
+        prepare_fn=steps.prepare,
+        initialize_fn=steps.initialize,
+        event_ndims=len(event_shape),
+        dtype=dtype,
+        validate_args=validate_args,
+        name=name,
+    )
+
+
+class FoldedNormConv(joint.JointBijector):
+    """ActNorm and a 1x1 convolution, folded into one affine map.
+
+    ```none
+    y[..., :] = x[..., :] kernel + shift
+    x[..., :] = y[..., :] inverse_kernel + inverse_shift
+    ```
+
+    | | shape |
+    |---|---|
+    | `kernel`, `inverse_kernel` | `[C, C]` |
+    | `shift`, `inverse_shift` | `[C]` |
+    | `log_det` | `[]`, of a whole event |
+    | `x`, `y` | `[..., H, W, C]`, or `[..., C]` if `event_ndims=1` |
+    """
+
+    def __init__(
+        self,
+        kernel,
+        shift,
+        inverse_kernel,
+        inverse_shift,
+        log_det,
+        event_ndims=3,
+        name="folded_norm_conv",
+    ):
+        """Makes the bijector. The inverse and the log-det are given too."""
+        parameters = dict(locals())
+        self._kernel = kernel
+        self._shift = shift
+        self._inverse_kernel = inverse_kernel
+        self._inverse_shift = inverse_shift
+        self._log_det = log_det
+        super().__init__(
+            forward_min_event_ndims=event_ndims,
+            is_constant_jacobian=True,
+            dtype=kernel.dtype,
+            parameters=parameters,
+            name=name,
+        )
+
+    def forward_and_log_det(self, x):
+        return _affine(x, self._kernel, self._shift), self._log_det
+
+    def inverse_and_log_det(self, y):
+        x = _affine(y, self._inverse_kernel, self._inverse_shift)
+        return x, -self._log_det
+
+
+def _affine(x, kernel, shift):
+    rows = tf.reshape(x, [-1, x.shape[-1]])
+    y = tf.nn.bias_add(rows @ kernel, shift)
+    return tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
+
+
+# Compared by identity, as the networks that it holds.
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Steps:
+    """The functions of which a `Repeated` is made, see its arguments."""
+
+    networks: dict
+    make_conv: collections.abc.Callable
+    transformer: transformers.Transformer
+    mask: str
+    event_shape: tuple
+    num_steps: int
+    whiten: bool
+
+    def prepare(self, p):
+        """Computes all that does not depend on data, for all steps at once."""
+        num_pixels = math.prod(self.event_shape[:-1])
+        prepared = {"norm_conv": self._fold_norm_conv(p, num_pixels)}
+        for name, network in self.networks.items():
+            prepared[name] = network.prepare(p[name])
+        return prepared
+
+    def make_step(self, p, conditioning=None):
+        """Makes one step from its slice of what `prepare` returns."""
+        event_ndims = len(self.event_shape)
+        parts = [FoldedNormConv(**p["norm_conv"], event_ndims=event_ndims)]
+        for name, network in self.networks.items():
+            function = functools.partial(
+                network.apply, p[name], conditioning=conditioning
+            )
+            coupling = coupling_.Coupling(
+                function,
+                self.transformer,
+                change=_NETWORKS[self.mask][name],
+                mask=self.mask,
+                event_ndims=event_ndims,
+            )
+            parts.append(coupling)
+        return tfb.Chain(parts[::-1], name="step")
+
+    def initialize(self, p, x, k):
+        """Returns one step's parameters, set from its own input."""
+        event_ndims = len(self.event_shape)
+        p = {**p, "act_norm": actnorm.normalizing_parameters(x)}
+        if self.whiten:
+            norm, conv = self._norm_and_conv(p)
+            x_normal = norm.forward(x)
+            white = whitening.whitening_matrix(x_normal)
+            matrix = tf.matmul(tf.cast(conv.matrix(), white.dtype), white)
+            if event_ndims == 3:
+                # The last step sorts the channels: what the level splits off is
+                # then detail, as in a wavelet transform, and the next level
+                # gets a smaller version of the image.
+                smooth = whitening.smooth_first(x_normal)
+                matrix = tf.where(k == self.num_steps - 1, smooth, matrix)
+            p["invertible_1x1_conv"] = conv.parameters_of(matrix)
+        stacked = tf.nest.map_structure(lambda value: value[tf.newaxis], p)
+        folded = self._fold_norm_conv(stacked, num_pixels=1)
+        kernel, shift = folded["kernel"][0], folded["shift"][0]
+        mixed = _affine(x, kernel, shift)
+        # The couplings output zeros at first, so that none changes the input of
+        # the next one by more than a factor.
+        for name, network in self.networks.items():
+            coupling = coupling_.Coupling(
+                tf.identity,
+                self.transformer,
+                change=_NETWORKS[self.mask][name],
+                mask=self.mask,
+                event_ndims=event_ndims,
+            )
+            seen, _ = coupling.split(mixed)
+            seen = _tf.flatten_batch(seen, event_ndims)
+            p[name] = network.initialized(p[name], seen)
+        return p
+
+    def _fold_norm_conv(self, p, num_pixels):
+        """Returns the arguments of `FoldedNormConv`, for all steps."""
+        norm, conv = self._norm_and_conv(p)
+        scale = tf.expand_dims(tf.exp(norm.log_scale), axis=-2)
+        matrix = conv.matrix() * scale
+        kernel = tf.linalg.matrix_transpose(matrix)
+        pixel = tf.zeros(norm.shift.shape[-1:], norm.dtype)
+        log_det = norm.forward_log_det_jacobian(pixel, event_ndims=1)
+        log_det += conv.forward_log_det_jacobian(pixel, event_ndims=1)
+        shift = linear_algebra.product(matrix, norm.shift[..., tf.newaxis])
+        return {
+            "kernel": kernel,
+            "shift": shift[..., 0],
+            "inverse_kernel": linear_algebra.inverse_or_nan(kernel),
+            # ActNorm comes last in the inverse, so its own shift is exact here.
+            "inverse_shift": -norm.shift,
+            "log_det": log_det * tf.cast(num_pixels, log_det.dtype),
+        }
+
+    def _norm_and_conv(self, p):
+        norm = actnorm.ActNorm(**p["act_norm"])
+        parameters = dict(p["invertible_1x1_conv"])
+        if self.make_conv is invertible_1x1_conv.Invertible1x1Conv:
+            # A fixed permutation has no floating parameter.
+            parameters["dtype"] = norm.dtype
+        return norm, self.make_conv(**parameters)
+
+
+def _check_initialization(initialization, permutation):
+    _checks.choice("initialization", initialization, tuple(INITIALIZATIONS))
+    permutations = INITIALIZATIONS[initialization]
+    if permutation not in permutations:
+        raise ValueError(
+            "Invalid value received for argument `initialization`. Expected "
+            f"permutation={' or '.join(map(repr, permutations))} with "
+            f"{initialization!r}. Received: permutation={permutation!r}"
+        )

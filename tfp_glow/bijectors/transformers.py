@@ -1,0 +1,381 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Elementwise transformations of a coupling, and their parameters."""
+
+import abc
+import collections.abc
+import dataclasses
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from tfp_glow import _checks
+from tfp_glow import _tf
+from tfp_glow.bijectors import joint
+from tfp_glow.bijectors import mixture_of_logistics
+
+tfb = tfp.bijectors
+
+
+class Transformer(abc.ABC):
+    """An invertible function of single elements, with parameters per element.
+
+    A `Coupling` transforms the elements of one half of its input by it. The
+    parameters are what the coupling's network computes from the other half.
+
+    A subclass sets `outputs_per_channel` and implements two methods:
+
+    ```none
+    y, log_det = forward(x, outputs)    log_det = log|dy/dx|
+    x, log_det = inverse(y, outputs)    log_det = log|dx/dy|
+    ```
+
+    | | shape |
+    |---|---|
+    | `x`, `y` | `[..., C]` |
+    | `outputs` | `[..., C * outputs_per_channel]` |
+    | `log_det` | that of `x`, or `[]` if it is the same for all elements |
+
+    Outputs of zeros should give a transformation close to the identity, since
+    the package's networks start at zero.
+
+    If a subclass is a dataclass of plain values and is registered by
+    `keras.saving.register_keras_serializable`, models that use it can be saved.
+
+    Example:
+
+    ```python
+    @dataclasses.dataclass(frozen=True)
+    class Scale(tfg.Transformer):
+        outputs_per_channel = 1
+
+        def forward(self, x, outputs):
+            return x * tf.exp(outputs), outputs
+
+        def inverse(self, y, outputs):
+            return y * tf.exp(-outputs), -outputs
+
+    coupling = tfg.Coupling(tf.sin, Scale(), event_ndims=1)
+    coupling.forward([[1.0, 2.0]])  # y1 = 1, y2 = 2 exp(sin(1))
+    ```
+    """
+
+    # Number of network outputs for each channel that changes.
+    outputs_per_channel: int
+    # Whether the log-det is the same for all inputs.
+    is_constant_jacobian = False
+
+    @abc.abstractmethod
+    def forward(self, x, outputs):
+        """Transforms elements; returns them and the logarithm of the slope."""
+
+    @abc.abstractmethod
+    def inverse(self, y, outputs):
+        """Undoes `forward`; returns the elements and the log of its slope."""
+
+    def get_config(self):
+        """Returns the fields of the dataclass, for Keras' serialization."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config):
+        """Makes the transformer from `get_config`."""
+        return cls(**config)
+
+
+# The scale is not the exponential of its logarithm, nor the logarithm that of
+# the scale. Each is computed directly, so that the one that is not needed costs
+# nothing, and a small scale keeps its digits.
+
+
+def _sigmoid(raw):
+    raw += 2.0
+    return tf.math.sigmoid(raw), tf.math.log_sigmoid(raw)
+
+
+def _half_sigmoid(raw):
+    scale = 0.5 * tf.math.sigmoid(raw + 2.0) + 0.5
+    return scale, tf.math.log(scale)
+
+
+def _bounded_exp(raw):
+    log_scale = math.log(2.0) * tf.math.tanh(raw)
+    return tf.math.exp(log_scale), log_scale
+
+
+def _exp(raw):
+    return tf.math.exp(raw), raw
+
+
+# Functions from a network's raw output to a scale and its logarithm.
+SCALES = {
+    "sigmoid": _sigmoid,
+    "half_sigmoid": _half_sigmoid,
+    "bounded_exp": _bounded_exp,
+    "exp": _exp,
+}
+
+
+@keras.saving.register_keras_serializable(package="tfp_glow")
+@dataclasses.dataclass(frozen=True)
+class Affine(Transformer):
+    """Scales and shifts every element.
+
+    ```none
+    t, r = outputs
+    y = s(r) * x + t
+    ```
+
+    | `scale` | `s(r)` | range | `s(0)` |
+    |---|---|---|---|
+    | `"sigmoid"` | `sigmoid(r + 2)`, the paper's code | (0, 1) | 0.88 |
+    | `"half_sigmoid"` | `0.5 sigmoid(r + 2) + 0.5` | (1/2, 1) | 0.94 |
+    | `"bounded_exp"` | `2**tanh(r)` | [1/2, 2] | 1 |
+    | `"exp"` | `exp(r)` | (0, inf) | 1 |
+
+    Attributes:
+        scale: `str`, the name of a scale function.
+    """
+
+    scale: str = "sigmoid"
+    outputs_per_channel = 2
+
+    def __post_init__(self):
+        _checks.choice("scale", self.scale, tuple(SCALES))
+
+    def forward(self, x, outputs):
+        shift, raw = tf.split(outputs, 2, axis=-1)
+        scale, log_scale = SCALES[self.scale](raw)
+        return scale * x + shift, log_scale
+
+    def inverse(self, y, outputs):
+        shift, raw = tf.split(outputs, 2, axis=-1)
+        scale, log_scale = SCALES[self.scale](raw)
+        return (y - shift) / scale, -log_scale
+
+
+@keras.saving.register_keras_serializable(package="tfp_glow")
+@dataclasses.dataclass(frozen=True)
+class Additive(Transformer):
+    """Shifts every element: `y = x + outputs`."""
+
+    outputs_per_channel = 1
+    is_constant_jacobian = True
+
+    def forward(self, x, outputs):
+        return x + outputs, tf.zeros([], x.dtype)
+
+    def inverse(self, y, outputs):
+        return y - outputs, tf.zeros([], y.dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class Elementwise(Transformer):
+    """Applies a `tfb.Bijector` of single elements.
+
+    Attributes:
+        outputs_per_channel: positive `int`, network outputs for each channel.
+        make_bijector: callable from the network's outputs, `[..., C *
+            outputs_per_channel]`, to a `tfb.Bijector` of
+            `forward_min_event_ndims=0` that transforms `[..., C]`.
+
+    Example:
+
+    ```python
+    shift = tfg.Elementwise(1, tfb.Shift)
+    coupling = tfg.Coupling(tf.sin, shift, event_ndims=1)
+    coupling.forward([[1.0, 2.0]])  # y1 = 1, y2 = 2 + sin(1)
+    ```
+    """
+
+    outputs_per_channel: int
+    make_bijector: collections.abc.Callable
+
+    def __post_init__(self):
+        _checks.positive_integer(outputs_per_channel=self.outputs_per_channel)
+
+    def forward(self, x, outputs):
+        return joint.evaluate(self.make_bijector(outputs), x, 0)
+
+    def inverse(self, y, outputs):
+        return joint.evaluate(self.make_bijector(outputs), y, 0, inverse=True)
+
+
+# After ActNorm fewer than one activation in a million lies outside this range,
+# and the networks, which see 4 tanh(x / 4), could not distinguish larger values.
+SPLINE_BOUND = 5.0
+
+# As a fraction of the mean; bins of zero width would have infinite slopes.
+_MIN_BIN_SIZE = 1e-2
+_MIN_SLOPE = 1e-2
+
+
+@keras.saving.register_keras_serializable(package="tfp_glow")
+@dataclasses.dataclass(frozen=True)
+class Spline(Transformer):
+    """Transforms every element by an increasing rational-quadratic spline.
+
+    ```none
+    w, h, d = outputs, for every element: num_bins, num_bins, num_bins - 1
+    y = spline(x) if |x| < bound else x
+    ```
+
+    The spline runs from `(-bound, -bound)` to `(bound, bound)`, with slope 1 at
+    both ends. With `m = 0.01`, its bins have
+
+    ```none
+    width_i  = 2 bound (m / num_bins + (1 - m) softmax(w)_i)
+    height_i = 2 bound (m / num_bins + (1 - m) softmax(h)_i)
+    slope_i  = m + softplus(d_i + log(exp(1 - m) - 1)),  1 if d_i = 0
+    ```
+
+    so outputs of zeros give the identity. No element moves further than
+    `2 * bound` in either direction, which keeps samples finite. The outputs of
+    one channel are adjacent: `w`, then `h`, then `d`.
+
+    Attributes:
+        num_bins: `int`, at least 2.
+        bound: positive `float`, in units of the input.
+
+    References:
+        Durkan et al., Neural spline flows, 2019, section 3 and appendix A.
+    """
+
+    num_bins: int = 8
+    bound: float = SPLINE_BOUND
+
+    def __post_init__(self):
+        _checks.positive_integer(num_bins=self.num_bins)
+        if self.num_bins < 2:
+            raise ValueError(
+                "Invalid value received for argument `num_bins`. Expected at "
+                f"least 2. Received: num_bins={self.num_bins!r}"
+            )
+        if not 0.0 < self.bound < math.inf:
+            raise ValueError(
+                "Invalid value received for argument `bound`. Expected a "
+                f"positive, finite number. Received: bound={self.bound!r}"
+            )
+
+    @property
+    def outputs_per_channel(self):
+        return 3 * self.num_bins - 1
+
+    def forward(self, x, outputs):
+        return joint.evaluate(self._bijector(outputs), x, 0)
+
+    def inverse(self, y, outputs):
+        return joint.evaluate(self._bijector(outputs), y, 0, inverse=True)
+
+    def _bijector(self, outputs):
+        widths, heights, slopes = tf.split(
+            _tf.per_channel(outputs, self.outputs_per_channel),
+            [self.num_bins, self.num_bins, self.num_bins - 1],
+            axis=-1,
+        )
+        offset = math.log(math.expm1(1.0 - _MIN_SLOPE))
+        return tfb.RationalQuadraticSpline(
+            bin_widths=self._bin_sizes(widths),
+            bin_heights=self._bin_sizes(heights),
+            knot_slopes=_MIN_SLOPE + tf.math.softplus(slopes + offset),
+            range_min=-self.bound,
+        )
+
+    def _bin_sizes(self, raw):
+        smallest = _MIN_BIN_SIZE / self.num_bins
+        fractions = smallest + (1.0 - _MIN_BIN_SIZE) * tf.nn.softmax(raw)
+        return 2.0 * self.bound * fractions
+
+
+@keras.saving.register_keras_serializable(package="tfp_glow")
+@dataclasses.dataclass(frozen=True)
+class Mixture(Transformer):
+    """Transforms every element by the CDF of a mixture of logistics.
+
+    ```none
+    a, b, p, m, r = outputs, for every element: 1, 1, K, K, K
+    F = CDF of sum{ softmax(p)_i logistic(m_i + spread_i, exp(tanh(r_i))) : i }
+    y = 2**tanh(a) * logit(F(x)) + b
+    ```
+
+    K is `num_components`, and `spread` are K numbers from -1 to 1: identical
+    components would receive identical gradients and stay identical. Outputs of
+    zeros give nearly the identity, `|y - x| < 0.27` if K = 4. The outputs of
+    one channel are adjacent: `a`, `b`, `p`, `m`, `r`.
+
+    All scales are bounded, that of the affine map by (1/2, 2) and those of the
+    components by (1/e, e). So the inverse of a large number is at most `2 e`
+    times as large, and the CDF between distant components does not become so
+    flat that its inverse loses digits.
+
+    The inverse is a search, about ten evaluations of the CDFs.
+
+    Attributes:
+        num_components: positive `int`, K.
+
+    References:
+        Ho et al., Flow++, 2019, section 3.2.
+    """
+
+    num_components: int = 4
+
+    def __post_init__(self):
+        _checks.positive_integer(num_components=self.num_components)
+
+    @property
+    def outputs_per_channel(self):
+        return 3 * self.num_components + 2
+
+    def forward(self, x, outputs):
+        scale, log_scale, shift, bend = self._parts(outputs)
+        bent, log_det = bend.forward_and_log_det(x)
+        return scale * bent + shift, log_det + log_scale
+
+    def inverse(self, y, outputs):
+        scale, log_scale, shift, bend = self._parts(outputs)
+        x, log_det = bend.inverse_and_log_det((y - shift) / scale)
+        return x, log_det - log_scale
+
+    def _parts(self, outputs):
+        raw, shift, logits, loc, log_scales = tf.split(
+            _tf.per_channel(outputs, self.outputs_per_channel),
+            [1, 1] + 3 * [self.num_components],
+            axis=-1,
+        )
+        spread = np.linspace(1.0, -1.0, self.num_components)
+        if self.num_components == 1:
+            spread = np.zeros(1)
+        bend = mixture_of_logistics.MixtureOfLogistics(
+            logits,
+            loc + tf.constant(spread, loc.dtype),
+            tf.math.tanh(log_scales),
+        )
+        return *_bounded_exp(raw[..., 0]), shift[..., 0], bend
+
+
+# What `coupling=` takes by name. Splines and mixtures were measured to be no
+# better than "affine" at equal training time; see docs/benchmarks.md.
+TRANSFORMERS = {
+    "affine": Affine(),
+    "affine_half_sigmoid": Affine("half_sigmoid"),
+    "affine_bounded_exp": Affine("bounded_exp"),
+    "affine_exp": Affine("exp"),
+    "additive": Additive(),
+    "spline": Spline(),
+    "mixture": Mixture(),
+}
+
+
+def get(coupling):
+    """Returns a `Transformer`, given itself or its name.
+
+    Raises:
+        ValueError: for an unknown name, suggesting the nearest.
+    """
+    if isinstance(coupling, Transformer):
+        return coupling
+    _checks.choice("coupling", coupling, tuple(TRANSFORMERS))
+    return TRANSFORMERS[coupling]
