@@ -2,10 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the examples of README and of the other pages, and checks links."""
 
+import functools
 import pathlib
 import re
 
 import pytest
+
+import tfp_glow as tfg
+from tfp_glow.train import cli
+from tfp_glow.train import commands
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = {
@@ -31,6 +36,9 @@ MAX_README_LINES = 200
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_runs(example, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
+    # An example adds a command, which must not stay.
+    monkeypatch.setattr(cli, "COMMANDS", dict(cli.COMMANDS))
+    monkeypatch.setattr(commands, "count", None, raising=False)
     for size, smaller in SMALLER.items():
         example = example.replace(size, smaller)
     exec(compile(example, request.node.name, "exec"), {})
@@ -42,6 +50,12 @@ def test_the_examples_are_found_and_made_smaller():
     ]
     assert len(examples) >= 3
     assert all(any(size in e for e in examples) for size in SMALLER)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_names_exist(page):
+    for name in set(re.findall(r"\btfg\.(\w+(?:\.\w+)*)", PAGES[page])):
+        functools.reduce(getattr, name.split("."), tfg)
 
 
 def test_readme_is_a_front_door():

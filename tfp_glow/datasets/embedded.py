@@ -16,7 +16,7 @@ class EmbeddedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """A TFDS data set that needs no download.
 
     To add one, write a subclass in a module of its own, as in `digits.py`, and
-    add a row to `EMBEDDED` in `tfds_source.py`.
+    add its name to `EMBEDDED` in `sources.py`.
 
     Attributes:
         LEVELS: `int`, number of grey levels.
