@@ -67,46 +67,47 @@ def write(path, functions):
     tf.saved_model.save(module, path, signatures)
 
 
-def flow_functions(distribution, spec, conditioning_kwargs):
-    """Returns the functions of any distribution.
+def functions(distribution, spec, conditioning_kwargs, signatures):
+    """Returns the functions of a distribution.
 
     Args:
         distribution: `tfd.Distribution`.
         spec: `event_spec.EventSpec` of its events.
-        conditioning_kwargs: callable from conditioning, or `None`, to keyword
-            arguments of `log_prob` and `sample`.
+        conditioning_kwargs: callable from conditioning to keyword arguments.
+        signatures: dictionary of names to a function of the distribution, the
+            inputs and these keyword arguments; a dictionary of names to
+            `tf.TensorSpec`s of the inputs; and the name of the output.
 
     Returns:
-        Dictionary of names to `Function`s.
+        Dictionary of names to `Function`s. If the distribution is conditional,
+        the conditioning is the last input.
     """
     flow = self_contained(distribution)
-    scalar = tf.TensorSpec([], tf.int32)
-    conditioning_spec = {}
+    conditioning = {}
     if spec.is_conditional:
-        conditioning_spec["conditioning"] = spec.conditioning_spec
+        conditioning["conditioning"] = spec.conditioning_spec
 
-    def log_prob(events, conditioning=None):
-        kwargs = conditioning_kwargs(conditioning)
-        if spec.is_dequantized:
-            kwargs["seed"] = _tf.stateless_seed(0)
-        return flow.log_prob(events, **kwargs)
+    def made(function, inputs, output):
+        def compute(*values):
+            given = values[len(inputs) :]
+            kwargs = conditioning_kwargs(*given) if given else {}
+            return function(flow, *values[: len(inputs)], **kwargs)
 
-    def sample(size, seed, conditioning=None):
-        kwargs = conditioning_kwargs(conditioning)
-        return flow.sample(size, seed=_tf.stateless_seed(seed), **kwargs)
+        return Function(compute, {**inputs, **conditioning}, output)
 
-    return {
-        "log_prob": Function(
-            log_prob,
-            {"events": spec.event_specs, **conditioning_spec},
-            "log_prob",
-        ),
-        "sample": Function(
-            sample,
-            {"size": scalar, "seed": scalar, **conditioning_spec},
-            "events",
-        ),
-    }
+    return {name: made(*parts) for name, parts in signatures.items()}
+
+
+def log_prob(flow, events, **kwargs):
+    """Computes log-probabilities, with fixed noise if any is needed."""
+    if isinstance(flow, dequantized.Dequantized):
+        kwargs["seed"] = _tf.stateless_seed(0)
+    return flow.log_prob(events, **kwargs)
+
+
+def sample(flow, size, seed, **kwargs):
+    """Draws events; `seed` is one integer."""
+    return flow.sample(size, seed=_tf.stateless_seed(seed), **kwargs)
 
 
 def self_contained(distribution):

@@ -352,8 +352,17 @@ class FlowModel(likelihood.LikelihoodModel):
 
     def exported_functions(self):
         """Dictionary of names to the `export.Function`s that `export` writes."""
-        return export.flow_functions(
-            self.distribution, self._spec, self.conditioning_kwargs
+        scalar = tf.TensorSpec([], tf.int32)
+        events = {"events": self._spec.event_specs}
+        noise = {"size": scalar, "seed": scalar}
+        return export.functions(
+            self.distribution,
+            self._spec,
+            self.conditioning_kwargs,
+            {
+                "log_prob": (export.log_prob, events, "log_prob"),
+                "sample": (export.sample, noise, "events"),
+            },
         )
 
 

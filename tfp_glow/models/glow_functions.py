@@ -12,11 +12,6 @@ from tfp_glow.bijectors import precision
 from tfp_glow.models import export
 
 
-def log_prob(flow, images, **kwargs):
-    """Computes log-probabilities of images, with fixed noise."""
-    return flow.log_prob(images, seed=_tf.stateless_seed(0), **kwargs)
-
-
 def encode(flow, images, bijector_kwargs=None):
     """Computes float64 latent vectors of the centers of gray levels."""
     values = flow.dequantize(tf.cast(images, tf.float64))
@@ -46,19 +41,12 @@ def _exact_glow(flow):
     return precision.astype(flow.distribution.bijector, tf.float64)
 
 
-def exported(distribution, spec, conditioning_kwargs):
-    """Returns the functions of a SavedModel.
+def signatures(spec):
+    """Returns the functions, inputs and outputs of a SavedModel.
 
     Args:
-        distribution: `Dequantized` distribution of a `Glow`.
-        spec: `event_spec.EventSpec` of its events.
-        conditioning_kwargs: callable from conditioning to keyword arguments of
-            the functions above.
-
-    Returns:
-        Dictionary of names to `export.Function`s.
+        spec: `event_spec.EventSpec` of the images.
     """
-    flow = export.self_contained(distribution)
     integer = tf.TensorSpec([], tf.int32)
     images = {"images": tf.TensorSpec(spec.event_specs.shape, tf.int32)}
     latents = {"latents": tf.TensorSpec([None, spec.event_size], tf.float64)}
@@ -67,21 +55,9 @@ def exported(distribution, spec, conditioning_kwargs):
         "temperature": tf.TensorSpec([], tf.float32),
         "seed": integer,
     }
-    conditioning = {}
-    if spec.is_conditional:
-        conditioning["conditioning"] = spec.conditioning_spec
-
-    def made(function, inputs, output):
-        def compute(*values):
-            given = values[len(inputs) :]
-            kwargs = conditioning_kwargs(*given) if given else {}
-            return function(flow, *values[: len(inputs)], **kwargs)
-
-        return export.Function(compute, {**inputs, **conditioning}, output)
-
     return {
-        "log_prob": made(log_prob, images, "log_prob"),
-        "sample": made(sample, noise, "images"),
-        "encode": made(encode, images, "latents"),
-        "decode": made(decode, latents, "images"),
+        "log_prob": (export.log_prob, images, "log_prob"),
+        "sample": (sample, noise, "images"),
+        "encode": (encode, images, "latents"),
+        "decode": (decode, latents, "images"),
     }

@@ -16,6 +16,7 @@ from tfp_glow.distributions import dequantized
 from tfp_glow.distributions import flows
 from tfp_glow.distributions import noise_flow
 from tfp_glow.models import classifier
+from tfp_glow.models import export
 from tfp_glow.models import flow_model
 from tfp_glow.models import glow_functions
 from tfp_glow.models import saving
@@ -358,8 +359,11 @@ class GlowModel(flow_model.FlowModel):
         `gradient="store"`. The functions of a conditional flow have
         `conditioning` as their last input, float32, or int32 labels `[N]`.
         """
-        return glow_functions.exported(
-            self.distribution, self._spec, self.conditioning_kwargs
+        return export.functions(
+            self.distribution,
+            self._spec,
+            self.conditioning_kwargs,
+            glow_functions.signatures(self._spec),
         )
 
 
