@@ -54,7 +54,7 @@ def test_config_round_trip():
     model = tiny.model(
         num_levels=2,
         permutation="shuffle",
-        coupling="additive",
+        coupling=tfg.Affine("exp"),
         network=tfg.networks.CouplingNetwork(
             edge_padding=False, input_bound=None, output_bound=2.5
         ),
