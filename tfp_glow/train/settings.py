@@ -68,7 +68,9 @@ class Settings:
         "full (1x1 convolution), reverse or shuffle (both fixed)",
     )
     coupling: Literal[*transformers.TRANSFORMERS] = _model(
-        "affine", "transformation in the coupling layers"
+        "affine",
+        "transformation in the coupling layers; affine has the sigmoid scale of "
+        "the paper's code, and affine_... another one",
     )
     initialization: Literal[*steps.INITIALIZATIONS] = _model(
         "normalize",
