@@ -134,8 +134,12 @@ def test_initialisation_normalises_the_activations():
     for level in range(2):
         if level == 1:
             h = tfg.Squeeze().forward(tf.split(h, 2, axis=-1)[0])
-        steps = model.glow._levels[level].steps
-        norm = tfg.ActNorm(**steps.stacked_parameters["act_norm"])
+        steps = model.glow.steps(level)
+        name = f"glow.level_{level}.act_norm"
+        norm = tfg.ActNorm(
+            shift=model.named_variables[f"{name}.shift"].value,
+            log_scale=model.named_variables[f"{name}.log_scale"].value,
+        )
         y = norm.forward(h)
         np.testing.assert_allclose(np.mean(y, axis=(0, 1, 2)), 0, atol=1e-4)
         np.testing.assert_allclose(np.std(y, axis=(0, 1, 2)), 1, atol=1e-3)
