@@ -42,35 +42,26 @@ class AffineCoupling(coupling.Coupling):
         network,
         scale="sigmoid",
         additive=False,
-        change="second",
-        mask="channel",
-        event_ndims=3,
-        dtype=None,
-        validate_args=False,
         name="affine_coupling",
+        **kwargs,
     ):
         """Makes the bijector around a network.
 
         Args:
             network: callable from `Tensor` to `Tensor`; see `Coupling`.
             scale: `str`, name of the scale function; see `Affine`.
-            additive: `bool`; if true, the network gives `t` alone.
-            change, mask, event_ndims, dtype, validate_args: see `Coupling`.
+            additive: `bool`; if true, the network gives `t` only.
             name: `str`.
-
-        Raises:
-            TypeError, ValueError: as `Coupling`.
+            **kwargs: further arguments of `Coupling`.
         """
-        parameters = dict(locals())
+        parameters = dict(
+            network=network, scale=scale, additive=additive, name=name, **kwargs
+        )
         affine = transformers.Affine(scale)
         super().__init__(
             network,
             transformers.Additive() if additive else affine,
-            change=change,
-            mask=mask,
-            event_ndims=event_ndims,
-            dtype=dtype,
-            validate_args=validate_args,
             parameters=parameters,
             name=name,
+            **kwargs,
         )

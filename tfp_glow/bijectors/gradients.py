@@ -69,7 +69,7 @@ class Loop:
 
 
 def store(loop, x, prepared, conditioning):
-    """Runs a loop; automatic differentiation stores all that is computed."""
+    """Runs a loop; automatic differentiation stores what the steps compute."""
     carry, _ = scan.scan(
         loop.apply,
         loop.start(x),
@@ -123,15 +123,10 @@ GRADIENTS = {"store": store, "recompute": recompute, "invert": invert}
 
 
 def bind(gradient, loop):
-    """Returns one of `GRADIENTS` as a differentiable function of tensors.
+    """Returns one of `GRADIENTS` for a `Loop`, as a differentiable function.
 
-    Args:
-        gradient: `str`.
-        loop: `Loop`.
-
-    Returns:
-        A function of the input, the stacked parameters and the conditioning,
-        which returns the output and the log-det of every event.
+    It maps the input, the stacked parameters and the conditioning to the output
+    and the log-det of every event.
     """
     run = GRADIENTS[gradient]
     function = functools.update_wrapper(functools.partial(run, loop), run)
@@ -212,18 +207,8 @@ def _pull_back(tape, bijector, x, y, dy, d_log_det, sources, event_ndims):
 
     The parts of a chain are treated one by one, the last first. The network of
     a `joint.SplitBijector` runs once and serves both the inverse and the
-    gradient. Any other part is inverted and then evaluated again.
-
-    Args:
-        tape: persistent `tf.GradientTape` that recorded how `bijector` was made
-            of `sources`, and is recording.
-        bijector: `tfb.Bijector`.
-        x: not used.
-        y: `Tensor`, its output.
-        dy: `Tensor`, the gradient of the output.
-        d_log_det: `Tensor`, the gradient of the forward log-det.
-        sources: list of floating tensors.
-        event_ndims: `int`, dimensions of an event.
+    gradient. Any other part is inverted and then evaluated again. The tape is
+    recording, and has recorded how `bijector` was made of `sources`.
 
     Returns:
         Tuple of the input, its gradient, and the list of those of the sources,
@@ -259,10 +244,11 @@ def _pull_back_part(
         if inverse:
             towards, back = back, towards
     else:
-        (towards,) = joint.stages(part, event_ndims, inverse)
-        (back,) = joint.stages(
-            part, _event_ndims_after(part, event_ndims, inverse), not inverse
+        after = (
+            part.inverse_event_ndims if inverse else part.forward_event_ndims
         )
+        (towards,) = joint.stages(part, event_ndims, inverse)
+        (back,) = joint.stages(part, after(event_ndims), not inverse)
     with tape.stop_recording():
         # A new tensor: TFP's cache knows the output of the one that it returns,
         # and `towards` would compute nothing that the tape could record.
@@ -279,12 +265,6 @@ def _pull_back_part(
             dx = part.join(d_kept if more is None else d_kept + more, dx)
             x = part.join(kept[0], x)
     return x, dx, found
-
-
-def _event_ndims_after(part, event_ndims, inverse):
-    if inverse:
-        return part.inverse_event_ndims(event_ndims)
-    return part.forward_event_ndims(event_ndims)
 
 
 def _floating(tensors):

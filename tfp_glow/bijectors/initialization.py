@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Data-dependent initialization of whatever a flow is composed of."""
 
+import abc
+
 from tfp_glow.bijectors import structure
 
 
@@ -15,9 +17,9 @@ class DataDependent:
 
     data_enter = "forward"
 
+    @abc.abstractmethod
     def initialize(self, x, **kwargs):
         """Sets the variables from a batch of inputs, `[N, ...]`."""
-        raise NotImplementedError
 
 
 def initialize_distribution(distribution, x, **bijector_kwargs):
@@ -57,10 +59,7 @@ def initialize_forward(bijector, x, **kwargs):
 
 
 def initialize_inverse(bijector, y, **kwargs):
-    """Initializes bijectors in the order in which `inverse(y)` applies them.
-
-    See `initialize_forward`.
-    """
+    """Initializes bijectors as `inverse(y)` applies them, and returns that."""
     return _walk(bijector, y, "inverse", kwargs)
 
 
@@ -75,13 +74,9 @@ def _walk(bijector, x, direction, kwargs):
         for part in bijectors:
             x = _walk(part, x, direction, kwargs.get(part.name, {}))
         return x
-    if _is_data_dependent(bijector) and bijector.data_enter == direction:
+    if isinstance(bijector, DataDependent) and bijector.data_enter == direction:
         bijector.initialize(x, **kwargs)
     return getattr(bijector, direction)(x, **kwargs)
-
-
-def _is_data_dependent(bijector):
-    return isinstance(bijector, DataDependent)
 
 
 def _has_data_dependent(bijector):
@@ -89,4 +84,4 @@ def _has_data_dependent(bijector):
         return _has_data_dependent(bijector.bijector)
     if isinstance(bijector, structure.CHAIN):
         return any(map(_has_data_dependent, bijector.bijectors))
-    return _is_data_dependent(bijector)
+    return isinstance(bijector, DataDependent)

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Computes a bijector's output and its log-determinant in one pass."""
 
+import abc
+
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import cache_util
 
@@ -36,13 +38,13 @@ class JointBijector(tfb.Bijector):
     def _parameter_properties(cls, dtype):
         return dict()
 
+    @abc.abstractmethod
     def forward_and_log_det(self, x, **kwargs):
         """Returns `forward(x)` and the log-det of every event."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def inverse_and_log_det(self, y, **kwargs):
         """Returns `inverse(y)` and the inverse's log-det of every event."""
-        raise NotImplementedError
 
     def _augmented_forward(self, x, **kwargs):
         y, log_det = self.forward_and_log_det(x, **kwargs)
@@ -64,38 +66,40 @@ class JointBijector(tfb.Bijector):
 class SplitBijector(JointBijector):
     """A bijector that keeps one part of its input and transforms the rest.
 
+    A subclass implements five methods:
+
     ```none
-    kept, rest = split(x)                        a permutation or a mask
-    context = given(kept)                        evaluates the network
-    y_rest, log_det = forward_given(rest, context)
-    rest, log_det = inverse_given(y_rest, context)
-    y = join(kept, y_rest)                       undoes `split`
+    kept, rest = split(x)                            a permutation or a mask
+    context = given(kept, **kwargs)                  evaluates the network
+    y_rest, log_det = forward_given(rest, context)   transforms the rest
+    rest, log_det = inverse_given(y_rest, context)   undoes that
+    y = join(kept, y_rest)                           undoes `split`
     ```
 
-    A subclass implements these five methods. `join` must also be the transpose
-    of `split`. `Repeated` uses the methods on its own, so that one evaluation
-    of the network serves both the inverse and the gradient of a step.
+    `join` must also be the transpose of `split`. `Repeated` calls the methods
+    separately, so that one evaluation of the network serves both the inverse
+    and the gradient of a step.
     """
 
+    @abc.abstractmethod
     def split(self, x):
         """Returns the part that is kept and the part that changes."""
-        raise NotImplementedError
 
-    def join(self, kept, rest):
-        """Undoes `split`."""
-        raise NotImplementedError
-
+    @abc.abstractmethod
     def given(self, kept, **kwargs):
-        """Returns what the change depends on, tensors made from `kept`."""
-        raise NotImplementedError
+        """Returns a `Tensor` on which the change of the other part depends."""
 
+    @abc.abstractmethod
     def forward_given(self, x, context):
         """Transforms the part that changes; returns it and the log-det."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def inverse_given(self, y, context):
         """Undoes `forward_given`; returns the part and the log-det."""
-        raise NotImplementedError
+
+    @abc.abstractmethod
+    def join(self, kept, rest):
+        """Undoes `split`."""
 
     def forward_and_log_det(self, x, **kwargs):
         kept, rest = self.split(x)
@@ -116,13 +120,7 @@ class Given(JointBijector):
     """
 
     def __init__(self, bijector, name="given", **kwargs):
-        """Makes the bijector.
-
-        Args:
-            bijector: `tfb.Bijector`.
-            name: `str`.
-            **kwargs: arguments of the methods of `bijector`.
-        """
+        """Makes the bijector; `kwargs` are those of the methods."""
         parameters = dict(bijector=bijector, name=name, **kwargs)
         self._bijector = bijector
         self._kwargs = kwargs
@@ -159,13 +157,8 @@ def evaluate(bijector, x, event_ndims, inverse=False, **kwargs):
 def stages(bijector, event_ndims, inverse=False):
     """Returns the functions that a bijector applies, one after another.
 
-    Args:
-        bijector: `tfb.Bijector`; chains and inverses are taken apart.
-        event_ndims: `int`, dimensions of an event of the input.
-        inverse: `bool`; if true, the stages of the inverse.
-
-    Returns:
-        A list of functions from `x` to `y` and the log-det of every event.
+    Chains and inverses are taken apart. Each function returns the output and
+    the log-det of every event. The arguments are those of `evaluate`.
     """
     parts = structure.parts(bijector, event_ndims, inverse)
     return [_function(*part) for part in parts]

@@ -25,10 +25,7 @@ tfb = tfp.bijectors
 class Level(NamedTuple):
     """The bijectors of a level, both from data towards the latent.
 
-    Attributes:
-        steps: `Repeated`.
-        prior: `joint.JointBijector` that makes what leaves the flow at this
-            level a standard normal variable.
+    The prior makes what leaves the flow at this level a standard normal variable.
     """
 
     steps: repeated.Repeated
@@ -113,11 +110,7 @@ def level_shapes(image_shape, num_levels):
 
 
 def checked_image_shape(image_shape, num_levels):
-    """Returns the shape as a tuple, if it can be halved so often.
-
-    Raises:
-        ValueError: if it cannot, naming sizes that can.
-    """
+    """Returns the shape as a tuple, if it can be halved `num_levels` times."""
     image_shape = tuple(image_shape)
     if len(image_shape) != 3:
         raise ValueError(
@@ -145,11 +138,7 @@ def checked_image_shape(image_shape, num_levels):
 
 
 def checked_conditioning_shape(conditioning_size, image_shape):
-    """Returns `(D,)`, `(H, W, D)` or `None`.
-
-    Raises:
-        ValueError: if `conditioning_size` is none of them.
-    """
+    """Returns `(D,)`, `(H, W, D)` or `None` for an argument of `Glow`."""
     if conditioning_size is None:
         return None
     shape = conditioning_size
@@ -173,14 +162,7 @@ def conditioning_of_levels(glow, conditioning, batch_shape):
     """Returns the conditioning of every level, with one batch dimension.
 
     Images are squeezed like the images of the flow, so that nothing is lost.
-
-    Args:
-        glow: `Glow`, whose conditioning it is.
-        conditioning: `[..., D]` or `[..., H, W, D]`, or `None`.
-        batch_shape: the batch shape of the images or latent vectors.
-
-    Returns:
-        A list of tensors `[N, D]` or `[N, H, W, D]`, or of `None`.
+    The list holds tensors `[N, D]` or `[N, H, W, D]`, or `None`.
     """
     shape = glow.conditioning_shape
     if (shape is None) != (conditioning is None):
@@ -226,16 +208,9 @@ def make_levels(
     network,
     **arguments,
 ):
-    """Makes the bijectors of every level, with new variables.
+    """Makes a tuple of `Level`s with new variables; see `Glow`.
 
-    Args:
-        image_shape: `(H, W, C)`.
-        num_levels, conditioned, seed, dtype, network: see `Glow`.
-        conditioning_shape: `(D,)`, `(H, W, D)` or `None`.
-        **arguments: further arguments of `steps.make_steps`.
-
-    Returns:
-        Tuple of `Level`.
+    The `arguments` are those of `steps.make_steps`.
     """
     levels = []
     seeds = np.random.SeedSequence(seed).spawn(num_levels)

@@ -11,13 +11,6 @@ def product(a, b):
 
     It is computed in float64, because GPUs by default round the factors of a
     float32 product to 10 bits, and the log-det would be that of another matrix.
-
-    Args:
-        a: floating `Tensor` of shape `[..., M, N]`.
-        b: `Tensor` of shape `[..., N, P]` and the same dtype.
-
-    Returns:
-        `Tensor` of shape `[..., M, P]` and the same dtype.
     """
     return tf.cast(tf.cast(a, tf.float64) @ tf.cast(b, tf.float64), a.dtype)
 
@@ -27,12 +20,6 @@ def inverse_or_nan(matrix):
 
     It is computed in float64, which costs little and halves the error of a deep
     flow.
-
-    Args:
-        matrix: floating `Tensor` of shape `[..., C, C]`.
-
-    Returns:
-        `Tensor` of the same shape and dtype.
     """
     return _of_finite(tf.linalg.inv, matrix)
 
@@ -40,11 +27,7 @@ def inverse_or_nan(matrix):
 def log_det_or_nan(matrix):
     """Returns log|det|, NaN where the gradient of a matrix would raise.
 
-    Args:
-        matrix: floating `Tensor` of shape `[..., C, C]`.
-
-    Returns:
-        `Tensor` of shape `[...]` and the same dtype, computed in float64.
+    It is computed in float64 and has the dtype of the matrix.
     """
 
     def log_det(matrix):

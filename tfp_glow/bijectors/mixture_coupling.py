@@ -25,36 +25,13 @@ class MixtureCoupling(coupling.Coupling):
     """
 
     def __init__(
-        self,
-        network,
-        num_components=4,
-        change="second",
-        mask="channel",
-        event_ndims=3,
-        dtype=None,
-        validate_args=False,
-        name="mixture_coupling",
+        self, network, num_components=4, name="mixture_coupling", **kwargs
     ):
-        """Makes the bijector around a network.
-
-        Args:
-            network: callable from `Tensor` to `Tensor`; see `Coupling`.
-            num_components: see `Mixture`.
-            change, mask, event_ndims, dtype, validate_args: see `Coupling`.
-            name: `str`.
-
-        Raises:
-            TypeError, ValueError: as `Coupling` and `Mixture`.
-        """
-        parameters = dict(locals())
+        """Makes the bijector; see `Coupling` and `Mixture` for the arguments."""
+        parameters = dict(
+            network=network, num_components=num_components, name=name, **kwargs
+        )
+        mixture = transformers.Mixture(num_components)
         super().__init__(
-            network,
-            transformers.Mixture(num_components),
-            change=change,
-            mask=mask,
-            event_ndims=event_ndims,
-            dtype=dtype,
-            validate_args=validate_args,
-            parameters=parameters,
-            name=name,
+            network, mixture, parameters=parameters, name=name, **kwargs
         )

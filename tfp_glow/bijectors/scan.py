@@ -76,7 +76,7 @@ def scan(
 
 
 def specs(stacked):
-    """Returns the `tf.TensorSpec`s of one slice of stacked tensors."""
+    """Returns the `tf.TensorSpec`s of a slice of stacked tensors."""
     return tf.nest.map_structure(
         lambda p: tf.TensorSpec(p.shape[1:], p.dtype), stacked
     )

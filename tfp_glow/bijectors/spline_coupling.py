@@ -29,33 +29,14 @@ class SplineCoupling(coupling.Coupling):
         network,
         num_bins=8,
         bound=transformers.SPLINE_BOUND,
-        change="second",
-        mask="channel",
-        event_ndims=3,
-        dtype=None,
-        validate_args=False,
         name="spline_coupling",
+        **kwargs,
     ):
-        """Makes the bijector around a network.
-
-        Args:
-            network: callable from `Tensor` to `Tensor`; see `Coupling`.
-            num_bins, bound: see `Spline`.
-            change, mask, event_ndims, dtype, validate_args: see `Coupling`.
-            name: `str`.
-
-        Raises:
-            TypeError, ValueError: as `Coupling` and `Spline`.
-        """
-        parameters = dict(locals())
+        """Makes the bijector; see `Coupling` and `Spline` for the arguments."""
+        parameters = dict(
+            network=network, num_bins=num_bins, bound=bound, name=name, **kwargs
+        )
+        spline = transformers.Spline(num_bins, bound)
         super().__init__(
-            network,
-            transformers.Spline(num_bins, bound),
-            change=change,
-            mask=mask,
-            event_ndims=event_ndims,
-            dtype=dtype,
-            validate_args=validate_args,
-            parameters=parameters,
-            name=name,
+            network, spline, parameters=parameters, name=name, **kwargs
         )

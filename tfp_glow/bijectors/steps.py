@@ -77,21 +77,16 @@ def make_steps(
 
     Args:
         event_shape: `(H, W, C)` inside the level, or `(D,)` for vectors.
-        num_steps, num_filters, dtype, coupling, permutation, network,
-            initialization, gradient, validate_args: see `Glow`.
         seed: `int`, `numpy.random.SeedSequence` or `None`.
         mask: see `Coupling`.
         conditioning_size: `int` or `None`. With it the steps take a keyword
             argument `conditioning`, `[N, D]` or `[N, H, W, D]`, where `N` is
             the number of events.
-        name: `str`.
+        num_steps, num_filters, dtype, coupling, permutation, network,
+            initialization, gradient, validate_args, name: see `Glow`.
 
     Returns:
         A `Repeated`.
-
-    Raises:
-        ValueError: for an unknown name, suggesting the nearest, or if
-            `initialization` cannot set the permutation.
     """
     *spatial_shape, num_channels = event_shape
     transformer = transformers.get(coupling)

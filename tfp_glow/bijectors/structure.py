@@ -46,11 +46,7 @@ def parts(bijector, event_ndims, inverse=False):
 def peel(distribution):
     """Returns the bijectors of nested `tfd.TransformedDistribution`s.
 
-    Args:
-        distribution: `tfd.Distribution`.
-
-    Returns:
-        A list, the outermost first; empty for other distributions.
+    The outermost comes first; the list is empty for other distributions.
     """
     bijectors = []
     while isinstance(distribution, TRANSFORMED):

@@ -16,12 +16,8 @@ def whitening_matrix(x):
     so that directions with few samples are not stretched, and a constant channel
     has a finite scale.
 
-    Args:
-        x: floating `Tensor` of shape `[..., C]`.
-
-    Returns:
-        float64 `Tensor` `[C, C]`, symmetric: the matrix that changes the data
-        least, which is the identity if they are white already.
+    `x` is `[..., C]`. The result is float64 `[C, C]` and symmetric: the matrix
+    that changes the data least.
     """
     num_channels = x.shape[-1]
     rows = tf.reshape(tf.cast(x, tf.float64), [-1, num_channels])
@@ -41,11 +37,7 @@ def smooth_first(x):
     slow features of Wiskott and Sejnowski, Slow feature analysis, 2002, with
     places instead of times.
 
-    Args:
-        x: floating `Tensor` of shape `[..., H, W, C]`.
-
-    Returns:
-        float64 `Tensor` `[C, C]`.
+    `x` is `[..., H, W, C]`; the result is float64 `[C, C]`.
     """
     whitening = whitening_matrix(x)
     y = tf.linalg.matmul(tf.cast(x, tf.float64), whitening, transpose_b=True)
