@@ -148,9 +148,8 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
         """
         event_shape = tuple(event_shape)
         if len(event_shape) not in (1, 3):
-            raise ValueError(
-                "Invalid value received for argument `event_shape`. Expected "
-                f"[H, W, C] or [D]. Received: event_shape={event_shape}"
+            raise _checks.invalid_value(
+                "event_shape", event_shape, "[H, W, C] or [D]"
             )
         _checks.positive_integer(num_filters=num_filters)
         # The constructor knows the transformer, and so the network's outputs.
@@ -199,12 +198,8 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
     def split(self, x):
         """Splits the input into the half that the network sees and the other.
 
-        Args:
-            x: `Tensor` of shape `[..., C]` or `[..., H, W, C]`.
-
-        Returns:
-            Pair of tensors. With a checkerboard both have the shape of `x`,
-            and each is zero on the cells of the other.
+        With a checkerboard both have the shape of `x`, and each is zero on the
+        cells of the other.
         """
         _checks.at_least_rank(self, x, self._event_ndims)
         if self._mask == "checkerboard":
@@ -225,15 +220,7 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
         return tf.concat(halves, axis=-1)
 
     def given(self, kept, **kwargs):
-        """Evaluates the network.
-
-        Args:
-            kept: `Tensor`, the half that the network sees.
-            **kwargs: passed on to the network.
-
-        Returns:
-            `Tensor`, the network's outputs, with the batch shape of `kept`.
-        """
+        """Evaluates the network of the half that is kept."""
         outputs = self._network(
             _tf.flatten_batch(kept, self._event_ndims), **kwargs
         )
@@ -297,16 +284,8 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
 def network_channels(event_shape, transformer, change="second", mask="channel"):
     """Returns the numbers of channels that a coupling's network sees and gives.
 
-    Args:
-        event_shape: `[..., C]`.
-        transformer: `Transformer`.
-        change, mask: see `Coupling`.
-
-    Returns:
-        Pair of `int`.
-
     Raises:
-        ValueError: if there are too few channels to split.
+        ValueError: if the events `[..., C]` have too few channels to split.
     """
     num_seen = num_changed = event_shape[-1]
     if mask == "channel":

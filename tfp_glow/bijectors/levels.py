@@ -113,9 +113,8 @@ def checked_image_shape(image_shape, num_levels):
     """Returns the shape as a tuple, if it can be halved `num_levels` times."""
     image_shape = tuple(image_shape)
     if len(image_shape) != 3:
-        raise ValueError(
-            "Invalid value received for argument `image_shape`. Expected "
-            f"(height, width, channels). Received: image_shape={image_shape}"
+        raise _checks.invalid_value(
+            "image_shape", image_shape, "(height, width, channels)"
         )
     height, width, channels = image_shape
     _checks.positive_integer(height=height, width=width, channels=channels)
@@ -128,11 +127,11 @@ def checked_image_shape(image_shape, num_levels):
             for round_ in (math.floor, math.ceil)
         )
         near = f"{below} or {above}" if below != above else f"{above}"
-        raise ValueError(
-            "Invalid value received for argument `image_shape`. Expected a "
-            f"height and a width divisible by 2**num_levels={multiple}, for "
-            f"instance {near}. Received: image_shape={image_shape}, "
-            f"num_levels={num_levels}"
+        raise _checks.invalid_value(
+            "image_shape",
+            image_shape,
+            f"a height and a width divisible by 2**num_levels={multiple}, for "
+            f"instance {near}",
         )
     return image_shape
 
@@ -148,11 +147,11 @@ def checked_conditioning_shape(conditioning_size, image_shape):
     if len(shape) not in (1, 3) or (
         len(shape) == 3 and shape[:2] != image_shape[:2]
     ):
-        raise ValueError(
-            "Invalid value received for argument `conditioning_size`. Expected "
+        raise _checks.invalid_value(
+            "conditioning_size",
+            conditioning_size,
             "an integer, the size of vectors, or (H, W, D), the shape of "
-            f"images as high and wide as {image_shape}. Received: "
-            f"conditioning_size={conditioning_size}"
+            f"images as high and wide as {image_shape}",
         )
     _checks.positive_integer(conditioning_size=shape[-1])
     return shape

@@ -156,12 +156,7 @@ class Repeated(joint.JointBijector, initialization.DataDependent):
         return self._gradient
 
     def step(self, index, **conditioning):
-        """Returns the bijector of one step, made of the present values.
-
-        Args:
-            index: `int` in `[0, K)`.
-            **conditioning: tensors, passed on to `step_fn`.
-        """
+        """Returns the bijector of step `index`, made of the present values."""
         prepared = self._prepare(lambda p: p[index : index + 1])
         return self._make_step(scan.first(prepared), conditioning)
 
@@ -169,14 +164,8 @@ class Repeated(joint.JointBijector, initialization.DataDependent):
         """Sets every step's parameters from its own input, in one loop.
 
         Without an `initialize_fn` nothing is set. Parameters that are not
-        variables stay as they are.
-
-        Args:
-            x: `Tensor`, the input of the first step.
-            **conditioning: tensors, passed on to `step_fn`.
-
-        Returns:
-            The output of the last step, after the initialization.
+        variables stay as they are. Returns the output of the last step, after
+        the initialization.
         """
         x = tf.convert_to_tensor(x, dtype_hint=self.dtype)
         if self._initialize_fn is None:
