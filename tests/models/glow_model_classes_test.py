@@ -66,7 +66,7 @@ def test_labels_that_are_no_classes_are_errors():
         model.log_prob(images, labels.astype(np.float32))
     with pytest.raises(ValueError, match="one for every event"):
         model.log_prob(images, labels[:5])
-    with pytest.raises(ValueError, match="Expected conditioning"):
+    with pytest.raises(ValueError, match="Expected the conditioning"):
         model.log_prob(images)
     model.compile("adam")
     labels[-1] = 3  # It is not in the batch that initializes.
