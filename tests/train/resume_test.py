@@ -117,7 +117,8 @@ def assert_equal_runs(run, expected):
     for name in ("last.keras", "model.keras"):
         ours, theirs = arrays(run / name), arrays(expected / name)
         assert ours.keys() == theirs.keys()
-        assert {"vars/initialized", "optimizer/vars/0"} <= ours.keys()
+        assert any(key.endswith("vars/initialized") for key in ours)
+        assert "optimizer/vars/0" in ours
         for key, value in theirs.items():
             np.testing.assert_array_equal(ours[key], value, err_msg=key)
 
