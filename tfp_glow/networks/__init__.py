@@ -2,21 +2,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The networks inside couplings and priors, as Keras layers."""
 
-from tfp_glow.networks.choice import check_network
-from tfp_glow.networks.choice import make_network
-from tfp_glow.networks.choice import make_prior_network
-from tfp_glow.networks.features import FeatureNetwork
+from tfp_glow.networks.keras_layer import check_network
 from tfp_glow.networks.keras_layer import LayerNetwork
+from tfp_glow.networks.keras_layer import make_network
+from tfp_glow.networks.keras_layer import make_prior_network
 from tfp_glow.networks.linear import ScaledLinear
 from tfp_glow.networks.paper import CouplingNetwork
+from tfp_glow.networks.paper import FeatureNetwork
 from tfp_glow.networks.paper import PriorNetwork
-from tfp_glow.networks.stacked import INPUT_BOUND
-from tfp_glow.networks.stacked import OUTPUT_BOUND
 from tfp_glow.networks.stacked import StackedLayer
 
 __all__ = [
-    "INPUT_BOUND",
-    "OUTPUT_BOUND",
     "CouplingNetwork",
     "FeatureNetwork",
     "LayerNetwork",

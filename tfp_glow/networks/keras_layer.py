@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""LayerNetwork: any Keras layer as the network of a coupling."""
+"""Any Keras layer as the network of a coupling, and the choice of a network."""
 
 import contextlib
 import random
@@ -8,7 +8,9 @@ import random
 import keras
 import tensorflow as tf
 
+from tfp_glow import _checks
 from tfp_glow.networks import linear
+from tfp_glow.networks import paper
 from tfp_glow.networks import stacked
 
 
@@ -21,28 +23,19 @@ class LayerNetwork(stacked.StackedLayer):
     y = bound(exp(3 log_scale) * (conv3x3(h) + shift))
     ```
 
-    The layer may have any weights and any number of output channels. It must
-    not have state, as `Dropout` and `BatchNormalization` have, because both
-    directions of a coupling have to evaluate the same function. The network
-    takes the layer's dtype policy. Shapes and bounds are those of
-    `CouplingNetwork`.
+    Shapes are those of `StackedLayer`. The layer must not have state, as
+    `Dropout` and `BatchNormalization` have, because both directions of a
+    coupling have to evaluate the same function.
 
-    Gated residual networks, with and without self-attention, were no better
-    than `CouplingNetwork` after equal training time, two minutes on photographs
-    (`docs/benchmarks.md`). Longer training was not measured.
-
-    Example: a residual network.
+    Example: a residual network. Without options, pass `network=Residual(64)`.
 
     ```python
     @keras.saving.register_keras_serializable(package="my_package")
     class Residual(keras.layers.Layer):
         def __init__(self, num_filters, **kwargs):
             super().__init__(**kwargs)
-            self.num_filters = num_filters
-            self.first, self.second = (
-                keras.layers.Conv2D(num_filters, 3, padding="same")
-                for _ in range(2)
-            )
+            self.first = keras.layers.Conv2D(num_filters, 3, padding="same")
+            self.second = keras.layers.Conv2D(num_filters, 3, padding="same")
 
         def build(self, input_shape):
             self.first.build(input_shape)
@@ -52,47 +45,35 @@ class LayerNetwork(stacked.StackedLayer):
             h = self.first(x)
             return h + self.second(keras.ops.silu(h))
 
-        def get_config(self):
-            return {**super().get_config(), "num_filters": self.num_filters}
-
-    flow = tfg.Glow([8, 8, 3], network=Residual(64))
-    # With options:
     network = tfg.networks.LayerNetwork(Residual(64), output_bound=3.0)
     flow = tfg.Glow([8, 8, 3], network=network)
     ```
+
+    Args:
+        layer: `keras.layers.Layer` that keeps height and width. The network
+            uses its dtype policy, and copies of it with new weights.
+        spatial_shape: `(H, W)` for images, `()` for vectors.
+        seed: `int` or `None`, for the layer's initializers without a seed.
+        num_outputs, **kwargs: see `StackedLayer`; without `dtype`.
+
+    Raises:
+        TypeError: if `layer` is not a Keras layer.
+        ValueError: in `build`, if `layer` has state or changes the size.
     """
 
     def __init__(
         self, layer, num_outputs=None, spatial_shape=(), seed=None, **kwargs
     ):
-        """Makes the network.
-
-        Args:
-            layer: `keras.layers.Layer` that keeps height and width. The network
-                uses copies, made from the layer's config. Their weights are
-                new.
-            num_outputs: positive `int`, or `None` for a template.
-            spatial_shape: `(H, W)` for images, `()` for vectors.
-            seed: `int` or `None`, for the layer's initializers without a seed.
-            **kwargs: arguments of `StackedLayer` except `dtype`.
-
-        Raises:
-            TypeError: if `layer` is not a Keras layer.
-            ValueError: if a size is not a positive integer, or a bound is not
-                positive. `build` raises it if the layer has state or changes
-                height or width.
-        """
         if not isinstance(layer, keras.layers.Layer):
             raise TypeError(
-                "Invalid value received for argument `layer`. Expected a "
-                f"`keras.layers.Layer`. Received: {type(layer).__name__}"
+                "Invalid value received for argument `layer`. Expected a Keras "
+                f"layer. Received: {type(layer).__name__}"
             )
-        kwargs["dtype"] = layer.dtype_policy
-        super().__init__(num_outputs, **kwargs)
+        super().__init__(num_outputs, **kwargs | dict(dtype=layer.dtype_policy))
         self.spatial_shape = tuple(spatial_shape)
         self.seed = seed
         with _default_seeds(seed):
-            self.layer = _copy(layer)
+            self.layer = layer.from_config(layer.get_config())
         self.last = linear.ScaledLinear(
             num_outputs,
             3 if self.spatial_shape else None,
@@ -107,29 +88,23 @@ class LayerNetwork(stacked.StackedLayer):
 
     def stacked_variables(self, num_inputs, num_steps):
         with _default_seeds(self.seed):
-            copies = [_copy(self.layer) for _ in range(num_steps)]
-            for layer in copies:
-                num_hidden = self._build_layer(layer, num_inputs)
-        stacks = [
-            tf.Variable(
-                tf.stack([tf.convert_to_tensor(v) for v in variables]),
-                name=f"layer/{i}_{variables[0].name}",
-            )
-            for i, variables in enumerate(
-                zip(*(layer.trainable_variables for layer in copies))
-            )
-        ]
+            layers = []
+            for _ in range(num_steps):
+                layers.append(self.layer.from_config(self.layer.get_config()))
+                num_hidden = self._build_layer(layers[-1], num_inputs)
+        stacks = []
+        for variables in zip(*(layer.trainable_variables for layer in layers)):
+            values = tf.stack([tf.convert_to_tensor(v) for v in variables])
+            name = f"layer/{len(stacks)}_{variables[0].name}"
+            stacks.append(tf.Variable(values, name=name))
         last = self.last.stacked_variables(num_hidden, num_steps)
         return {"layer": stacks, "last": last}
 
     def own_weights(self):
-        return {
-            "layer": list(self.layer.trainable_variables),
-            "last": self.last.own_weights(),
-        }
+        own = list(self.layer.trainable_variables)
+        return {"layer": own, "last": self.last.own_weights()}
 
     def fold(self, weights):
-        """Folds the weights of the last convolution only."""
         return {**weights, "last": self.last.fold(weights["last"])}
 
     def apply(self, prepared, x, conditioning=None):
@@ -155,10 +130,10 @@ class LayerNetwork(stacked.StackedLayer):
 
     @classmethod
     def from_config(cls, config):
-        layer = config["layer"]
-        if isinstance(layer, dict):
-            layer = keras.layers.deserialize(layer)
-        return super().from_config({**config, "layer": layer})
+        if isinstance(config["layer"], dict):
+            layer = keras.layers.deserialize(config["layer"])
+            config = {**config, "layer": layer}
+        return super().from_config(config)
 
     def _build_layer(self, layer, num_inputs):
         """Builds a copy of the layer and returns its number of outputs."""
@@ -167,17 +142,12 @@ class LayerNetwork(stacked.StackedLayer):
         shape = (None, *self.spatial_shape, num_inputs)
         output = layer(keras.KerasTensor(shape, dtype=self.compute_dtype))
         if layer.non_trainable_variables:
-            names = [v.path for v in layer.non_trainable_variables]
-            raise ValueError(
-                "Invalid value received for argument `layer`. Expected a layer "
-                "without state, which `Dropout` and `BatchNormalization` have. "
-                f"Received: {layer.name} with {names}"
-            )
+            expected = "a layer without state, unlike `Dropout`"
+            raise _checks.invalid_value("layer", layer, expected)
         if tuple(output.shape[:-1]) != shape[:-1]:
-            raise ValueError(
-                "Invalid value received for argument `layer`. Expected outputs "
-                f"of shape {(*shape[:-1], 'any')}. Received: {output.shape}"
-            )
+            expected = f"outputs of shape {(*shape[:-1], 'any')}"
+            received = f"{layer} with outputs of shape {output.shape}"
+            raise _checks.invalid_value("layer", received, expected)
 
         def evaluate(weights, x):
             # `stateless_call` would not apply the layer's own dtype policy.
@@ -191,20 +161,81 @@ class LayerNetwork(stacked.StackedLayer):
         return output.shape[-1]
 
 
-def _copy(layer):
-    return type(layer).from_config(layer.get_config())
-
-
 @contextlib.contextmanager
 def _default_seeds(seed):
-    """Temporarily seeds the generator of Keras' default seeds."""
-    if seed is None:
-        yield
-        return
-    # Initializers without a seed draw one from Python's `random`.
+    """Temporarily seeds Python's `random`, of Keras' default seeds."""
     state = random.getstate()
-    random.seed(seed)
+    if seed is not None:
+        random.seed(seed)
     try:
         yield
     finally:
-        random.setstate(state)
+        if seed is not None:
+            random.setstate(state)
+
+
+def check_network(network):
+    """Raises `ValueError` unless `network` is "paper" or a Keras layer."""
+    if network != "paper" and not isinstance(network, keras.layers.Layer):
+        expected = "'paper', a Keras layer, or a network without `num_outputs`"
+        raise _checks.invalid_value("network", network, expected)
+
+
+def make_network(
+    network,
+    *,
+    num_outputs,
+    num_filters,
+    spatial_shape,
+    conditioning_size=None,
+    seed=None,
+    dtype=None,
+):
+    """Makes the `StackedLayer` of a coupling, not yet built.
+
+    | `network` | result |
+    |---|---|
+    | `"paper"` | `CouplingNetwork` |
+    | a Keras layer | `LayerNetwork` around it |
+    | a `StackedLayer` | a copy of it, with the sizes below |
+
+    Args:
+        network, num_outputs, num_filters, spatial_shape, conditioning_size,
+            seed: see the table and its classes.
+        dtype: dtype or Keras dtype policy for `"paper"`. A layer has its own.
+    """
+    return _template(network, dtype).sized(
+        spatial_shape,
+        num_filters,
+        num_outputs=num_outputs,
+        conditioning_size=conditioning_size,
+        seed=seed,
+        name="network",
+    )
+
+
+def make_prior_network(network, *, spatial_shape, dtype=None, **sizes):
+    """Makes the `PriorNetwork` of a split prior, not yet built.
+
+    It has the dtype policy, the bounds and the padding of the couplings'
+    `network`. See `make_network` for the arguments.
+    """
+    template = _template(network, dtype)
+    return paper.PriorNetwork(
+        kernel_size=3 if spatial_shape else None,
+        edge_padding=template.edge_padding,
+        input_bound=template.input_bound,
+        output_bound=template.output_bound,
+        dtype=template.dtype_policy,
+        name="network",
+        **sizes,
+    )
+
+
+def _template(network, dtype):
+    check_network(network)
+    if isinstance(network, stacked.StackedLayer):
+        return network
+    if isinstance(network, keras.layers.Layer):
+        return LayerNetwork(network)
+    return paper.CouplingNetwork(dtype=dtype)

@@ -17,16 +17,15 @@ class ScaledLinear(stacked.StackedLayer):
     y = bound(y + conditioning_map(conditioning))
     ```
 
-    The factor 3 makes `log_scale` learn faster, as in the paper's code. The
-    conditioning map is a matrix product, applied at every pixel. By default
-    there are no bounds.
+    The factor 3 makes `log_scale` learn faster, as in `conv2d_zeros` of the
+    paper's code. The conditioning map is a matrix product at every pixel. By
+    default there are no bounds. Shapes are those of `StackedLayer`.
 
-    Shapes: `[N, H, W, C]` to `[N, H, W, num_outputs]`, or `[N, C]` to
-    `[N, num_outputs]` if `kernel_size` is `None`. The conditioning is
-    `[N, D]` or `[N, H, W, D]`.
-
-    References:
-        The paper's code, `tfops.py`, `conv2d_zeros`.
+    Args:
+        kernel_size: odd `int`, or `None` for a matrix product of vectors.
+        kernel_initializer, conditioning_initializer: Keras initializers.
+        num_outputs, edge_padding, input_bound, output_bound, **kwargs: see
+            `StackedLayer`. A 1x1 kernel has no padding.
     """
 
     def __init__(
@@ -40,43 +39,27 @@ class ScaledLinear(stacked.StackedLayer):
         output_bound=None,
         **kwargs,
     ):
-        """Makes the layer.
-
-        Args:
-            num_outputs: positive `int`.
-            kernel_size: odd `int`, or `None` for a matrix product.
-            kernel_initializer: as in `keras.layers.Conv2D`.
-            conditioning_initializer: initializer of the conditioning map.
-            edge_padding, input_bound, output_bound: see `StackedLayer`. A 1x1
-                kernel has no padding.
-            **kwargs: further arguments of `StackedLayer`.
-        """
         edge_padding = edge_padding and (kernel_size or 1) > 1
         super().__init__(
             num_outputs, edge_padding, input_bound, output_bound, **kwargs
         )
+        get = keras.initializers.get
         self.kernel_size = kernel_size
-        self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.conditioning_initializer = keras.initializers.get(
-            conditioning_initializer
-        )
+        self.kernel_initializer = get(kernel_initializer)
+        self.conditioning_initializer = get(conditioning_initializer)
 
     def build(self, input_shape):
-        for name, (shape, initializer) in self._specs(input_shape[-1]).items():
+        for name, (shape, init) in self._specs(input_shape[-1]).items():
             # Without autocast, `prepare` folds the weights in their own dtype.
-            weight = self.add_weight(
-                shape=shape, initializer=initializer, autocast=False, name=name
-            )
+            weight = self.add_weight(shape, init, name=name, autocast=False)
             setattr(self, name, weight)
 
     def stacked_variables(self, num_inputs, num_steps):
-        return {
-            name: tf.Variable(
-                initializer((num_steps, *shape), dtype=self.variable_dtype),
-                name=f"{self.name}/{name}",
-            )
-            for name, (shape, initializer) in self._specs(num_inputs).items()
-        }
+        variables = {}
+        for name, (shape, init) in self._specs(num_inputs).items():
+            value = init((num_steps, *shape), dtype=self.variable_dtype)
+            variables[name] = tf.Variable(value, name=f"{self.name}/{name}")
+        return variables
 
     def own_weights(self):
         return {weight.name: weight for weight in self.weights}
@@ -86,16 +69,15 @@ class ScaledLinear(stacked.StackedLayer):
         bias = tf.convert_to_tensor(weights["shift"])
         folded = {"kernel": gain * weights["kernel"]}
         if self.edge_padding:
-            # edge = 1 - inside, and `inside` is a channel of ones after zero
-            # padding.
+            # edge = 1 - inside, and `inside` is a channel of ones, zero-padded.
             folded["ones_kernel"] = -weights["edge_kernel"]
             bias -= tf.reduce_sum(folded["ones_kernel"], axis=[-4, -3, -2])
         folded["bias"] = bias
         scale = tf.exp(3.0 * weights["log_scale"])
-        folded = {
-            name: value * _expand_like(scale, value)
-            for name, value in folded.items()
-        }
+        for name, value in folded.items():
+            ones = [1] * (value.shape.rank - scale.shape.rank)
+            shape = [*scale.shape[:-1], *ones, scale.shape[-1]]
+            folded[name] = value * tf.reshape(scale, shape)
         if self.conditioning_size is not None:
             folded["conditioning_kernel"] = weights["conditioning_kernel"]
         return folded
@@ -115,80 +97,54 @@ class ScaledLinear(stacked.StackedLayer):
         return {**weights, "shift": -mean, "log_scale": log_scale}
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "kernel_size": self.kernel_size,
-            "kernel_initializer": keras.initializers.serialize(
-                self.kernel_initializer
-            ),
-            "conditioning_initializer": keras.initializers.serialize(
-                self.conditioning_initializer
-            ),
-        }
+        config = super().get_config()
+        config["kernel_size"] = self.kernel_size
+        for name in ("kernel_initializer", "conditioning_initializer"):
+            config[name] = keras.initializers.serialize(getattr(self, name))
+        return config
 
     def _specs(self, num_inputs):
         """Returns the shape and the initializer of every weight, by name."""
         self._check_buildable()
         size = (self.kernel_size,) * 2 if self.kernel_size else ()
-        outputs = (self.num_outputs,)
-        zeros = keras.initializers.Zeros()
-        specs = {
-            "kernel": ((*size, num_inputs, *outputs), self.kernel_initializer)
-        }
+        n, zeros = self.num_outputs, keras.initializers.Zeros()
+        specs = {"kernel": ((*size, num_inputs, n), self.kernel_initializer)}
         if self.edge_padding:
-            specs["edge_kernel"] = ((*size, 1, *outputs), zeros)
-        specs["shift"] = specs["log_scale"] = (outputs, zeros)
+            specs["edge_kernel"] = ((*size, 1, n), zeros)
+        specs["shift"] = specs["log_scale"] = ((n,), zeros)
         if self.conditioning_size is not None:
-            shape = (self.conditioning_size, *outputs)
-            initializer = self.conditioning_initializer
-            specs["conditioning_kernel"] = (shape, initializer)
+            shape = (self.conditioning_size, n)
+            specs["conditioning_kernel"] = shape, self.conditioning_initializer
         return specs
 
 
 def linear(x, weights, conditioning=None, activation=tf.identity):
-    """Computes a convolution, or a matrix product, and adds a bias.
+    """Returns `activation(linear(x) + bias + conditioning_map(conditioning))`.
 
-    ```none
-    y = activation(linear(x) + bias + conditioning_map(conditioning))
-    ```
-
-    Args:
-        x: `Tensor` `[N, H, W, C]` or `[N, C]`.
-        weights: result of `ScaledLinear.fold`, without leading dimensions. A
-            `ones_kernel` is convolved with a channel of ones.
-        conditioning: `Tensor` `[N, D]` or `[N, H, W, D]`, or `None`.
-        activation: elementwise function.
-
-    Returns:
-        `Tensor` of the dtype of the weights.
+    `weights` are the result of `ScaledLinear.fold`, without leading dimensions.
     """
     kernel, bias = weights["kernel"], weights["bias"]
     x = tf.cast(x, kernel.dtype)
     # TensorFlow fuses an activation that directly follows the bias.
     inner = activation if conditioning is None else tf.identity
     if kernel.shape[:-2].num_elements() == 1:
-        # A matrix product also computes a 1x1 convolution, and is faster: on
-        # small images twice as fast.
+        # A matrix product computes a 1x1 convolution, up to twice as fast.
         rows = tf.reshape(x, [-1, x.shape[-1]])
         kernel = tf.reshape(kernel, kernel.shape[-2:])
         y = inner(tf.nn.bias_add(tf.matmul(rows, kernel), bias))
-        shape = tf.concat([tf.shape(x)[:-1], [bias.shape[-1]]], axis=0)
-        y = tf.ensure_shape(
-            tf.reshape(y, shape), [*x.shape[:-1], bias.shape[-1]]
-        )
-    elif "ones_kernel" not in weights:
-        y = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-        y = inner(tf.nn.bias_add(y, bias))
+        shape = tf.concat([tf.shape(x)[:-1], bias.shape], axis=0)
+        y = tf.ensure_shape(tf.reshape(y, shape), [*x.shape[:-1], *bias.shape])
     else:
-        # The channel of ones is convolved separately because it is the same for
-        # every image, and because 513 input channels would keep a GPU from
-        # using its tensor cores.
         y = tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
-        ones = tf.ones_like(x[:1, ..., :1])
-        same = tf.nn.conv2d(
-            ones, weights["ones_kernel"], strides=1, padding="SAME"
-        )
-        y = inner(y + tf.nn.bias_add(same, bias))
+        if "ones_kernel" in weights:
+            # The channel of ones is convolved separately because it is the same
+            # for every image, and because 513 input channels would keep a GPU
+            # from using its tensor cores.
+            ones = tf.ones_like(x[:1, ..., :1])
+            ones = tf.nn.conv2d(ones, weights["ones_kernel"], 1, "SAME")
+            y = inner(y + tf.nn.bias_add(ones, bias))
+        else:
+            y = inner(tf.nn.bias_add(y, bias))
     if conditioning is None:
         return y
     more = tf.cast(conditioning, y.dtype) @ weights["conditioning_kernel"]
@@ -200,9 +156,3 @@ def linear(x, weights, conditioning=None, activation=tf.identity):
 def bound(x, limit):
     """Returns `limit * tanh(x / limit)`, or `x` if the limit is `None`."""
     return x if limit is None else limit * tf.math.tanh(x / limit)
-
-
-def _expand_like(scale, values):
-    """Reshapes a scale of outputs so that it multiplies `values`."""
-    ones = [1] * (values.shape.rank - scale.shape.rank)
-    return tf.reshape(scale, [*scale.shape[:-1], *ones, scale.shape[-1]])

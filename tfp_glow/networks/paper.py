@@ -1,6 +1,8 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The networks of the paper, for couplings and for split priors."""
+"""Networks of `ScaledLinear` layers: those of the paper, FeatureNetwork."""
+
+import functools
 
 import keras
 import numpy as np
@@ -22,32 +24,28 @@ class CouplingNetwork(stacked.StackedLayer):
     bound(x) = limit * tanh(x / limit)
     ```
 
-    Shapes: `[N, H, W, C]` to `[N, H, W, num_outputs]`. With `kernel_size=None`
-    matrix products replace the convolutions, `[N, C]` to `[N, num_outputs]`.
-    The conditioning is `[N, D]` or `[N, H, W, D]`.
-
-    At initialization the output is zero, with any conditioning. `norm` is a
+    Shapes are those of `StackedLayer`. At first the output is zero. `norm` is a
     scale and a shift per channel, which `initialize` sets from data.
 
     The two bounds are not in the paper. They lie outside the range of data and
-    keep samples finite. Without them an input far outside that range produces
-    a much larger shift and a much smaller scale. Dividing by that scale then
-    gives the next step a still larger input.
+    keep samples finite: without them, outliers would grow from step to step.
 
-    Example:
+    Example: a template, from which a flow makes its networks.
 
     ```python
-    network = tfg.networks.CouplingNetwork(12, num_filters=64)
-    network(tf.zeros([1, 8, 8, 6])).shape  # [1, 8, 8, 12]
-
-    # As a template: a flow makes its networks with these options.
     template = tfg.networks.CouplingNetwork(dtype="mixed_bfloat16")
     flow = tfg.Glow([8, 8, 3], network=template)
     ```
 
+    Args:
+        num_filters: positive `int`, width of the two hidden layers. `None`
+            is 512, or in a template the width that the flow asks for.
+        kernel_size: odd `int`, or `None` for matrix products of vectors.
+        seed: `int` or `None`; determines the initial weights.
+        num_outputs, **kwargs: see `StackedLayer`.
+
     References:
-        Kingma and Dhariwal, Glow, 2018, section 3.3; the paper's code,
-        `model.py`, `f`.
+        Kingma and Dhariwal, Glow, 2018, section 3.3; `f` in their `model.py`.
     """
 
     def __init__(
@@ -58,24 +56,6 @@ class CouplingNetwork(stacked.StackedLayer):
         seed=None,
         **kwargs,
     ):
-        """Makes the network.
-
-        Args:
-            num_outputs: positive `int`, or `None` for a template.
-            num_filters: positive `int`, width of the two hidden layers. `None`
-                is 512, or in a template the width that the flow asks for.
-            kernel_size: odd `int`, side of the first and the last kernel, or
-                `None` for vectors.
-            seed: `int` or `None`. Networks with the same seed start with the
-                same weights.
-            **kwargs: arguments of `StackedLayer`: `edge_padding`,
-                `input_bound`, `output_bound`, `conditioning_size` and those of
-                `keras.layers.Layer`.
-
-        Raises:
-            ValueError: if a size is not a positive integer, or a bound is not
-                positive.
-        """
         super().__init__(num_outputs, **kwargs)
         if num_filters is not None:
             _checks.positive_integer(num_filters=num_filters)
@@ -83,68 +63,53 @@ class CouplingNetwork(stacked.StackedLayer):
         self.kernel_size = kernel_size
         self.seed = seed
         seeds = np.random.default_rng(seed).integers(2**31, size=3).tolist()
-        first, second, conditioning = (
-            keras.initializers.RandomNormal(stddev=0.05, seed=layer_seed)
-            for layer_seed in seeds
+        normal = keras.initializers.RandomNormal
+        first, second, conditioning = (normal(0.0, 0.05, s) for s in seeds)
+        layer = functools.partial(
+            linear.ScaledLinear,
+            edge_padding=self.edge_padding,
+            dtype=self.dtype_policy,
         )
-        options = dict(edge_padding=self.edge_padding, dtype=self.dtype_policy)
+        width = num_filters or 512
+        conditioned = dict(
+            conditioning_initializer=conditioning,
+            conditioning_size=self.conditioning_size,
+        )
         self.hidden = [
-            linear.ScaledLinear(
-                num_filters or 512,
-                kernel_size,
-                kernel_initializer=first,
-                conditioning_size=self.conditioning_size,
-                conditioning_initializer=conditioning,
-                name="hidden_0",
-                **options,
-            ),
-            linear.ScaledLinear(
-                num_filters or 512,
-                kernel_size and 1,
-                kernel_initializer=second,
-                name="hidden_1",
-                **options,
-            ),
+            layer(width, kernel_size, first, name="hidden_0", **conditioned),
+            layer(width, kernel_size and 1, second, name="hidden_1"),
         ]
-        self.last = linear.ScaledLinear(
-            num_outputs, kernel_size, name="last", **options
-        )
-
-    @property
-    def _layers_in_order(self):
-        return [*self.hidden, self.last]
+        self.last = layer(num_outputs, kernel_size, name="last")
 
     def build(self, input_shape):
         self._check_buildable()
-        for layer in self._layers_in_order:
+        for layer in [*self.hidden, self.last]:
             layer.build(input_shape)
             input_shape = layer.compute_output_shape(input_shape)
 
     def stacked_variables(self, num_inputs, num_steps):
-        variables = {}
-        for layer in self._layers_in_order:
-            variables[layer.name] = layer.stacked_variables(
-                num_inputs, num_steps
-            )
+        found = {}
+        for layer in [*self.hidden, self.last]:
+            found[layer.name] = layer.stacked_variables(num_inputs, num_steps)
             num_inputs = layer.num_outputs
-        return variables
+        return found
 
     def own_weights(self):
-        return {
-            layer.name: layer.own_weights() for layer in self._layers_in_order
-        }
+        layers = [*self.hidden, self.last]
+        return {layer.name: layer.own_weights() for layer in layers}
 
     def fold(self, weights):
-        """Returns what `linear` takes for each layer, bounds included."""
-        first, second, last = (
-            layer.fold(weights[layer.name], gain)
-            for layer, gain in zip(
-                self._layers_in_order, [self.input_bound or 1.0, 1.0, 1.0]
-            )
-        )
+        """Returns the arguments of `linear` for each layer, with the bounds."""
+        first, second = self.hidden
+        last = self.last.fold(weights["last"])
         if self.output_bound is not None:
-            last = {k: value / self.output_bound for k, value in last.items()}
-        return [first, second, last]
+            for name, value in last.items():
+                last[name] = value / self.output_bound
+        return [
+            first.fold(weights["hidden_0"], gain=self.input_bound or 1.0),
+            second.fold(weights["hidden_1"]),
+            last,
+        ]
 
     def apply(self, prepared, x, conditioning=None):
         self._check_conditioning(conditioning)
@@ -180,33 +145,68 @@ class CouplingNetwork(stacked.StackedLayer):
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
 class PriorNetwork(linear.ScaledLinear):
-    """The paper's network of a split prior: one 3x3 convolution.
-
-    ```none
-    y = bound(scaled_linear(bound(x), conditioning))
-    ```
+    """The paper's network of a split prior: a bounded `ScaledLinear`.
 
     Its kernels are zero at first, and so is its output.
     """
 
-    def __init__(
-        self,
-        num_outputs=None,
-        kernel_size=None,
-        input_bound=stacked.INPUT_BOUND,
-        output_bound=stacked.OUTPUT_BOUND,
-        **kwargs,
-    ):
-        """Makes the network; see `ScaledLinear`."""
-        super().__init__(
-            num_outputs,
-            kernel_size,
-            input_bound=input_bound,
-            output_bound=output_bound,
-            **kwargs,
-        )
+    def __init__(self, *args, input_bound=4.0, output_bound=5.0, **kwargs):
+        bounds = dict(input_bound=input_bound, output_bound=output_bound)
+        super().__init__(*args, **bounds, **kwargs)
 
     def initialized(self, weights, x):
         """Returns `weights`: outputs that are zero cannot be normalized."""
-        del x
         return weights
+
+
+@keras.saving.register_keras_serializable(package="tfp_glow")
+class FeatureNetwork(keras.layers.Layer):
+    """Features of every pixel of an image, by two 3x3 convolutions.
+
+    ```none
+    y = conv3x3(relu(conv3x3(x)))
+    ```
+
+    Maps `[N, H, W, C]` to `[N, H, W, num_filters]`. At initialization the
+    features of inputs with variance 1 have a variance of about 1.
+
+    Args:
+        num_filters: positive `int`, width of both layers.
+        edge_padding, **kwargs: see `StackedLayer`.
+        seed: `int` or `None`.
+    """
+
+    def __init__(self, num_filters=32, edge_padding=True, seed=None, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        _checks.positive_integer(num_filters=num_filters)
+        self.num_filters = num_filters
+        self.edge_padding = edge_padding
+        self.seed = seed
+        seeds = np.random.default_rng(seed).integers(2**31, size=2).tolist()
+        scaling = keras.initializers.VarianceScaling
+        first, second = (scaling(s, seed=k) for s, k in zip((1.0, 2.0), seeds))
+        options = dict(edge_padding=edge_padding, dtype=self.dtype_policy)
+        self.hidden = linear.ScaledLinear(
+            num_filters, 3, first, name="hidden", **options
+        )
+        self.last = linear.ScaledLinear(
+            num_filters, 3, second, name="last", **options
+        )
+
+    def build(self, input_shape):
+        self.hidden.build(input_shape)
+        self.last.build(self.hidden.compute_output_shape(input_shape))
+
+    def call(self, x):
+        return self.last(tf.nn.relu(self.hidden(x)))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.num_filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_filters": self.num_filters,
+            "edge_padding": self.edge_padding,
+            "seed": self.seed,
+        }

@@ -7,16 +7,11 @@ import tensorflow as tf
 
 from tfp_glow import _checks
 
-# Default limits of a network's inputs and outputs; see `CouplingNetwork`.
-INPUT_BOUND = 4.0
-OUTPUT_BOUND = 5.0
-
 
 class StackedLayer(keras.layers.Layer):
     """A Keras layer that can also compute with weights passed as arguments.
 
-    One layer thus serves all K steps of a flow, which run as a loop over
-    stacked weights:
+    One layer thus serves all K steps of a flow:
 
     ```python
     weights = network.stacked_variables(num_inputs, num_steps=K)
@@ -24,10 +19,8 @@ class StackedLayer(keras.layers.Layer):
     for k in range(K):
         step = tf.nest.map_structure(lambda w: w[k], prepared)
         outputs = network.apply(step, x, conditioning)
+    outputs = network(x, conditioning)  # With the layer's own weights.
     ```
-
-    Called as a Keras layer, `network(x, conditioning)`, it computes the same
-    function of its own weights.
 
     | | shape |
     |---|---|
@@ -36,50 +29,41 @@ class StackedLayer(keras.layers.Layer):
     | output | `[N, H, W, num_outputs]` or `[N, num_outputs]` |
     | `weights` | nested tensors, with the same leading dimensions, or none |
 
-    Under a mixed dtype policy `prepare` folds the weights in `variable_dtype`,
-    and `apply` computes in `compute_dtype`.
-
     To add a network, subclass this class and implement `build`,
-    `stacked_variables`, `own_weights`, `fold` and `apply`. Implement
-    `initialized` if the network normalizes activations, and `get_config` if
-    the constructor has arguments of its own.
+    `stacked_variables`, `own_weights`, `fold` and `apply`, and `initialized` if
+    the network normalizes activations.
+
+    Args:
+        num_outputs: positive `int`, or `None` for a template; see `sized`.
+        edge_padding: `bool`; if true, convolutions see one more channel, which
+            is 1 on the padding around the image and 0 inside.
+        input_bound, output_bound: positive `float`, limit, or `None`.
+        conditioning_size: positive `int`, size of the conditioning, or `None`.
+        **kwargs: arguments of `keras.layers.Layer`.
+
+    Raises:
+        ValueError: if a size is not a positive integer or a bound not positive.
     """
 
     def __init__(
         self,
         num_outputs=None,
         edge_padding=True,
-        input_bound=INPUT_BOUND,
-        output_bound=OUTPUT_BOUND,
+        input_bound=4.0,
+        output_bound=5.0,
         conditioning_size=None,
         **kwargs,
     ):
-        """Makes the layer.
-
-        Args:
-            num_outputs: positive `int`, or `None` for a template, which only
-                carries options; see `sized`.
-            edge_padding: `bool`; if true, convolutions see one more channel,
-                which is 1 on the padding around the image and 0 inside. It
-                tells the network where the edge is.
-            input_bound: positive `float`, limit of the input, or `None` for no
-                limit.
-            output_bound: positive `float`, limit of the output, or `None` for
-                no limit.
-            conditioning_size: positive `int`, channels of the conditioning, or
-                `None` if there is none.
-            **kwargs: arguments of `keras.layers.Layer`.
-
-        Raises:
-            ValueError: if a size is not a positive integer, or a bound is not
-                positive.
-        """
         super().__init__(autocast=False, **kwargs)
         if num_outputs is not None:
             _checks.positive_integer(num_outputs=num_outputs)
         if conditioning_size is not None:
             _checks.positive_integer(conditioning_size=conditioning_size)
-        _check_bounds(input_bound=input_bound, output_bound=output_bound)
+        bounds = dict(input_bound=input_bound, output_bound=output_bound)
+        for name, value in bounds.items():
+            if value is not None and not value > 0:
+                expected = "a positive number or None"
+                raise _checks.invalid_value(name, value, expected)
         self.num_outputs = num_outputs
         self.edge_padding = edge_padding
         self.input_bound = input_bound
@@ -87,43 +71,27 @@ class StackedLayer(keras.layers.Layer):
         self.conditioning_size = conditioning_size
 
     def stacked_variables(self, num_inputs, num_steps):
-        """Makes nested `tf.Variable`s `[num_steps, ...]`, freshly initialized.
-
-        Args:
-            num_inputs: `int`, channels of the input.
-            num_steps: `int`, K.
-        """
+        """Makes nested, initialized `tf.Variable`s `[num_steps, ...]`."""
         raise NotImplementedError
 
     def own_weights(self):
-        """Returns the layer's Keras variables, nested as `stacked_variables`."""
+        """Returns the layer's weights, nested as `stacked_variables`."""
         raise NotImplementedError
 
     def fold(self, weights):
-        """Computes from `weights` all that does not depend on the input.
-
-        The result is nested tensors with the same leading dimensions.
-        """
+        """Computes, as nested tensors, everything that needs no input."""
         raise NotImplementedError
 
     def apply(self, prepared, x, conditioning=None):
         """Computes the outputs, in `compute_dtype`.
 
-        Args:
-            prepared: result of `prepare`, without leading dimensions.
-            x, conditioning: `Tensor`s; see the class.
-
-        Raises:
-            ValueError: if conditioning is missing or unexpected.
+        `prepared` is a result of `prepare`, without leading dimensions. Raises
+        `ValueError` if conditioning is missing or unexpected.
         """
         raise NotImplementedError
 
     def initialized(self, weights, x):
-        """Returns `weights` that normalize the activations of a batch `x`.
-
-        `weights` have no leading dimensions. By default they stay as they are.
-        """
-        del x
+        """Returns weights of one step that normalize the activations of `x`."""
         return weights
 
     def prepare(self, weights):
@@ -138,21 +106,14 @@ class StackedLayer(keras.layers.Layer):
         """Makes the layer's own weights normalize the activations of `x`."""
         own = self.own_weights()
         values = tf.nest.map_structure(tf.convert_to_tensor, own)
-        tf.nest.map_structure(
-            lambda weight, value: weight.assign(value),
-            own,
-            self.initialized(values, x),
-        )
+        found = self.initialized(values, x)
+        tf.nest.map_structure(lambda w, value: w.assign(value), own, found)
 
     def sized(self, spatial_shape, num_filters=None, **config):
-        """Returns an unbuilt copy with other sizes.
+        """Returns an unbuilt copy of a template with other arguments.
 
-        Args:
-            spatial_shape: `(H, W)` for images, `()` for vectors.
-            num_filters: `int`, width of the hidden layers unless this network
-                has its own.
-            **config: other constructor arguments. Those that the class does
-                not have are ignored.
+        `spatial_shape` is `(H, W)` for images and `()` for vectors. Only a
+        network without `num_filters` gets these. Unknown ones are ignored.
         """
         old = self.get_config()
         config["spatial_shape"] = spatial_shape
@@ -180,35 +141,23 @@ class StackedLayer(keras.layers.Layer):
             raise ValueError(
                 f"Cannot build `{self.name}`. Expected `num_outputs`, a "
                 "positive integer. Received: num_outputs=None. Pass a network "
-                "without it as `network=` to a flow, which makes copies of "
-                "the right size."
+                "without it as `network=` to a flow, which sets it."
             )
 
     def _check_conditioning(self, conditioning):
-        if (self.conditioning_size is None) == (conditioning is None):
-            return
-        expected = (
-            "no conditioning, because `conditioning_size` is None"
-            if self.conditioning_size is None
-            else f"conditioning of {self.conditioning_size} channels"
-        )
-        received = None if conditioning is None else conditioning.shape
-        raise ValueError(
-            f"Invalid conditioning received by network `{self.name}`. Expected "
-            f"{expected}. Received: {received}"
-        )
+        size = self.conditioning_size
+        if (size is None) != (conditioning is None):
+            expected = "no conditioning, because `conditioning_size` is None"
+            if size is not None:
+                expected = f"conditioning of {size} channels"
+            raise ValueError(
+                f"Invalid conditioning received by network `{self.name}`. "
+                f"Expected {expected}. "
+                f"Received: {getattr(conditioning, 'shape', None)}"
+            )
 
 
 def _cast(structure, dtype):
     return tf.nest.map_structure(
         lambda value: tf.cast(tf.convert_to_tensor(value), dtype), structure
     )
-
-
-def _check_bounds(**bounds):
-    for name, value in bounds.items():
-        if value is not None and not value > 0:
-            raise ValueError(
-                f"Invalid value received for argument `{name}`. Expected a "
-                f"positive number or None. Received: {name}={value!r}"
-            )
