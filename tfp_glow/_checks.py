@@ -12,12 +12,8 @@ from tensorflow_probability.python.internal import tensor_util
 def invalid_value(name, value, expected, options=(), cutoff=0.6):
     """Returns a `ValueError` that names what was expected and received.
 
-    Args:
-        name: `str`, the argument's name in the signature.
-        value: the value received.
-        expected: `str`, describes the valid values, as the end of a sentence.
-        options: valid strings. The message suggests the nearest one.
-        cutoff: `float`, least similarity to `value` of a suggestion, in [0, 1].
+    The message suggests the nearest of the `options`, if its similarity to the
+    value is at least `cutoff`, in [0, 1].
     """
     near = difflib.get_close_matches(str(value), options, n=1, cutoff=cutoff)
     question = f". Did you mean {near[0]!r}?" if near else ""
@@ -51,20 +47,14 @@ def last_dimensions_agree(**tensors):
     if len(sizes) > 1 or None in sizes:
         shapes = ", ".join(f"{n} {t.shape}" for n, t in tensors.items())
         expected = "equal last dimensions, the number of channels"
-        raise _invalid("shapes", "for the parameters", expected, shapes)
+        raise _invalid("shapes received for the parameters", expected, shapes)
 
 
 def channels(bijector, x, expected):
     """Raises `ValueError` if the last dimension of `x` is not `expected`."""
-    received = x.shape[-1] if x.shape.rank else None
-    if x.shape.rank == 0 or (
-        None not in (received, expected) and received != expected
-    ):
-        raise _invalid_shape(
-            bijector,
-            f"{expected} channels, the last dimension",
-            f"shape {x.shape}",
-        )
+    if not x.shape[-1:].is_compatible_with([expected]):
+        expected = f"{expected} channels, the last dimension"
+        raise _invalid_shape(bijector, expected, f"shape {x.shape}")
 
 
 def event(bijector, received, expected):
@@ -76,11 +66,8 @@ def event(bijector, received, expected):
 def at_least_rank(bijector, x, event_ndims):
     """Raises `ValueError` if `x` has fewer dimensions than an event."""
     if x.shape.rank is None or x.shape.rank < event_ndims:
-        raise _invalid_shape(
-            bijector,
-            f"at least {event_ndims} dimensions, those of an event",
-            f"shape {x.shape}",
-        )
+        expected = f"at least {event_ndims} dimensions, those of an event"
+        raise _invalid_shape(bijector, expected, f"shape {x.shape}")
 
 
 def variables(**parameters):
@@ -94,11 +81,7 @@ def variables(**parameters):
 
 
 def finite_parameters(is_init, **parameters):
-    """Returns assertions that parameters are finite, for `validate_args`.
-
-    They check constants once, when the bijector is made, and variables at every
-    use.
-    """
+    """Returns assertions: of constants at construction, of variables later."""
     return [
         tf.debugging.assert_all_finite(
             tf.convert_to_tensor(value), f"Parameter `{name}` is not finite."
@@ -118,20 +101,12 @@ def event_structure(x, distribution):
     except (TypeError, ValueError) as error:
         received = tf.nest.map_structure(lambda v: type(v).__name__, x)
         expected = f"batches of events, nested like {expected}"
-        raise _invalid(
-            "structure", "for the data", expected, received, TypeError
-        ) from error
+        what = "structure received for the data"
+        raise _invalid(what, expected, received, TypeError) from error
 
 
 def events(parts, distribution):
-    """Raises unless the shapes and dtypes of a batch fit a distribution.
-
-    Args:
-        parts: list of pairs of shape, perhaps partly known, and dtype,
-            TensorFlow's or NumPy's, one for each part of the events.
-        distribution: `tfd.Distribution`.
-    """
-    subject = "for the data"
+    """Raises unless a batch's pairs of shape and dtype fit a distribution."""
     for (shape, dtype), expected, event_shape in zip(
         parts,
         tf.nest.flatten(distribution.dtype),
@@ -142,23 +117,23 @@ def events(parts, distribution):
             kind = "integers" if expected.is_integer else "floats"
             bins = getattr(distribution, "bins", None)
             kind += f" in [0, {bins})" if bins else ""
-            raise _invalid("dtype", subject, kind, dtype.name, TypeError)
-        shape = tf.TensorShape(shape)
+            what = "dtype received for the data"
+            raise _invalid(what, kind, dtype.name, TypeError)
         batch_shape = tf.TensorShape([None]).concatenate(event_shape)
         if not batch_shape.is_compatible_with(shape):
             expected = f"a batch of events, {batch_shape}"
-            raise _invalid("shape", subject, expected, shape)
+            received = tf.TensorShape(shape)
+            raise _invalid("shape received for the data", expected, received)
     if len({shape[0] for shape, _ in parts}) > 1:
         shapes = [tf.TensorShape(shape) for shape, _ in parts]
         expected = "the same batch size in every part of the events"
-        raise _invalid("shapes", subject, expected, shapes)
+        raise _invalid("shapes received for the data", expected, shapes)
 
 
 def event_values(x, bins):
-    """Raises `ValueError` for an empty batch and for invalid values.
+    """Raises unless a batch has grey levels in `[0, bins)` or finite numbers.
 
-    Valid are grey levels in `[0, bins)`, or any finite numbers if `bins` is
-    `None`. The values of symbolic tensors are not checked.
+    Symbolic tensors are not checked.
     """
     x = _known_values(x)
     if x is None:
@@ -166,26 +141,21 @@ def event_values(x, bins):
     if not x.size:
         expected = "a data set of at least one event"
         received = f"an empty one, of shape {x.shape}"
-        raise _invalid("shape", "for the data", expected, received)
-    if bins is None:
-        _finite(x, "data")
-    elif x.min() < 0 or x.max() >= bins:
-        raise _invalid_range("data", f"grey levels in [0, {bins})", x)
+        raise _invalid("shape received for the data", expected, received)
+    _check_range("data", x, bins, f"grey levels in [0, {bins})")
 
 
 def conditioning(values, shape, num_classes=None):
-    """Raises unless `values` are finite numbers, or labels, of a shape.
+    """Raises unless a batch, perhaps symbolic, has numbers of a shape.
 
-    Args:
-        values: array, `Tensor` or `tf.TensorSpec`.
-        shape: tuple of `int` or `None`, the batch dimension first.
-        num_classes: `int` if the values are class labels.
+    With `num_classes` they must be labels.
     """
-    subject = "for the conditioning"
+    subject = "received for the conditioning"
     if tf.nest.is_nested(values) and not isinstance(values, list):
         received = type(values).__name__
-        raise _invalid("structure", subject, "one array", received, TypeError)
-    values = _as_array(values)
+        raise _invalid(f"structure {subject}", "one array", received, TypeError)
+    known = _known_values(values)
+    values = values if known is None else known
     dtype = tf.as_dtype(values.dtype)
     is_valid, expected = dtype.is_integer, "numbers"
     if num_classes is None:
@@ -193,54 +163,39 @@ def conditioning(values, shape, num_classes=None):
     else:
         expected = f"labels, integers in [0, {num_classes})"
     if not is_valid:
-        raise _invalid("dtype", subject, expected, dtype.name, TypeError)
+        raise _invalid(f"dtype {subject}", expected, dtype.name, TypeError)
     received, shape = tf.TensorShape(values.shape), tf.TensorShape(shape)
     if not shape.is_compatible_with(received):
-        raise _invalid(
-            "shape", subject, f"{shape}, one for every event", received
-        )
-    values = _known_values(values)
-    if values is None or not values.size:
-        return
-    if num_classes is None:
-        _finite(values, "conditioning")
-    elif values.min() < 0 or values.max() >= num_classes:
-        raise _invalid_range("conditioning", expected, values)
-
-
-def _as_array(values):
-    """Returns a `Tensor` or `tf.TensorSpec` as it is, else a NumPy array."""
-    if isinstance(values, tf.TensorSpec) or tf.is_tensor(values):
-        return values
-    return np.asarray(values)
+        expected = f"{shape}, one for every event"
+        raise _invalid(f"shape {subject}", expected, received)
+    if known is not None and known.size:
+        _check_range("conditioning", known, num_classes, expected)
 
 
 def _known_values(values):
     """Returns a NumPy array, or `None` for a symbolic tensor or a spec."""
-    values = _as_array(values)
-    if isinstance(values, np.ndarray) or hasattr(values, "numpy"):
-        return np.asarray(values)
-    return None
+    if isinstance(values, tf.TensorSpec) or tf.is_symbolic_tensor(values):
+        return None
+    return np.asarray(values)
 
 
-def _finite(x, name):
-    if not np.isfinite(x).all():
-        received = f"{np.sum(~np.isfinite(x))} of {x.size} that are not"
-        raise _invalid("values", f"for the {name}", "finite numbers", received)
-
-
-def _invalid_range(name, expected, x):
-    received = f"values from {x.min()} to {x.max()}"
-    return _invalid("values", f"for the {name}", expected, received)
+def _check_range(name, x, size, expected):
+    """Raises unless `x` is in [0, size), or finite if `size` is `None`."""
+    if size is None:
+        num_invalid = np.sum(~np.isfinite(x))
+        is_valid, expected = num_invalid == 0, "finite numbers"
+        received = f"{num_invalid} of {x.size} that are not"
+    else:
+        is_valid = x.min() >= 0 and x.max() < size
+        received = f"values from {x.min()} to {x.max()}"
+    if not is_valid:
+        raise _invalid(f"values received for the {name}", expected, received)
 
 
 def _invalid_shape(bijector, expected, received):
-    subject = f"by bijector `{bijector.name}`"
-    return _invalid("shape", subject, expected, received)
+    subject = f"shape received by bijector `{bijector.name}`"
+    return _invalid(subject, expected, received)
 
 
-def _invalid(kind, subject, expected, received, error=ValueError):
-    return error(
-        f"Invalid {kind} received {subject}. Expected {expected}. Received: "
-        f"{received}"
-    )
+def _invalid(what, expected, received, error=ValueError):
+    return error(f"Invalid {what}. Expected {expected}. Received: {received}")

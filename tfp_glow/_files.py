@@ -4,8 +4,9 @@
 
 import contextlib
 import os
+import pathlib
+import secrets
 import shutil
-import tempfile
 
 # Prefix of the names of unfinished files and folders.
 _PREFIX = ".writing-"
@@ -15,26 +16,16 @@ _PREFIX = ".writing-"
 def replacing(path):
     """Yields a temporary path, and renames that file to `path` at the end.
 
-    If the block raises, on a full disk or Ctrl-C for example, the temporary
-    file is removed and any file at `path` stays as it was.
-
-    Args:
-        path: `str` or `os.PathLike`; its folder must exist.
-
-    Yields:
-        `str`, a path in the same folder with the same ending.
+    The temporary file is in the folder of `path`, which must exist. If the
+    block raises, on a full disk or Ctrl-C for example, the file is removed and
+    any file at `path` stays as it was.
     """
-    folder, name = os.path.split(os.path.abspath(path))
-    # The temporary name ends in the whole name, because Keras looks at both
-    # endings of `model.weights.h5`.
-    handle, temporary = tempfile.mkstemp(
-        dir=folder, prefix=_PREFIX, suffix=f"-{name}"
-    )
-    os.close(handle)
+    temporary = _temporary(path)
+    # Find out before the block whether the folder can be written to.
+    open(temporary, "xb").close()
     try:
         yield temporary
         _flush_to_disk(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -46,27 +37,18 @@ def replacing(path):
 def new_folder(path):
     """Yields a temporary folder, and renames it to `path` at the end.
 
-    If the block raises, on a full disk or Ctrl-C for example, the temporary
-    folder is removed and nothing is at `path`.
-
-    Args:
-        path: `str` or `os.PathLike`; its parent must exist, and it must not.
-
-    Yields:
-        `str`, the path of an empty folder in the same parent.
-
-    Raises:
-        FileExistsError: if `path` exists before or after the block.
+    The temporary folder has the parent of `path`, which must exist. If the
+    block raises, on a full disk or Ctrl-C for example, the folder is removed.
+    Raises `FileExistsError` if `path` exists before or after the block.
     """
     check_absent(path)
-    folder, name = os.path.split(os.path.abspath(path))
-    temporary = tempfile.mkdtemp(dir=folder, prefix=_PREFIX, suffix=f"-{name}")
+    temporary = _temporary(path)
+    os.mkdir(temporary)
     try:
         yield temporary
         for inner, _, names in os.walk(temporary):
             for name in names:
                 _flush_to_disk(os.path.join(inner, name))
-        os.chmod(temporary, 0o777 & ~_umask())
         # A rename would replace an empty folder.
         check_absent(path)
         os.rename(temporary, path)
@@ -90,26 +72,23 @@ def is_empty(folder):
 
 
 def remove_unfinished(folder):
-    """Removes unfinished files that killed processes left in a folder.
-
-    Args:
-        folder: `str` or `os.PathLike`. No process may be writing in it.
-    """
-    for entry in os.scandir(folder):
-        if not entry.name.startswith(_PREFIX):
-            continue
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path)
+    """Removes what killed processes left; no process may be writing there."""
+    for path in pathlib.Path(folder).glob(f"{_PREFIX}*"):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
         else:
-            os.remove(entry.path)
+            path.unlink()
+
+
+def _temporary(path):
+    """Returns a new path in the same folder that ends in the whole name.
+
+    Keras looks at both endings of `model.weights.h5`.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    return os.path.join(folder, f"{_PREFIX}{secrets.token_hex(4)}-{name}")
 
 
 def _flush_to_disk(path):
     with open(path, "rb") as file:
         os.fsync(file.fileno())
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from tfp_glow.datasets import embedded
+from tfp_glow.datasets import files
 
 _CITATION = """\
 @misc{alpaydin1998optical,
@@ -46,7 +47,6 @@ class Digits(embedded.EmbeddedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        del dl_manager  # Nothing is downloaded.
         import sklearn.datasets
 
         digits = sklearn.datasets.load_digits()
@@ -56,14 +56,10 @@ class Digits(embedded.EmbeddedBuilder):
         order = order[np.argsort(digits.target[order], kind="stable")]
         # Neighbours in `order` show the same digit. Of every 20 in a row, 14
         # are for training, 3 for validation and 3 for testing.
-        place = np.arange(len(order)) % 20
+        part = np.digitize(np.arange(len(order)) % 20, [14, 17])
         return {
-            split: self._generate_examples(images, digits.target, order[chosen])
-            for split, chosen in {
-                "train": place < 14,
-                "validation": (place >= 14) & (place < 17),
-                "test": place >= 17,
-            }.items()
+            s: self._generate_examples(images, digits.target, order[part == i])
+            for i, s in enumerate(files.SPLITS)
         }
 
     def _generate_examples(self, images, labels, indices):

@@ -17,30 +17,22 @@ class EmbeddedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
     To add one, write a subclass in a module of its own, as in `digits.py`, and
     add its name to `EMBEDDED` in `sources.py`.
-
-    Attributes:
-        LEVELS: `int`, number of grey levels.
-        LABEL: `str`, the feature that holds the class.
     """
 
-    LEVELS = 256
-    LABEL = "label"
+    LEVELS = 256  # Number of grey levels.
+    LABEL = "label"  # The feature that holds the class.
     code_path = None  # TFDS need not look for a file of checksums.
 
     @classmethod
     def config_name(cls, image_size):
-        """Returns the config for images of a size, a pair of `int`."""
-        del image_size  # Data sets of one size have no use for it.
+        """Returns the config for a pair of `int`, if there are several."""
         return cls.DEFAULT_BUILDER_CONFIG_NAME
 
     def prepared(self):
-        """Prepares the data set quietly and returns a builder that sees it.
-
-        Several processes may do so at once. Each writes to a folder of its own,
-        and the first to finish renames it into place. TFDS does the same, but
-        names the folder by Python's global random generator, which workers seed
-        alike.
-        """
+        """Prepares the data set quietly and returns a builder that sees it."""
+        # Each of several processes writes to a folder of its own, and the first
+        # to finish renames it into place. TFDS names such folders by Python's
+        # global random generator, which workers seed alike.
         make = functools.partial(type(self), config=self.builder_config)
         scratch = epath.Path(self.data_dir_root) / f"incomplete_{uuid.uuid4()}"
         try:

@@ -15,20 +15,23 @@ SPLITS = ("train", "validation", "test")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 
 
-class FolderSource:
-    """A folder of images, or of the folders train, validation and test.
-
-    Images directly in the folder are divided 80 / 10 / 10 by a fixed
-    permutation of their sorted names. Every file is decoded once when the
-    source is opened, to find the sizes and to name the files that do not fit.
-    """
-
+class _FileSource:
     levels = 256
     num_classes = None
     size_note = ""
 
+    def _invalid(self, expected):
+        return _checks.invalid_value("name", self.name, expected)
+
+
+class FolderSource(_FileSource):
+    """A folder of images, or of the folders train, validation and test.
+
+    Every file is decoded once when the source is opened, to find the sizes and
+    to name the files that do not fit.
+    """
+
     def __init__(self, path):
-        """Lists and checks the images of folder `path`."""
         self.name = path
         parts = [s for s in SPLITS if os.path.isdir(os.path.join(path, s))]
         if "train" in parts:
@@ -36,17 +39,12 @@ class FolderSource:
         else:
             names = np.array(_images(path))
             if len(names) < len(SPLITS):
-                raise _checks.invalid_value(
-                    "name",
-                    path,
+                raise self._invalid(
                     f"at least 3 images to divide into {SPLITS}; there are "
-                    f"{len(names)}",
+                    f"{len(names)}"
                 )
             parts = _divide(len(names))
             self._files = {s: names[i].tolist() for s, i in parts.items()}
-        self._find_shape()
-
-    def _find_shape(self):
         names = [name for part in self._files.values() for name in part]
         with futures.ThreadPoolExecutor() as pool:
             shapes = dict(zip(names, pool.map(_image_shape, names)))
@@ -55,10 +53,8 @@ class FolderSource:
         for name, other in shapes.items():
             note = f"{first} has shape {shape} and {name} has shape {other}"
             if other[2] != shape[2]:
-                raise _checks.invalid_value(
-                    "name",
-                    self.name,
-                    f"images with equal numbers of channels; {note}",
+                raise self._invalid(
+                    f"images with equal numbers of channels; {note}"
                 )
             if other != shape and not self.size_note:
                 self.image_shape = (None, None, shape[2])
@@ -69,7 +65,6 @@ class FolderSource:
         return {split: len(names) for split, names in self._files.items()}
 
     def read(self, split):
-        """Returns the images of a split."""
         return tf.data.Dataset.from_tensor_slices(self._files[split]).map(
             lambda name: {"image": _decode(name)},
             num_parallel_calls=tf.data.AUTOTUNE,
@@ -92,12 +87,11 @@ def _images(path):
         if name.lower().endswith(SUFFIXES) and not name.startswith(".")
     ]
     if not names:
-        raise _checks.invalid_value(
-            "name",
-            path,
+        expected = (
             f"a folder of images ({', '.join(SUFFIXES)}), or of such folders "
-            "called train, validation and test; there is no image in it",
+            "called train, validation and test; there is no image in it"
         )
+        raise _checks.invalid_value("name", path, expected)
     return names
 
 
@@ -112,21 +106,10 @@ def _image_shape(name):
         raise _checks.invalid_value("name", name, "a readable image") from error
 
 
-class ArraySource:
-    """The images of a `.npy` or `.npz` file, integers in [0, 256).
-
-    A `.npy` file holds one array [N, H, W, C] or [N, H, W], divided 80 / 10 /
-    10 by a fixed permutation. A `.npz` file holds either such an array `images`
-    with, optionally, `labels` [N], or arrays `train`, `validation` and `test`
-    with, optionally, `train_labels`, `validation_labels` and `test_labels`.
-    """
-
-    levels = 256
-    num_classes = None
-    size_note = ""
+class ArraySource(_FileSource):
+    """The images of a `.npy` or `.npz` file, integers in [0, 256)."""
 
     def __init__(self, path):
-        """Reads and checks the arrays of file `path`."""
         self.name = path
         arrays = self._arrays()
         if ("images" in arrays) == ("train" in arrays):
@@ -139,9 +122,10 @@ class ArraySource:
         labels = self._checked_labels(arrays, images)
         if "images" in images:
             parts = _divide(len(images["images"]))
-            images = {s: images["images"][i] for s, i in parts.items()}
-            if labels:
-                labels = {s: labels["images"][i] for s, i in parts.items()}
+            images, labels = (
+                {s: x["images"][i] for s, i in parts.items() if x}
+                for x in (images, labels)
+            )
         shapes = {split: x.shape[1:] for split, x in images.items()}
         if len(set(shapes.values())) > 1:
             raise self._invalid(f"splits of equal image shape; got {shapes}")
@@ -149,9 +133,6 @@ class ArraySource:
         self.image_shape = shapes["train"]
         if labels:
             self.num_classes = 1 + int(max(y.max() for y in labels.values()))
-
-    def _invalid(self, expected):
-        return _checks.invalid_value("name", self.name, expected)
 
     def _arrays(self):
         try:
@@ -166,35 +147,27 @@ class ArraySource:
             ) from error
 
     def _checked_images(self, key, x):
+        minimum_size = len(SPLITS) if key == "images" else 1
+        expected = ""
+        received = f"shape {x.shape}"
         if x.dtype.kind not in "iu":
             is_nan = x.dtype.kind == "f" and np.isnan(x).any()
-            raise self._invalid(
-                f"integers in [0, bins), bins at most {self.levels}; `{key}` "
-                f"has dtype {x.dtype}{' and contains NaN' if is_nan else ''}"
-            )
-        if x.ndim not in (3, 4):
-            raise self._invalid(
-                "images of shape [N, H, W, C] or [N, H, W]; "
-                f"`{key}` has shape {x.shape}"
-            )
-        minimum_size = len(SPLITS) if key == "images" else 1
-        if x.size == 0 or len(x) < minimum_size:
-            raise self._invalid(
-                f"at least {minimum_size} images that are not empty; `{key}` "
-                f"has shape {x.shape}"
-            )
-        if x.min() < 0 or x.max() >= self.levels:
-            raise self._invalid(
-                f"integers in [0, {self.levels}); `{key}` has minimum "
-                f"{x.min()} and maximum {x.max()}"
-            )
+            expected = f"integers in [0, bins), bins at most {self.levels}"
+            received = f"dtype {x.dtype}{' and contains NaN' if is_nan else ''}"
+        elif x.ndim not in (3, 4):
+            expected = "images of shape [N, H, W, C] or [N, H, W]"
+        elif x.size == 0 or len(x) < minimum_size:
+            expected = f"at least {minimum_size} images that are not empty"
+        elif x.min() < 0 or x.max() >= self.levels:
+            expected = f"integers in [0, {self.levels})"
+            received = f"minimum {x.min()} and maximum {x.max()}"
+        if expected:
+            raise self._invalid(f"{expected}; `{key}` has {received}")
         x = x.astype(np.uint8)
         return x if x.ndim == 4 else x[..., np.newaxis]
 
     def _checked_labels(self, arrays, images):
-        names = {
-            s: "labels" if s == "images" else f"{s}_labels" for s in images
-        }
+        names = {s: f"{s}_labels".removeprefix("images_") for s in images}
         if not any(name in arrays for name in names.values()):
             return {}
         labels = {}
@@ -216,7 +189,6 @@ class ArraySource:
         return {split: len(x) for split, x in self._images.items()}
 
     def read(self, split):
-        """Returns the images, and labels if there are any, of a split."""
         elements = {"image": self._images[split]}
         if self._labels:
             elements["label"] = self._labels[split]

@@ -16,12 +16,9 @@ from tfp_glow.datasets import sources
 class DatasetInfo:
     """Describes the images that `load` returns for the same arguments.
 
-    Attributes:
-        name: `str`, the name or path.
-        image_shape: `(H, W, C)`.
-        bins: `int`, number of grey levels; images have values in [0, bins).
-        num_classes: `int`, or `None` if there are no labels.
-        num_examples: `dict` of split to `int`.
+    `name` may be a path and `image_shape` is `(H, W, C)`. Images have `bins`
+    grey levels, `[0, bins)`. Without labels, `num_classes` is `None`.
+    `num_examples` maps each split to its number of images.
     """
 
     name: str
@@ -32,21 +29,10 @@ class DatasetInfo:
 
 
 def info(name, bins=None, image_size=None, data_dir=None):
-    """Describes a data set, which is prepared or downloaded on first use.
+    """Returns the `DatasetInfo` of a data set, which it prepares on first use.
 
-    Args:
-        name, bins, image_size, data_dir: as in `load`.
-
-    Returns:
-        A `DatasetInfo`.
-
-    Raises:
-        ValueError: if an argument is invalid, as in `load`.
-
-    Example:
-        ```python
-        tfg.datasets.info("digits").image_shape  # (8, 8, 1)
-        ```
+    The arguments and errors are those of `load`. For example,
+    `tfg.datasets.info("digits").image_shape` is `(8, 8, 1)`.
     """
     source, bins, size = _resolve(name, bins, image_size, data_dir)
     return DatasetInfo(
@@ -74,36 +60,30 @@ def load(
     shuffle=None,
     drop_remainder=None,
 ):
-    """Loads a data set of integer images.
+    """Loads a data set of integer images, which it prepares on first use.
 
     `name` is one of:
 
     - `"digits"`: scikit-learn's scans, 8x8x1 with 17 grey levels; `"photos"`:
       crops of the photographs in scikit-image and scikit-learn, 32x32x3 unless
       `image_size` says otherwise, gamma-encoded, with the photograph as label.
-      Both are made on first use, without a download.
     - A TFDS name, with or without config: `"cifar10"`,
       `"downsampled_imagenet/64x64"`. Without a validation split, validation is
       the last 10 % of train, and train is the first 90 %. With validation but
       no test, test is validation, and validation is carved out of train in the
       same way. With train only, train is divided 80 / 10 / 10.
     - The path of a folder of images, either with the folders train, validation
-      and test or divided 80 / 10 / 10 by a fixed permutation.
+      and test or divided 80 / 10 / 10 by a fixed permutation. TFDS names take
+      precedence; write `"./mnist"` for a folder called mnist.
     - The path of a `.npy` file with images [N, H, W, C] or [N, H, W], or a
       `.npz` file with either arrays `train`, `validation`, `test` (and
       `train_labels`, ...) or an array `images` (and `labels`), the latter
-      divided 80 / 10 / 10 by a fixed permutation. Values are integers in
-      [0, 256).
+      divided as a folder is. Values are integers in [0, 256).
 
-    If the data is shuffled and takes at most 1 GiB, it is cached in memory.
-    Larger data is shuffled within a window of 1 GiB. Every epoch has a new
-    order and new augmentations. A seed makes them reproducible, together with
-    `tf.random.set_seed` if you use that. With several workers, pass a seed.
-
-    The order of an epoch depends on how many epochs came before it in the
-    process. With `initial_epoch` it depends only on the seed and the number of
-    the epoch, so that training that resumes at an epoch sees the same images as
-    without the interruption.
+    Shuffled data of at most 1 GiB is cached in memory. Larger data is shuffled
+    within a window of 1 GiB. Every epoch has a new order and new augmentations.
+    A seed makes them reproducible, together with `tf.random.set_seed` if you
+    use that. With several workers, pass a seed.
 
     Args:
         name: `str` or path, see above.
@@ -112,18 +92,18 @@ def load(
         bins: `int`, number of grey levels to return, a divisor of the source's
             number: `floor(x * bins / levels)`. For example 32 of 256 levels
             keep 5 bits. `None` for the source's number.
-        image_size: `int` or `(H, W)`. Images are cropped or padded with zeros
-            to it, centrally. `None` for the source's size.
+        image_size: `int` or `(H, W)`, to which images are centrally cropped or
+            padded with zeros. `None` for the source's size.
         seed: `int`, seed of order, flips and crops, or `None` for a fresh one.
         initial_epoch: `int` from 0, to return all epochs from that one on, one
-            after another without end, so that `fit` needs `steps_per_epoch`.
-            Every iteration starts at `initial_epoch`. Requires a seed. `None`
-            to return one epoch, a new one in every iteration.
+            after another without end. The order of an epoch then depends only
+            on its number and the seed, which is required, so that training can
+            resume with the same images. `None` to return one epoch, whose order
+            depends on how many came before it in the process.
         as_supervised: `bool`, whether to return labels also.
-        flip: `bool`, whether to flip half of the images, at random, left to
-            right. Training only.
-        random_crop: `bool`, whether to crop to `image_size` at random positions
-            instead of centrally. Training only.
+        flip: `bool`, whether to mirror a random half of the training images.
+        random_crop: `bool`, whether to crop training images to `image_size` at
+            random positions instead of centrally.
         data_dir: folder of prepared TFDS data sets, or `None` for TFDS's own.
         shuffle: `bool`, or `None` to shuffle the training split only.
         drop_remainder: `bool`, whether to drop a last batch of fewer images, or
@@ -131,26 +111,20 @@ def load(
 
     Returns:
         `tf.data.Dataset` of uint8 images [H, W, C], or [batch_size, H, W, C],
-        with values in [0, bins); or of tuples of these and int64 labels [] or
-        [batch_size].
+        or of pairs of these and int64 labels [] or [batch_size].
 
     Raises:
         ValueError: if an argument is invalid, the data set lacks the split, the
             labels or a common image size, or has fewer images than a batch.
 
-    Example:
-        ```python
-        images = tfg.datasets.load("photos", batch_size=64, bins=32, seed=0)
-        model.fit(images, epochs=10)
-        ```
+    Example, which continues in a new process with epochs 10 to 19:
 
-        To continue in a new process with epochs 10 to 19:
-        ```python
-        images = tfg.datasets.load("photos", batch_size=64, bins=32, seed=0,
-                                   initial_epoch=10)
-        model.fit(images, initial_epoch=10, epochs=20,
-                  steps_per_epoch=20_000 // 64)
-        ```
+    ```python
+    images = tfg.datasets.load(
+        "photos", batch_size=64, bins=32, seed=0, initial_epoch=10
+    )
+    model.fit(images, initial_epoch=10, epochs=20, steps_per_epoch=312)
+    ```
     """
     _checks.choice("split", split, files.SPLITS)
     if batch_size is not None:
@@ -159,50 +133,43 @@ def load(
         raise _checks.invalid_value("seed", seed, "an integer or None")
     if initial_epoch is not None:
         if not _is_integer(initial_epoch) or initial_epoch < 0:
+            expected = "an integer from 0, or None"
             raise _checks.invalid_value(
-                "initial_epoch", initial_epoch, "an integer from 0, or None"
+                "initial_epoch", initial_epoch, expected
             )
         if seed is None:
-            raise _checks.invalid_value(
-                "seed", seed, "an integer, because `initial_epoch` is given"
-            )
+            expected = "an integer, because `initial_epoch` is given"
+            raise _checks.invalid_value("seed", seed, expected)
     is_train = split == "train"
     for argument, value in (("flip", flip), ("random_crop", random_crop)):
         if value and not is_train:
-            raise _checks.invalid_value(
-                argument,
-                value,
-                f"False for split {split!r}; only 'train' is augmented",
-            )
+            expected = f"False for split {split!r}; only 'train' is augmented"
+            raise _checks.invalid_value(argument, value, expected)
     source, bins, size = _resolve(name, bins, image_size, data_dir)
-    if random_crop and not pipeline.is_cropped(source.image_shape, size):
-        raise _checks.invalid_value(
-            "random_crop",
-            random_crop,
+    if random_crop and not any(
+        old is None or old > new for old, new in zip(source.image_shape, size)
+    ):
+        expected = (
             f"False, or an `image_size` below {source.image_shape[:2]}, the "
-            f"size of the images of {source.name!r}",
+            f"size of the images of {source.name!r}"
         )
+        raise _checks.invalid_value("random_crop", random_crop, expected)
     if as_supervised and source.num_classes is None:
-        raise _checks.invalid_value(
-            "as_supervised",
-            as_supervised,
-            f"False for {source.name!r}, which has no labels",
-        )
+        expected = f"False for {source.name!r}, which has no labels"
+        raise _checks.invalid_value("as_supervised", as_supervised, expected)
     num_examples = source.num_examples
     if split not in num_examples:
-        raise _checks.invalid_value(
-            "split", split, f"one of {list(num_examples)} for {source.name!r}"
-        )
+        expected = f"one of {list(num_examples)} for {source.name!r}"
+        raise _checks.invalid_value("split", split, expected)
     shuffle = is_train if shuffle is None else shuffle
     drop_remainder = is_train if drop_remainder is None else drop_remainder
     num_images = num_examples[split]
     if batch_size and drop_remainder and num_images < batch_size:
-        raise _checks.invalid_value(
-            "batch_size",
-            batch_size,
+        expected = (
             f"at most {num_images}, the number of images in split {split!r} of "
-            f"{source.name!r}",
+            f"{source.name!r}"
         )
+        raise _checks.invalid_value("batch_size", batch_size, expected)
     return pipeline.make_dataset(
         source,
         split,
@@ -228,27 +195,20 @@ def _resolve(name, bins, image_size, data_dir):
         size = (size, size) if _is_integer(size) else size
         is_pair = isinstance(size, tuple | list) and len(size) == 2
         if not is_pair or not all(_is_integer(n) and n > 0 for n in size):
-            raise _checks.invalid_value(
-                "image_size",
-                image_size,
-                "a positive integer or a pair (height, width) of them",
-            )
+            expected = "a positive integer or a pair (height, width) of them"
+            raise _checks.invalid_value("image_size", image_size, expected)
         size = tuple(int(n) for n in size)
     source = sources.open_source(name, size, data_dir)
     valid = [n for n in range(2, source.levels + 1) if source.levels % n == 0]
     if bins is not None and bins not in valid:
-        raise _checks.invalid_value(
-            "bins",
-            bins,
+        expected = (
             f"one of {valid}, the divisors of the {source.levels} grey levels "
-            f"of {source.name!r}",
+            f"of {source.name!r}"
         )
+        raise _checks.invalid_value("bins", bins, expected)
     if size is None and None in source.image_shape:
-        raise _checks.invalid_value(
-            "image_size",
-            image_size,
-            f"a size to crop or pad to, since {source.size_note}",
-        )
+        expected = f"a size to crop or pad to, since {source.size_note}"
+        raise _checks.invalid_value("image_size", image_size, expected)
     return source, bins or source.levels, size or source.image_shape[:2]
 
 

@@ -21,14 +21,7 @@ _NUM_CROPS = {"train": 20_000, "validation": 1_000, "test": 1_000}
 
 
 def photograph(name):
-    """Returns one of the photographs.
-
-    Args:
-        name: `str`, one of the names in `PHOTOGRAPHS`.
-
-    Returns:
-        uint8 array [height, width, 3] of gamma-encoded values.
-    """
+    """Returns a photograph of `PHOTOGRAPHS`, a uint8 array [H, W, 3]."""
     if name in ("china", "flower"):
         import sklearn.datasets
 
@@ -44,9 +37,8 @@ class PhotosConfig(tfds.core.BuilderConfig):
     """Configuration of `Photos`: the side length of the crops, in pixels."""
 
     def __init__(self, size):
-        super().__init__(
-            name=f"{size}x{size}", description=f"Crops of {size}x{size} pixels."
-        )
+        name = f"{size}x{size}"
+        super().__init__(name=name, description=f"Crops of {name} pixels.")
         self.size = size
 
 
@@ -60,12 +52,10 @@ class Photos(embedded.EmbeddedBuilder):
     Crops are square, lie at uniformly random positions, drawn once with a fixed
     seed, and may overlap. A training photograph has a share of the crops
     proportional to its area; the photographs of the other splits have equal
-    shares. Values are as in the files, gamma-encoded (sRGB), not linear in
-    light.
+    shares. Values are gamma-encoded (sRGB), as in the files.
 
-    Features: `image`, uint8 [size, size, 3], and `photograph`, a `ClassLabel`
-    that names the photograph. The configs are `"1x1"` to `"64x64"`, `"32x32"`
-    by default.
+    Features: `image`, uint8 [size, size, 3], and `photograph`, its name as a
+    `ClassLabel`. The configs are `"1x1"` to `"64x64"`, `"32x32"` by default.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -77,11 +67,8 @@ class Photos(embedded.EmbeddedBuilder):
     def config_name(cls, image_size):
         size = max(image_size)
         if size > MAX_SIZE:
-            raise _checks.invalid_value(
-                "image_size",
-                image_size,
-                f"sizes up to {MAX_SIZE} for 'photos', such as 16, 32 or 64",
-            )
+            expected = f"sizes up to {MAX_SIZE} for 'photos', such as 16 or 32"
+            raise _checks.invalid_value("image_size", image_size, expected)
         return PhotosConfig(size).name
 
     def _info(self):
@@ -101,7 +88,6 @@ class Photos(embedded.EmbeddedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        del dl_manager  # Nothing is downloaded.
         return {split: self._generate_examples(split) for split in PHOTOGRAPHS}
 
     def _generate_examples(self, split):
@@ -109,10 +95,8 @@ class Photos(embedded.EmbeddedBuilder):
         # `RandomState` has a stream that NumPy promises never to change.
         random = np.random.RandomState(sorted(PHOTOGRAPHS).index(split))
         images = {name: photograph(name) for name in PHOTOGRAPHS[split]}
-        shares = [
-            image[..., 0].size if split == "train" else 1
-            for image in images.values()
-        ]
+        areas = [image[..., 0].size for image in images.values()]
+        shares = areas if split == "train" else np.ones(len(areas))
         ends = np.cumsum(shares) / np.sum(shares) * _NUM_CROPS[split]
         counts = np.diff(np.round(ends).astype(int), prepend=0)
         for (name, image), count in zip(images.items(), counts):

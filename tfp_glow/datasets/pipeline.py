@@ -9,8 +9,6 @@ from absl import logging
 
 # Images that take at most this many bytes are cached and shuffled as a whole.
 MEMORY_BYTES = 2**30
-# The assumed size of an image if sizes vary.
-UNKNOWN_IMAGE_BYTES = 2**20
 
 
 def make_dataset(
@@ -30,17 +28,14 @@ def make_dataset(
 ):
     """Makes the pipeline of `tfp_glow.datasets.load` from checked arguments.
 
-    Args:
-        source: a source, as `sources.open_source` returns.
-        size: pair of `int`, height and width to return.
-        split, bins, batch_size, seed, initial_epoch, as_supervised, flip,
-            random_crop, shuffle, drop_remainder: as in `load`, with no `None`
-            for `bins`, `shuffle` and `drop_remainder`.
-
-    Returns:
-        `tf.data.Dataset` as `load` returns it.
+    `source` comes from `sources.open_source`. `size` is the height and width to
+    return. None of `bins`, `shuffle` and `drop_remainder` is `None`.
     """
-    _log_resizing(source, size)
+    old = source.image_shape[:2]
+    if old != size:
+        old = "varying sizes" if None in old else old
+        message = "Images of %r are cropped or padded from %s to %s."
+        logging.info(message, source.name, old, size)
     divisor = source.levels // bins
     shape = (*size, source.image_shape[2])
 
@@ -53,16 +48,22 @@ def make_dataset(
 
     def augment(example, seeds):
         image, *label = example
-        crop_seed, flip_seed = seeds[:2], seeds[2:]
         if random_crop:
-            image = _random_crop(image, shape, crop_seed)
+            crop = tf.minimum(tf.shape(image), shape)
+            image = tf.image.stateless_random_crop(image, crop, seeds[:2])
+            # Pad where the image is smaller.
+            image = tf.image.resize_with_crop_or_pad(image, *size)
+            image = tf.ensure_shape(image, shape)
         if flip:
-            image = tf.image.stateless_random_flip_left_right(image, flip_seed)
+            image = tf.image.stateless_random_flip_left_right(image, seeds[2:])
         return (image, *label)
 
     images = source.read(split).map(prepare, tf.data.AUTOTUNE)
     num_images = source.num_examples[split]
-    window = _shuffle_window(source.image_shape if random_crop else shape)
+    stored = source.image_shape if random_crop else shape
+    # Assume 1 MiB if sizes vary.
+    num_bytes = 2**20 if None in stored else math.prod(stored)
+    window = max(1, MEMORY_BYTES // num_bytes)
     if shuffle and num_images <= window:
         images = images.cache()
 
@@ -88,12 +89,9 @@ def make_dataset(
         # would depend on TensorFlow's global seed, and if that is 0, TensorFlow
         # allows no other seed to be a tensor.
         tf.compat.v1.set_random_seed(1)
+        seed_pair = [int(seed) % 2**63, epoch]
         seeds = tf.random.stateless_uniform(
-            [2],
-            [int(seed) % 2**63, epoch],
-            minval=None,
-            maxval=None,
-            dtype=tf.int64,
+            [2], seed_pair, None, None, tf.int64
         )
         return make_epoch(*tf.unstack(seeds), is_new_each_time=False)
 
@@ -103,39 +101,3 @@ def make_dataset(
         epochs = tf.data.Dataset.counter(initial_epoch)
         dataset = epochs.flat_map(make_numbered_epoch)
     return dataset.prefetch(tf.data.AUTOTUNE)
-
-
-def is_cropped(image_shape, size):
-    """Returns whether images of a shape may be larger than `size`."""
-    return any(old is None or old > new for old, new in zip(image_shape, size))
-
-
-def _shuffle_window(shape):
-    """Returns how many images of a shape fit into `MEMORY_BYTES`."""
-    num_bytes = UNKNOWN_IMAGE_BYTES if None in shape else math.prod(shape)
-    return max(1, MEMORY_BYTES // num_bytes)
-
-
-def _random_crop(image, shape, seed):
-    """Crops at a random position; pads where the image is smaller."""
-    crop = tf.minimum(tf.shape(image), shape)
-    image = tf.image.stateless_random_crop(image, crop, seed)
-    image = tf.image.resize_with_crop_or_pad(image, *shape[:2])
-    return tf.ensure_shape(image, shape)
-
-
-def _log_resizing(source, size):
-    """Logs how images are changed to have the size, if they are."""
-    old = source.image_shape[:2]
-    if None in old:
-        old, change = "varying sizes", "cropped or padded"
-    else:
-        is_made = {
-            "cropped": is_cropped(old, size),
-            "padded": is_cropped(size, old),
-        }
-        change = " and ".join(name for name in is_made if is_made[name])
-    if change:
-        logging.info(
-            "Images of %r are %s from %s to %s.", source.name, change, old, size
-        )

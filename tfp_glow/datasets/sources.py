@@ -16,32 +16,22 @@ EMBEDDED = ("digits", "photos")
 def open_source(name, image_size=None, data_dir=None):
     """Opens a data set, without preparing it yet.
 
-    A name that TFDS knows takes precedence over a path of the same spelling;
-    write `"./mnist"` for a folder called mnist.
-
     Args:
-        name: `str` or path, as in `tfp_glow.datasets.load`.
-        image_size: `None` or a pair of integers, for data sets that come in
-            several sizes.
-        data_dir: folder of prepared TFDS data sets, or `None` for TFDS's own.
+        name, data_dir: as in `tfp_glow.datasets.load`.
+        image_size: `None`, or a pair of `int` for data sets of several sizes.
 
     Returns:
         A source: `name`, `levels` (number of grey levels), `image_shape`
         `(H, W, C)` with `H = W = None` where sizes vary, `num_classes` or
-        `None`, `num_examples` (`dict` of split to `int`), `size_note` (what is
-        known of the sizes, for messages) and `read(split)`, a
-        `tf.data.Dataset` of dictionaries with `image` and, if there are
-        classes, `label`.
-
-    Raises:
-        ValueError: if there is no such data set or path.
+        `None`, `num_examples` (`dict` of split to `int`), `size_note` (where
+        sizes vary, how) and `read(split)`, a `tf.data.Dataset` of dictionaries
+        with `image` and, if there are classes, `label`.
     """
     path = os.path.expanduser(os.fspath(name))
     # TFDS takes seconds to import, so paths that cannot be names go without.
-    known = ()
-    if isinstance(name, str) and re.match(r"\w", name):
-        known = _tfds_names()
-    if known and re.split("[/:]", name)[0] in known:
+    may_be_name = isinstance(name, str) and re.match(r"\w", name)
+    known = _tfds_names() if may_be_name else ()
+    if may_be_name and re.split("[/:]", name)[0] in known:
         from tfp_glow.datasets import tfds_source
 
         return tfds_source.TfdsSource(name, image_size, data_dir)
@@ -49,13 +39,11 @@ def open_source(name, image_size=None, data_dir=None):
         return files.FolderSource(path)
     if os.path.isfile(path) and path.endswith((".npy", ".npz")):
         return files.ArraySource(path)
-    raise _checks.invalid_value(
-        "name",
-        name,
+    expected = (
         f"one of {EMBEDDED}, a name that TFDS knows, or the path of an existing"
-        " folder of images, .npy file or .npz file",
-        known,
+        " folder of images, .npy file or .npz file"
     )
+    raise _checks.invalid_value("name", name, expected, known)
 
 
 def _tfds_names():

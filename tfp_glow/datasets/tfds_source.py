@@ -15,28 +15,20 @@ from tfp_glow.datasets import files
 
 
 class TfdsSource:
-    """A TFDS data set, embedded or any other with an `image` feature.
-
-    A split that the data set lacks is carved out of another. Without validation
-    it is the last 10 % of train, and train is the first 90 %. With validation
-    but no test, test is validation, and validation is carved out of train in
-    the same way. With train only, train is divided 80 / 10 / 10.
-    """
+    """A TFDS data set, embedded or any other with an `image` feature."""
 
     def __init__(self, name, image_size, data_dir):
-        """Finds the builder and checks its features; prepares nothing."""
         self.name = name
         self._builder = _find_builder(name, image_size, data_dir)
         features = dict(self._builder.info.features)
         image = features.get("image")
         is_image = isinstance(image, tfds.features.Image)
         if not is_image or image.np_dtype != np.uint8:
-            raise _checks.invalid_value(
-                "name",
-                name,
+            expected = (
                 "a data set with a feature `image` of 8-bit images; this one "
-                f"has the features {sorted(features)}",
+                f"has the features {sorted(features)}"
             )
+            raise _checks.invalid_value("name", name, expected)
         self.levels = getattr(self._builder, "LEVELS", 256)
         self.image_shape = tuple(image.shape)
         self.size_note = f"the images of {name!r} differ in size"
@@ -47,7 +39,6 @@ class TfdsSource:
 
     @functools.cached_property
     def _splits(self):
-        """TFDS's name of each split; prepares the data set on first use."""
         if isinstance(self._builder, embedded.EmbeddedBuilder):
             self._builder = self._builder.prepared()
         else:
@@ -57,17 +48,14 @@ class TfdsSource:
     @property
     def num_examples(self):
         names = self._splits  # First, since this prepares the data set.
-        splits = self._builder.info.splits
-        return {split: splits[x].num_examples for split, x in names.items()}
+        infos = self._builder.info.splits
+        return {split: infos[x].num_examples for split, x in names.items()}
 
     def read(self, split):
-        """Returns the images, and labels if there are any, of a split."""
         name = self._splits[split]
-        dataset = self._builder.as_dataset(
-            split=name,
-            # TFDS's own cache complains when it is read in part.
-            read_config=tfds.ReadConfig(try_autocache=False),
-        )
+        # TFDS's own cache complains when it is read in part.
+        config = tfds.ReadConfig(try_autocache=False)
+        dataset = self._builder.as_dataset(split=name, read_config=config)
         keys = {"image": "image"}
         if self.num_classes:
             keys["label"] = self._label_key
@@ -83,9 +71,8 @@ def _find_builder(name, image_size, data_dir):
     except (ValueError, tfds.core.DatasetNotFoundError) as error:
         configs = tfds.builder_cls(head).builder_configs
         names = [head, *(f"{head}/{config}" for config in configs)]
-        raise _checks.invalid_value(
-            "name", name, f"one of {names}", names
-        ) from error
+        expected = f"one of {names}"
+        raise _checks.invalid_value("name", name, expected, names) from error
     is_embedded = isinstance(builder, embedded.EmbeddedBuilder)
     if is_embedded and name == head and image_size is not None:
         config = builder.config_name(image_size)
@@ -94,6 +81,7 @@ def _find_builder(name, image_size, data_dir):
 
 
 def _carve(splits):
+    """Maps splits to TFDS's names; carves missing ones out of others."""
     if "train" not in splits or {"validation", "test"} <= set(splits):
         return {split: split for split in files.SPLITS if split in splits}
     if "test" not in splits and "validation" not in splits:

@@ -1,6 +1,10 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Simple densities of integer images, as baselines for a flow's bits/dim."""
+"""Simple densities of integer images, as baselines for a flow's bits/dim.
+
+Each function fits integer images `[N, H, W, C]` in `[0, bins)`, an array, and
+returns a `tfd.Distribution` over int32 images `[H, W, C]`.
+"""
 
 import math
 
@@ -18,61 +22,33 @@ MAX_GAUSSIAN_SIZE = 4096
 
 
 def uniform(images, bins):
-    """Returns the distribution in which all images are equally likely.
-
-    Args:
-        images: integer array `[N, H, W, C]`; only its shape matters.
-        bins: `int`, number of grey levels.
-
-    Returns:
-        `tfd.Distribution` over int32 images `[H, W, C]`.
-    """
-    logits = np.zeros([*images.shape[1:], bins], np.float32)
-    return tfd.Independent(
-        tfd.Categorical(logits=logits), reinterpreted_batch_ndims=3
-    )
+    """Returns the distribution in which all images are equally likely."""
+    return histogram(images[:0], bins)
 
 
 def histogram(images, bins):
     """Fits independent pixels, each with the histogram of its position.
 
     Every count is increased by one, so that no grey level is impossible.
-
-    Args:
-        images: integer array `[N, H, W, C]`.
-        bins: `int`, number of grey levels.
-
-    Returns:
-        `tfd.Distribution` over int32 images `[H, W, C]`.
     """
     counts = np.stack(
         [1 + np.sum(images == level, axis=0) for level in range(bins)], axis=-1
     )
-    return tfd.Independent(
-        tfd.Categorical(logits=np.log(counts).astype(np.float32)),
-        reinterpreted_batch_ndims=3,
-    )
+    pixels = tfd.Categorical(logits=np.log(counts).astype(np.float32))
+    return tfd.Independent(pixels, reinterpreted_batch_ndims=3)
 
 
 def gaussian(images, bins):
     """Fits a normal distribution to the dequantized images.
 
-    Args:
-        images: integer array `[N, H, W, C]`.
-        bins: `int`, number of grey levels.
-
-    Returns:
-        `Dequantized`, a distribution over int32 images `[H, W, C]`.
-
-    Raises:
-        ValueError: if an image has more than `MAX_GAUSSIAN_SIZE` values.
+    Raises `ValueError` if an image has more than `MAX_GAUSSIAN_SIZE` values.
     """
     event_shape = images.shape[1:]
     size = math.prod(event_shape)
     if size > MAX_GAUSSIAN_SIZE:
         raise ValueError(
-            f"Expected images of at most {MAX_GAUSSIAN_SIZE} values for a "
-            f"full covariance. Received: {size}, of shape {event_shape}"
+            f"Expected images of at most {MAX_GAUSSIAN_SIZE} values for a full "
+            f"covariance. Received: {size}, of shape {event_shape}"
         )
     values = ((images + 0.5) / bins - 0.5).reshape([-1, size])
     covariance = np.cov(values, rowvar=False)
@@ -82,9 +58,8 @@ def gaussian(images, bins):
         loc=values.mean(axis=0), scale_tril=np.linalg.cholesky(covariance)
     )
     reshape = tfp.bijectors.Reshape(event_shape, event_shape_in=[size])
-    return dequantized.Dequantized(
-        tfd.TransformedDistribution(normal, reshape), bins
-    )
+    continuous = tfd.TransformedDistribution(normal, reshape)
+    return dequantized.Dequantized(continuous, bins)
 
 
 BASELINES = {
@@ -95,15 +70,9 @@ BASELINES = {
 
 
 def bits_per_dim(distribution, images, batch_size=256):
-    """Computes the bits per dimension of each image under a distribution.
+    """Computes the bits per dimension of each image, an array `[N]`.
 
-    Args:
-        distribution: `tfd.Distribution` over `[H, W, C]`.
-        images: integer array `[N, H, W, C]`.
-        batch_size: `int`, number of images evaluated at a time.
-
-    Returns:
-        Array `[N]`. For `gaussian` it is an upper bound from one noise sample.
+    For `gaussian` they are upper bounds from one noise sample.
     """
     is_bound = isinstance(distribution, dequantized.Dequantized)
     log_probs = []

@@ -34,15 +34,14 @@ class Dequantized(tfd.Distribution):
     `log_prob` estimates this lower bound from one set of `M` noise samples. The
     estimate is random unless you pass `seed`, as in `log_prob(x, seed=0)`, and
     any number reported from it is a bound too. The bound never falls with `M`
-    and tends to `log P(x)`; `images.copy(num_noise_samples=64)` has another
-    `M`. With `first_row`, the rows of `x` get the noise that they would get as
-    the rows from `first_row` on of a larger batch. In float32 the noise
-    resolves about `2**24 / bins` positions within a grey level.
+    and tends to `log P(x)`. With `first_row`, the rows of `x` get the noise
+    that they would get as the rows from `first_row` on of a larger batch. In
+    float32 the noise resolves about `2**24 / bins` positions within a grey
+    level.
 
-    `log_prob` calls the distribution `M` times on the rows of `x`, so that
-    keyword arguments, such as the conditioning, match the rows. A graph grows
-    with `M`. For a large `M`, take the logarithm of the mean of
-    `exp(log_prob(x, seed=s))` over seeds, which is the same bound.
+    A graph grows with `M`, because `log_prob` calls the distribution `M` times.
+    For a large `M`, take the logarithm of the mean of `exp(log_prob(x,
+    seed=s))` over seeds, which is the same bound.
 
     | | shape |
     |---|---|
@@ -56,17 +55,6 @@ class Dequantized(tfd.Distribution):
     images = tfg.Dequantized(flow, bins=256)
     x = images.sample(5, seed=0)  # int32, in [0, 256)
     tfg.bits_per_dim(images.log_prob(x, seed=0), 8 * 8 * 3)  # at most this
-    ```
-
-    A dequantizer is any callable that maps integer images to a `tfb.Bijector`
-    of the unit cube, which transforms uniform noise. `tfg.NoiseFlow.trainable`
-    makes the flow of Flow++. A small one by hand:
-
-    ```python
-    power = tf.Variable(1.0)
-    images = tfg.Dequantized(
-        flow, 256, dequantizer=lambda x: tfb.Power(power), num_noise_samples=4
-    )
     ```
 
     References:
@@ -90,17 +78,12 @@ class Dequantized(tfd.Distribution):
             distribution: continuous `tfd.Distribution`.
             bins: `int` of at least 2, number of grey levels.
             dequantizer: callable that maps integer images `[..., *event_shape]`
-                to a `tfb.Bijector` of `[0, 1)**D`; `None` for uniform noise.
+                to a `tfb.Bijector` of `[0, 1)**D` that transforms uniform
+                noise, such as `tfg.NoiseFlow`; `None` for uniform noise.
             num_noise_samples: positive `int`, `M`.
-            validate_args: `bool`; if true, values outside `[0, bins)`, and
-                noise outside `[0, 1]`, raise
-                `tf.errors.InvalidArgumentError`.
+            validate_args: `bool`; if true, values outside `[0, bins)` and noise
+                outside `[0, 1]` raise `tf.errors.InvalidArgumentError`.
             name: `str`.
-
-        Raises:
-            TypeError: if `dequantizer` is not callable, or, when it is used, if
-                it does not return a bijector.
-            ValueError: if `bins` or `num_noise_samples` is not such an integer.
         """
         parameters = dict(locals())
         _checks.positive_integer(bins=bins, num_noise_samples=num_noise_samples)
@@ -108,9 +91,8 @@ class Dequantized(tfd.Distribution):
             raise _checks.invalid_value("bins", bins, "at least 2 grey levels")
         if dequantizer is not None and not callable(dequantizer):
             raise TypeError(
-                "Invalid value received for argument `dequantizer`. Expected "
-                "None or a callable from images to a bijector. Received: "
-                f"{type(dequantizer).__name__}"
+                "Expected `dequantizer` to be None or a callable from images "
+                f"to a bijector. Received: {type(dequantizer).__name__}"
             )
         with tf.name_scope(name) as name:
             self._distribution = distribution
@@ -128,9 +110,8 @@ class Dequantized(tfd.Distribution):
 
     @classmethod
     def _parameter_properties(cls, dtype, num_classes=None):
-        return dict(
-            distribution=parameter_properties.BatchedComponentProperties()
-        )
+        component = parameter_properties.BatchedComponentProperties()
+        return dict(distribution=component)
 
     @property
     def distribution(self):
@@ -153,16 +134,10 @@ class Dequantized(tfd.Distribution):
         return self._num_noise_samples
 
     def dequantize(self, images, noise=0.5):
-        """Returns continuous values in the cells of integer images.
+        """Returns continuous values in `[-1/2, 1/2)` of integer images.
 
-        Args:
-            images: `Tensor` of values in `[0, bins)`, integers of any dtype.
-            noise: position inside the cell of a grey level, in `[0, 1)`; its
-                centre by default.
-
-        Returns:
-            `Tensor` of the same shape in `[-1/2, 1/2)`, of the distribution's
-            dtype unless `images` is floating already.
+        `noise` in `[0, 1)` is the position inside the cell of a grey level. The
+        values have the distribution's dtype unless `images` is floating.
         """
         images = tf.convert_to_tensor(images)
         if images.dtype.is_integer:
@@ -170,41 +145,22 @@ class Dequantized(tfd.Distribution):
         return (images + noise) / self.bins - 0.5
 
     def quantize(self, values):
-        """Returns the int32 images whose cells contain `values`.
-
-        Values outside `[-1/2, 1/2)` are clipped to the nearest grey level.
-        """
+        """Returns int32 images whose cells contain the values, clipped."""
         levels = tf.floor((values + 0.5) * self.bins)
         return tf.cast(tf.clip_by_value(levels, 0, self.bins - 1), tf.int32)
 
     def to_grey_levels(self, values):
-        """Converts continuous values to units of a grey level, unclipped.
-
-        Args:
-            values: floating `Tensor`.
-
-        Returns:
-            `Tensor` of the same shape and dtype. It inverts `dequantize`: the
-            centre of a cell becomes the integer of that grey level.
-        """
+        """Inverts `dequantize` without rounding or clipping."""
         return (values + 0.5) * self.bins - 0.5
 
     def draw(self, images, seed, first_row=None):
-        """Dequantizes integer images with random noise.
+        """Returns dequantized images and the logarithm of the noise's density.
 
-        Args:
-            images: integer `Tensor` `[..., *event_shape]`.
-            seed, first_row: as in `log_prob`.
-
-        Returns:
-            The values, as `dequantize` gives them, and the logarithm of the
-            noise's density, of the batch's shape, or `[]` if it is uniform.
+        `seed` and `first_row` are as in `log_prob`. The density has the batch's
+        shape, or `[]` if it is uniform.
         """
         bijector = self._noise_bijector(images)
-        noise, log_density = self._noise(
-            images, bijector, _seed(seed), first_row
-        )
-        return self.dequantize(images, noise), log_density
+        return self._draw(images, bijector, _seed(seed), first_row)
 
     def _noise_bijector(self, images):
         if self.dequantizer is None:
@@ -217,42 +173,34 @@ class Dequantized(tfd.Distribution):
             )
         return bijector
 
-    def _noise(self, images, bijector, seed, first_row):
-        """Returns noise in `[0, 1)` and the logarithm of its density.
-
-        `images + noise` rounds to less than the next integer, unless the noise
-        is uniform.
-        """
+    def _draw(self, images, bijector, seed, first_row):
         dtype, shape = self.distribution.dtype, tf.shape(images)
         if first_row is not None:
             shape = tf.concat([first_row + shape[:1], shape[1:]], axis=0)
-        uniform = samplers.uniform(shape, dtype=dtype, seed=seed)
+        noise = samplers.uniform(shape, dtype=dtype, seed=seed)
         if first_row is not None:
-            uniform = uniform[first_row:]
+            noise = noise[first_row:]
         if bijector is None:
-            return uniform, tf.zeros([], dtype)
-        dtype = uniform.dtype.as_numpy_dtype
+            return self.dequantize(images, noise), tf.zeros([], dtype)
+        dtype = noise.dtype.as_numpy_dtype
         # A generator's numbers are the lower ends of equal intervals. Their
         # centres are just as uniform and never 0, where densities may have a
         # pole.
-        uniform += np.finfo(dtype).eps / 2.0
+        uniform = noise + np.finfo(dtype).eps / 2.0
         noise = bijector.forward(uniform)
         log_density = -bijector.forward_log_det_jacobian(
             uniform, event_ndims=len(self.event_shape)
         )
         if self.validate_args:
             message = "Expected a `dequantizer` that gives noise in [0, 1]."
-            checked = [
-                tf.debugging.assert_non_negative(noise, message=message),
-                tf.debugging.assert_less_equal(
-                    noise, tf.ones([], noise.dtype), message=message
-                ),
-            ]
-            with tf.control_dependencies(checked):
+            clipped = tf.clip_by_value(noise, 0, 1)
+            checked = tf.debugging.assert_equal(noise, clipped, message)
+            with tf.control_dependencies([checked]):
                 noise = tf.identity(noise)
         # The largest noise that does not round up the highest grey level.
         largest = np.nextafter(dtype(self.bins), dtype(0)) - (self.bins - 1)
-        return tf.clip_by_value(noise, 0, largest), log_density
+        noise = tf.clip_by_value(noise, 0, largest)
+        return self.dequantize(images, noise), log_density
 
     def _event_shape(self):
         return self.distribution.event_shape
@@ -261,8 +209,7 @@ class Dequantized(tfd.Distribution):
         return self.distribution.event_shape_tensor()
 
     def _sample_n(self, n, seed=None, **kwargs):
-        values = self.distribution.sample(n, seed=seed, **kwargs)
-        return self.quantize(values)
+        return self.quantize(self.distribution.sample(n, seed=seed, **kwargs))
 
     # TFP would convert a NumPy array of floats to int32 and so truncate it.
     def _call_log_prob(self, value, name, **kwargs):
@@ -287,10 +234,9 @@ class Dequantized(tfd.Distribution):
         # A Python loop, because XLA does not compile the gradient of
         # TensorFlow's own loops when the batch size is unknown.
         for sample_seed in seeds:
-            noise, log_density = self._noise(
+            values, log_density = self._draw(
                 value, bijector, sample_seed, first_row
             )
-            values = self.dequantize(value, noise)
             log_prob = self.distribution.log_prob(values, **kwargs)
             log_weights.append(log_prob - log_density)
         bound = log_weights[0]
@@ -305,10 +251,8 @@ class Dequantized(tfd.Distribution):
             return []
         message = f"Expected grey levels in [0, {self.bins})."
         value = tf.cast(value, tf.int32)
-        return [
-            tf.debugging.assert_non_negative(value, message=message),
-            tf.debugging.assert_less(value, self.bins, message=message),
-        ]
+        clipped = tf.clip_by_value(value, 0, self.bins - 1)
+        return [tf.debugging.assert_equal(value, clipped, message)]
 
     def _default_event_space_bijector(self):
         return None

@@ -18,15 +18,8 @@ tfd = tfp.distributions
 def glow_distribution(image_shape, *, dtype=tf.float32, **kwargs):
     """Returns a Glow as a TFP distribution over continuous images.
 
-    Args:
-        image_shape: `(H, W, C)`.
-        dtype: floating dtype of the events.
-        **kwargs: further arguments of `Glow`: `num_levels`, `num_steps`,
-            `num_filters`, `seed` and so on.
-
-    Returns:
-        A `tfd.TransformedDistribution` of a standard normal of `H * W * C`
-        dimensions, with event shape `(H, W, C)`.
+    Takes the arguments of `Glow`. Returns a `tfd.TransformedDistribution` of a
+    standard normal of `H * W * C` dimensions, with event shape `(H, W, C)`.
 
     Example:
 
@@ -37,9 +30,8 @@ def glow_distribution(image_shape, *, dtype=tf.float32, **kwargs):
     ```
     """
     glow = Glow(image_shape, dtype=dtype, **kwargs)
-    return tfd.TransformedDistribution(
-        _standard_normal(math.prod(image_shape), dtype), glow, name="glow"
-    )
+    normal = _standard_normal(math.prod(image_shape), dtype)
+    return tfd.TransformedDistribution(normal, glow, name="glow")
 
 
 def vector_flow(
@@ -71,25 +63,16 @@ def vector_flow(
         num_filters: positive `int`, width of the couplings' networks.
         coupling: see `Glow`. Splines fit densities with edges or several modes
             best.
-        network: `"paper"`, without convolutions, or another one; see `Glow`.
+        network, initialization, seed, dtype: see `Glow`. The network `"paper"`
+            has no convolutions. Use `"whiten"` for correlated columns.
         conditioning_size: `int`, size of the vectors on which the flow is
             conditioned, or `None`. If given, the methods of the distribution
             need them, `[N, size]` for events `[N, D]`:
             `bijector_kwargs={"conditioning": vectors}`.
-        initialization: `"normalize"`, or `"whiten"` for correlated columns;
-            see `Glow`.
-        seed: `int` or `None`; the same seed gives the same variables.
-        dtype: floating dtype of variables and events.
-        gradient: `"store"`, `"recompute"` or `"invert"`; see `Repeated`. The
-            default is the fastest one; vectors need little memory.
+        gradient: see `Glow`. The default is fastest; vectors are small.
 
     Returns:
-        A `tfd.TransformedDistribution` of a standard normal, with event shape
-        `(D,)`.
-
-    Raises:
-        ValueError: if an argument is not as described; for an unknown name,
-            suggesting the nearest.
+        `tfd.TransformedDistribution` of a standard normal, event shape `(D,)`.
 
     Example:
 
@@ -106,10 +89,8 @@ def vector_flow(
         event_size=event_size, num_steps=num_steps, num_filters=num_filters
     )
     if event_size < 2:
-        raise ValueError(
-            "Invalid value received for argument `event_size`. Expected at "
-            f"least 2, to split in two. Received: event_size={event_size}"
-        )
+        expected = "at least 2, to split in two"
+        raise _checks.invalid_value("event_size", event_size, expected)
     if conditioning_size is not None:
         _checks.positive_integer(conditioning_size=conditioning_size)
     with tf.name_scope("vector_flow"):
@@ -125,11 +106,8 @@ def vector_flow(
             initialization=initialization,
             gradient=gradient,
         )
-    return tfd.TransformedDistribution(
-        _standard_normal(event_size, dtype),
-        tfb.Invert(repeated),
-        name="vector_flow",
-    )
+    normal, flow = _standard_normal(event_size, dtype), tfb.Invert(repeated)
+    return tfd.TransformedDistribution(normal, flow, name="vector_flow")
 
 
 def _standard_normal(size, dtype):

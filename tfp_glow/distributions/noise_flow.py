@@ -9,7 +9,6 @@ import tensorflow_probability as tfp
 from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow import networks
-from tfp_glow.bijectors import gradients
 from tfp_glow.bijectors import joint
 from tfp_glow.bijectors import levels
 from tfp_glow.bijectors import squeeze
@@ -65,15 +64,14 @@ class NoiseFlow(tf.Module):
             features: callable from batches of images to features, such as a
                 Keras layer.
             bins: `int`, number of grey levels.
-            factor: `int` that divides `H` and `W`, the side of the blocks of
-                pixels that `Squeeze` makes channels.
+            factor: `int` that divides `H` and `W`; see `Squeeze`.
             name: `str`.
         """
         super().__init__(name=name)
         _checks.positive_integer(bins=bins)
-        self._flow = flow
-        self._features = features
-        self._bins = bins
+        self.flow = flow
+        self.features = features
+        self.bins = bins
         self._squeeze = squeeze.Squeeze(factor)
         # `tf.Module` does not find the variables of Keras layers.
         if isinstance(features, keras.layers.Layer):
@@ -100,31 +98,17 @@ class NoiseFlow(tf.Module):
         are not squeezed. Their couplings split them by a checkerboard.
 
         Args:
-            image_shape: `(H, W, C)`.
-            bins: `int`, number of grey levels.
-            num_steps: positive `int`.
+            image_shape, bins, num_steps, seed, gradient, validate_args: see
+                `GlowModel`.
             num_filters: positive `int`, number of features of the image, and
                 width of all networks.
-            seed: `int` or `None`; the same seed gives the same variables.
             dtype: floating dtype, that of the distribution.
             network_dtype: dtype or Keras dtype policy of the networks only;
                 `dtype` by default.
-            gradient: `"store"`, `"recompute"` or `"invert"`; see `Repeated`.
-            validate_args: `bool`; if true, values that are not finite raise
-                `tf.errors.InvalidArgumentError`, which names the step.
             name: `str`.
-
-        Returns:
-            A `NoiseFlow`.
-
-        Raises:
-            ValueError: if an argument is not as described.
         """
-        _checks.positive_integer(num_steps=num_steps, num_filters=num_filters)
-        _checks.choice("gradient", gradient, tuple(gradients.GRADIENTS))
-        height, width, channels = levels.checked_image_shape(
-            image_shape, num_levels=0
-        )
+        _checks.positive_integer(num_steps=num_steps)
+        height, width, channels = levels.checked_image_shape(image_shape, 0)
         factor = 2 if height % 2 == width % 2 == 0 else 1
         inner_shape = (height // factor, width // factor, channels * factor**2)
         network_dtype = network_dtype or tf.as_dtype(dtype).name
@@ -150,59 +134,18 @@ class NoiseFlow(tf.Module):
             )
         return cls(flow, features, bins, factor, name=name)
 
-    @property
-    def flow(self):
-        """The bijector of normal noise."""
-        return self._flow
-
-    @property
-    def features(self):
-        """The callable from images to features."""
-        return self._features
-
-    @property
-    def bins(self):
-        """Number of grey levels."""
-        return self._bins
-
     def with_gradient(self, gradient):
-        """Returns a noise flow that shares the variables of this one.
-
-        Args:
-            gradient: `"store"`, `"recompute"` or `"invert"`.
-
-        Returns:
-            A `NoiseFlow` of the same values.
-        """
-        return NoiseFlow(
-            self.flow.copy(gradient=gradient),
-            self.features,
-            self.bins,
-            self._squeeze.factor,
-            name=self.name,
-        )
+        """Returns a `NoiseFlow` of the same variables; see `Repeated`."""
+        flow, factor = self.flow.copy(gradient=gradient), self._squeeze.factor
+        return NoiseFlow(flow, self.features, self.bins, factor, self.name)
 
     def __call__(self, images):
-        """Returns the bijector from uniform noise to the noise of `images`.
-
-        Args:
-            images: integer `Tensor` `[..., H, W, C]`.
-
-        Returns:
-            A `tfb.Bijector` of `[..., H, W, C]`, from `(0, 1)` to `(0, 1)`.
-        """
+        """Returns the `tfb.Bijector` from `v` to `u` of integer images."""
         images = tf.cast(images, self.flow.dtype)
         # Uniform grey levels have a variance of 1 in these units.
         values = ((images + 0.5) / self.bins - 0.5) * 12.0**0.5
         values = _tf.flatten_batch(self._squeeze.forward(values), 3)
         given = joint.Given(self.flow, conditioning=self.features(values))
-        return tfb.Chain(
-            [
-                tfb.NormalCDF(),
-                tfb.Invert(self._squeeze),
-                given,
-                self._squeeze,
-                tfb.Invert(tfb.NormalCDF()),
-            ],
-            name=self.name,
-        )
+        parts = [tfb.NormalCDF(), tfb.Invert(self._squeeze), given]
+        parts += [self._squeeze, tfb.Invert(tfb.NormalCDF())]
+        return tfb.Chain(parts, name=self.name)

@@ -20,7 +20,6 @@ def distribution(name, dtype=tf.float32):
     | `"8gaussians"` | normals, stddev 1/(2 sqrt 2), at radius 2 sqrt 2 | 2.8316 |
     | `"moons"` | two half circles of radius 2, plus noise, stddev 0.2 | 2.3939 |
 
-    No model of the density can have a cross-entropy below its entropy.
     `entropy()` is exact for the checkerboard, 5 ln 2, because its squares do
     not overlap. For the others it integrates over a grid, to the last digits of
     `dtype`.
@@ -31,9 +30,6 @@ def distribution(name, dtype=tf.float32):
 
     Returns:
         A `tfd.MixtureSameFamily` with event shape `[2]` that has `entropy`.
-
-    Raises:
-        ValueError: for an unknown name, suggesting the nearest.
 
     Example:
 
@@ -81,25 +77,19 @@ def _checkerboard(dtype):
     column, row = np.divmod(np.arange(16), 4)
     black = (column + row) % 2 == 0
     low = -4.0 + 2.0 * np.stack([column[black], row[black]], axis=-1)
-    squares = tfd.Uniform(
-        tf.constant(low, dtype), tf.constant(low + 2.0, dtype)
-    )
+    low = tf.constant(low, dtype)
+    squares = tfd.Uniform(low, low + 2.0)
     return _Disjoint(
-        _categorical(np.full(8, 1.0 / 8.0), dtype),
+        tfd.Categorical(logits=tf.constant(np.full(8, np.log(1 / 8)), dtype)),
         tfd.Independent(squares, reinterpreted_batch_ndims=1),
         name="checkerboard",
     )
 
 
 def _eight_gaussians(dtype):
-    angle = np.arange(8) * np.pi / 4.0
-    return _normals(
-        np.full(8, 1.0 / 8.0),
-        np.sqrt(8.0) * _circle(angle),
-        np.sqrt(1.0 / 8.0),
-        dtype,
-        name="eight_gaussians",
-    )
+    means = np.sqrt(8.0) * _circle(np.arange(8) * np.pi / 4.0)
+    weights, stddev = np.full(8, 1.0 / 8.0), np.sqrt(1.0 / 8.0)
+    return _normals(weights, means, stddev, dtype, "eight_gaussians")
 
 
 def _moons(dtype):
@@ -108,13 +98,8 @@ def _moons(dtype):
     nodes, weights = np.polynomial.legendre.leggauss(64)
     upper = _circle((nodes + 1.0) * np.pi / 2.0)
     lower = [1.0, 0.5] - upper
-    return _normals(
-        np.tile(weights / 4.0, 2),
-        2.0 * np.concatenate([upper, lower]) - [1.0, 0.2],
-        0.2,
-        dtype,
-        name="moons",
-    )
+    means = 2.0 * np.concatenate([upper, lower]) - [1.0, 0.2]
+    return _normals(np.tile(weights / 4.0, 2), means, 0.2, dtype, "moons")
 
 
 def _circle(angle):
@@ -123,14 +108,10 @@ def _circle(angle):
 
 def _normals(weights, means, stddev, dtype, name):
     means = tf.constant(means, dtype)
-    normals = tfd.MultivariateNormalDiag(
-        means, tf.fill(means.shape, tf.constant(stddev, dtype))
-    )
-    return _Smooth(_categorical(weights, dtype), normals, name=name)
-
-
-def _categorical(weights, dtype):
-    return tfd.Categorical(logits=tf.constant(np.log(weights), dtype))
+    stddevs = tf.fill(means.shape, tf.constant(stddev, dtype))
+    normals = tfd.MultivariateNormalDiag(means, stddevs)
+    mixture = tfd.Categorical(logits=tf.constant(np.log(weights), dtype))
+    return _Smooth(mixture, normals, name=name)
 
 
 _DENSITIES = {

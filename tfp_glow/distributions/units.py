@@ -6,13 +6,8 @@ import math
 
 
 def bits_per_dim(log_prob, event_size):
-    """Converts log-probabilities to bits per dimension.
+    """Converts log-probabilities in nats to bits per dimension of an event.
 
-    Args:
-        log_prob: floating `Tensor`, natural logarithms.
-        event_size: `int`, number of dimensions of an event.
-
-    Returns:
-        `-log_prob / (event_size * ln 2)`, of the shape of `log_prob`.
+    Returns `-log_prob / (event_size * ln 2)`.
     """
     return -log_prob / (event_size * math.log(2.0))
