@@ -3,6 +3,7 @@
 """Glow normalizing flows for TensorFlow Probability and Keras 3."""
 
 import importlib
+import os
 import sys
 
 from tfp_glow.version import __version__ as __version__
@@ -67,7 +68,10 @@ def __dir__():
 
 
 # Keras can load a saved model only after its class was registered. The command
-# line registers it itself, after it has answered `--help`, which takes 4 seconds
-# less without TensorFlow.
-if sys.orig_argv[1:3] != ["-m", "tfp_glow"]:
+# line imports the models itself when a command needs them, so that `--help` does
+# not wait for TensorFlow.
+_started_by = sys.orig_argv[1:3]
+if _started_by != ["-m", "tfp_glow"] and not (
+    _started_by and os.path.basename(_started_by[0]) == "tfp-glow"
+):
     importlib.import_module("tfp_glow.models")

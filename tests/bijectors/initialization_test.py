@@ -144,21 +144,27 @@ def test_every_bijector_of_nested_distributions_is_set():
     np.testing.assert_allclose(inner.log_scale, -np.log(5.0), atol=1e-4)
 
 
-def test_nothing_is_evaluated_below_the_last_bijector_with_data():
-    def fail(x):
-        raise AssertionError("evaluated")
+def test_each_of_nested_distributions_gets_its_own_keyword_arguments():
+    seen = []
 
-    norm = tfg.ActNorm.trainable(4, dtype=tf.float64)
-    never = tfb.Inline(
-        fail, fail, inverse_log_det_jacobian_fn=fail, forward_min_event_ndims=0
-    )
-    x = data()
+    def network(x, scale_by):
+        seen.append(float(scale_by))
+        return scale_by * tf.sin(x)
+
+    coupling = tfg.AffineCoupling(network, additive=True, event_ndims=1)
+    norm = tfg.ActNorm.trainable(2, dtype=tf.float64)
+    flow = transformed(tfb.Shift(tf.constant(1.0, tf.float64)), size=2)
+    flow = tfd.TransformedDistribution(flow, tfb.Invert(norm))
+    flow = tfd.TransformedDistribution(flow, tfb.Invert(coupling))
+    x = data([200, 2])
     initialization.initialize_distribution(
-        transformed(tfb.Invert(norm), never), x
+        flow,
+        x,
+        bijector_kwargs={"scale_by": 3.0},
+        distribution_kwargs={"bijector_kwargs": {}},
     )
-    assert_normalized(norm.forward(x))
-    initialization.initialize_distribution(transformed(never), x)
-    initialization.initialize_distribution(transformed(), x)
+    assert seen == [3.0]
+    assert_normalized(norm.forward(coupling.forward(x, scale_by=3.0)))
 
 
 def test_a_conditional_flow_is_set_given_the_conditioning():
@@ -176,7 +182,9 @@ def test_a_conditional_flow_is_set_given_the_conditioning():
     x, c = data(), helpers.normal([200, 3], 1)
     with pytest.raises(ValueError, match="conditioning"):
         initialization.initialize_distribution(flow, x)
-    initialization.initialize_distribution(flow, x, conditioning=c)
+    initialization.initialize_distribution(
+        flow, x, bijector_kwargs={"conditioning": c}
+    )
     repeated = flow.bijector.bijector
     assert_normalized(norm_of_step(repeated, 0).forward(x))
     h = repeated.step(0, conditioning=c).forward(x)
@@ -197,7 +205,7 @@ def test_parts_of_a_chain_get_their_keyword_arguments_by_name():
     flow = transformed(tfb.Invert(tfb.Chain([norm, coupling])), size=2)
     x = data([200, 2])
     initialization.initialize_distribution(
-        flow, x, affine_coupling={"scale_by": 3.0}
+        flow, x, bijector_kwargs={"affine_coupling": {"scale_by": 3.0}}
     )
     assert seen == [3.0]
     y = coupling.forward(x, scale_by=3.0)

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of `tfp_glow.bijectors.structure`."""
 
-import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfp_glow as tfg
@@ -56,13 +55,3 @@ def test_parts_include_the_rank_of_their_inputs():
         (squeeze, True, 3),
         (reshape, True, 3),
     ]
-
-
-def test_peel_returns_the_bijectors_of_nested_distributions():
-    normal = tfd.Sample(tfd.Normal(tf.zeros([]), 1.0), [4])
-    assert structure.peel(normal) == []
-    inner, outer = norm("inner"), tfb.Shift(1.0)
-    flow = tfd.TransformedDistribution(
-        tfd.TransformedDistribution(normal, inner), outer
-    )
-    assert structure.peel(flow) == [outer, inner]

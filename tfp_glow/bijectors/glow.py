@@ -214,13 +214,9 @@ class Glow(joint.JointBijector, initialization_.DataDependent):
         return self._levels[level].steps
 
     def split_latents(self, latents):
-        """Splits latent vectors into their levels, the finest first.
+        """Splits latent vectors `[..., H * W * C]` into their levels.
 
-        Args:
-            latents: `Tensor` of shape `[..., H * W * C]`.
-
-        Returns:
-            A list of `num_levels` tensors; see the class for their shapes.
+        The finest level comes first; see the class for the shapes.
         """
         latents = tf.convert_to_tensor(latents, dtype_hint=self.dtype)
         _checks.channels(self, latents, math.prod(self.image_shape))
@@ -276,14 +272,7 @@ class Glow(joint.JointBijector, initialization_.DataDependent):
         """Returns the input of the top prior, given latent vectors.
 
         Unlike the latent vector it does not depend on the conditioning if
-        `conditioned="priors"`.
-
-        Args:
-            latents: `Tensor` `[..., H * W * C]`.
-            conditioning: as of the other methods.
-
-        Returns:
-            `Tensor` of the shape of the top level; see the class.
+        `conditioned="priors"`. It has the shape of the top level.
         """
         top = self.split_latents(latents)[-1]
         kwargs = self._conditioning_kwargs(conditioning, ps.shape(latents)[:-1])

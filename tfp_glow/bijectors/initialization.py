@@ -22,22 +22,28 @@ class DataDependent:
         """Sets the variables from a batch of inputs, `[N, ...]`."""
 
 
-def initialize_distribution(distribution, x, **bijector_kwargs):
+def initialize_distribution(
+    distribution, x, bijector_kwargs=None, distribution_kwargs=None, **_
+):
     """Initializes the bijectors of nested `tfd.TransformedDistribution`s.
 
-    Every `DataDependent` bijector is set from the values that reach it.
+    Every `DataDependent` bijector is set from the values that reach it. Other
+    distributions are left as they are.
 
     Args:
         distribution: `tfd.Distribution`.
         x: `Tensor` of events, `[N, ...]`.
-        **bijector_kwargs: keyword arguments of the bijectors, as `log_prob`
-            takes them.
+        bijector_kwargs, distribution_kwargs: dictionaries of keyword arguments,
+            as `log_prob` takes them; others do not concern bijectors.
     """
-    bijectors = structure.peel(distribution)
-    while bijectors and not _has_data_dependent(bijectors[-1]):
-        bijectors.pop()
-    for bijector in bijectors:
-        x = initialize_inverse(bijector, x, **bijector_kwargs)
+    while isinstance(distribution, structure.TRANSFORMED):
+        x = initialize_inverse(
+            distribution.bijector, x, **(bijector_kwargs or {})
+        )
+        distribution = distribution.distribution
+        inner = distribution_kwargs or {}
+        bijector_kwargs = inner.get("bijector_kwargs")
+        distribution_kwargs = inner.get("distribution_kwargs")
 
 
 def initialize_forward(bijector, x, **kwargs):
@@ -77,11 +83,3 @@ def _walk(bijector, x, direction, kwargs):
     if isinstance(bijector, DataDependent) and bijector.data_enter == direction:
         bijector.initialize(x, **kwargs)
     return getattr(bijector, direction)(x, **kwargs)
-
-
-def _has_data_dependent(bijector):
-    if isinstance(bijector, structure.INVERT):
-        return _has_data_dependent(bijector.bijector)
-    if isinstance(bijector, structure.CHAIN):
-        return any(map(_has_data_dependent, bijector.bijectors))
-    return isinstance(bijector, DataDependent)

@@ -41,15 +41,3 @@ def parts(bijector, event_ndims, inverse=False):
             direction = "inverse" if inverted else "forward"
             event_ndims = getattr(part, f"{direction}_event_ndims")(event_ndims)
     return found
-
-
-def peel(distribution):
-    """Returns the bijectors of nested `tfd.TransformedDistribution`s.
-
-    The outermost comes first; the list is empty for other distributions.
-    """
-    bijectors = []
-    while isinstance(distribution, TRANSFORMED):
-        bijectors.append(distribution.bijector)
-        distribution = distribution.distribution
-    return bijectors

@@ -267,9 +267,7 @@ class FlowModel(likelihood.LikelihoodModel):
             x, _ = distribution.draw(x, seed=_tf.stateless_seed(0))
             distribution = distribution.distribution
         kwargs = self.conditioning_kwargs(conditioning)
-        initialization.initialize_distribution(
-            distribution, x, **kwargs.get("bijector_kwargs", {})
-        )
+        initialization.initialize_distribution(distribution, x, **kwargs)
         # Workers may read data in different orders.
         strategies.copy_from_chief(
             self.distribute_strategy, self.named_variables.values()
