@@ -3,18 +3,13 @@
 """ActNorm: a scale and a shift for every channel."""
 
 import tensorflow as tf
-import tensorflow_probability as tfp
-from tensorflow_probability.python.internal import dtype_util
-from tensorflow_probability.python.internal import parameter_properties
-from tensorflow_probability.python.internal import tensor_util
 
 from tfp_glow import _checks
 from tfp_glow.bijectors import initialization
+from tfp_glow.bijectors import parametric
 
-tfb = tfp.bijectors
 
-
-class ActNorm(tfb.Bijector, initialization.DataDependent):
+class ActNorm(parametric.Parametric, initialization.DataDependent):
     """Scales and shifts every channel.
 
     ```none
@@ -43,96 +38,42 @@ class ActNorm(tfb.Bijector, initialization.DataDependent):
         Kingma and Dhariwal, Glow, 2018, section 3.1.
     """
 
+    VECTORS = ("shift", "log_scale")
+
     def __init__(self, shift, log_scale, validate_args=False, name="act_norm"):
         """Makes the bijector from its parameters.
 
         Args:
-            shift: floating `Tensor` or `tf.Variable`, shape `[..., C]`.
-            log_scale: floating `Tensor` or `tf.Variable`, shape `[..., C]`,
-                natural logarithm of the scale.
-            validate_args: `bool`; if true, parameters that are not finite
-                raise `tf.errors.InvalidArgumentError` when used.
+            shift, log_scale: floating `Tensor` or `tf.Variable`, `[..., C]`.
+            validate_args: `bool`; if true, parameters must be finite.
             name: `str`.
-
-        Raises:
-            ValueError: if the parameters' last dimensions differ, or differ
-                from the input's.
         """
-        parameters = dict(locals())
-        with tf.name_scope(name) as name:
-            dtype = dtype_util.common_dtype(
-                [shift, log_scale], dtype_hint=tf.float32
-            )
-            self._shift = tensor_util.convert_nonref_to_tensor(
-                shift, dtype=dtype, name="shift"
-            )
-            self._log_scale = tensor_util.convert_nonref_to_tensor(
-                log_scale, dtype=dtype, name="log_scale"
-            )
-            _checks.last_dimensions_agree(
-                shift=self._shift, log_scale=self._log_scale
-            )
-            super().__init__(
-                forward_min_event_ndims=1,
-                is_constant_jacobian=True,
-                validate_args=validate_args,
-                dtype=dtype,
-                parameters=parameters,
-                name=name,
-            )
+        super().__init__(
+            dict(locals()), forward_min_event_ndims=1, is_constant_jacobian=True
+        )
 
     @classmethod
     def trainable(
         cls, num_channels, dtype=tf.float32, batch_shape=(), **kwargs
     ):
-        """Makes an `ActNorm` with fresh variables, at first the identity.
+        """Makes an `ActNorm` with new variables, at first the identity.
 
         Args:
             num_channels: positive `int`.
             dtype: floating dtype of the variables.
             batch_shape: leading dimensions of the variables.
             **kwargs: further arguments of the constructor.
-
-        Returns:
-            An `ActNorm` with two variables, `[*batch_shape, num_channels]`.
         """
         _checks.positive_integer(num_channels=num_channels)
-        with tf.name_scope(kwargs.get("name", "act_norm")):
-            zeros = tf.zeros([*batch_shape, num_channels], dtype)
-            return cls(
-                shift=tf.Variable(zeros, name="shift"),
-                log_scale=tf.Variable(zeros, name="log_scale"),
-                **kwargs,
-            )
-
-    @classmethod
-    def _parameter_properties(cls, dtype):
-        return dict(
-            shift=parameter_properties.ParameterProperties(event_ndims=1),
-            log_scale=parameter_properties.ParameterProperties(event_ndims=1),
-        )
-
-    @property
-    def shift(self):
-        """Added to the input, shape `[..., C]`."""
-        return self._shift
-
-    @property
-    def log_scale(self):
-        """Logarithm of the scale, shape `[..., C]`."""
-        return self._log_scale
+        zeros = tf.zeros([*batch_shape, num_channels], dtype)
+        return cls._from_values({"shift": zeros, "log_scale": zeros}, **kwargs)
 
     def initialize(self, x):
         """Sets the variables so that `forward(x)` is normalized per channel.
 
         shift = -mean, log_scale = -log(std + 1e-6), over all dimensions but
-        the last. The 1e-6 gives a constant channel a finite scale.
-
-        Args:
-            x: `Tensor` of shape `[..., C]`.
-
-        Raises:
-            TypeError: if the parameters are not variables.
+        the last. The 1e-6 gives a constant channel a finite scale. Raises
+        `TypeError` if the parameters are not variables.
         """
         _checks.variables(shift=self.shift, log_scale=self.log_scale)
         for name, value in normalizing_parameters(x).items():
@@ -140,25 +81,14 @@ class ActNorm(tfb.Bijector, initialization.DataDependent):
 
     def _forward(self, x):
         _checks.channels(self, x, self.shift.shape[-1])
-        shift = tf.convert_to_tensor(self.shift)
-        log_scale = tf.convert_to_tensor(self.log_scale)
-        return tf.exp(log_scale) * (x + shift)
+        return tf.exp(self.log_scale) * (x + self.shift)
 
     def _inverse(self, y):
         _checks.channels(self, y, self.shift.shape[-1])
-        shift = tf.convert_to_tensor(self.shift)
-        log_scale = tf.convert_to_tensor(self.log_scale)
-        return tf.exp(-log_scale) * y - shift
+        return tf.exp(-self.log_scale) * y - self.shift
 
     def _forward_log_det_jacobian(self, x):
-        return tf.reduce_sum(tf.convert_to_tensor(self.log_scale), axis=-1)
-
-    def _parameter_control_dependencies(self, is_init):
-        if not self.validate_args:
-            return []
-        return _checks.finite_parameters(
-            is_init, shift=self.shift, log_scale=self.log_scale
-        )
+        return tf.reduce_sum(self.log_scale, axis=-1)
 
 
 def normalizing_parameters(x):

@@ -1,16 +1,16 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Linear algebra of small matrices, such as those of 1x1 convolutions."""
+"""Linear algebra of small matrices, for example of 1x1 convolutions."""
 
 import numpy as np
 import tensorflow as tf
 
 
 def product(a, b):
-    """Returns the matrix product of small matrices.
+    """Returns the matrix product of small matrices, computed in float64.
 
-    It is computed in float64, because GPUs by default round the factors of a
-    float32 product to 10 bits, and the log-det would be that of another matrix.
+    By default GPUs round the factors of a float32 product to 10 bits. The
+    log-det would then belong to another matrix.
     """
     return tf.cast(tf.cast(a, tf.float64) @ tf.cast(b, tf.float64), a.dtype)
 
@@ -18,37 +18,32 @@ def product(a, b):
 def inverse_or_nan(matrix):
     """Returns the inverse, NaN where a matrix is not finite and `inv` would raise.
 
-    It is computed in float64, which costs little and halves the error of a deep
-    flow.
+    Float64 costs little here, and halves the error of a deep flow.
     """
     return _of_finite(tf.linalg.inv, matrix)
 
 
 def log_det_or_nan(matrix):
-    """Returns log|det|, NaN where the gradient of a matrix would raise.
-
-    It is computed in float64 and has the dtype of the matrix.
-    """
+    """Returns log|det|, NaN where a matrix is not finite."""
 
     def log_det(matrix):
         # XLA cannot compile `slogdet`.
         _, upper = tf.linalg.qr(matrix)
-        diagonal = tf.abs(tf.linalg.diag_part(upper))
-        value = tf.reduce_sum(tf.math.log(diagonal), axis=-1)
-        return value[..., tf.newaxis, tf.newaxis]
+        log_diagonal = tf.math.log(tf.abs(tf.linalg.diag_part(upper)))
+        return tf.reduce_sum(log_diagonal, axis=-1)[..., tf.newaxis, tf.newaxis]
 
     return _of_finite(log_det, matrix)[..., 0, 0]
 
 
 def random_rotation(num_channels, seed, batch_shape=()):
     """Returns random orthogonal NumPy matrices, `[*batch_shape, C, C]`."""
-    normal = np.random.default_rng(seed).standard_normal(
-        [*batch_shape, num_channels, num_channels]
-    )
+    shape = [*batch_shape, num_channels, num_channels]
+    normal = np.random.default_rng(seed).standard_normal(shape)
     return np.linalg.qr(normal)[0]
 
 
 def _of_finite(function, matrix):
+    """Applies a function in float64, with NaN for all that is not finite."""
     dtype = matrix.dtype
     matrix = tf.cast(matrix, tf.float64)
     finite = tf.math.is_finite(tf.reduce_sum(matrix, [-2, -1], keepdims=True))

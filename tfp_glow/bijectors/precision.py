@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The same bijector in another floating dtype."""
+"""Copies of bijectors that compute in another floating dtype."""
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +10,7 @@ tfb = tfp.bijectors
 
 
 def astype(bijector, dtype):
-    """A bijector that shares another's variables but computes in a dtype.
+    """Returns a bijector that shares the variables but computes in `dtype`.
 
     Parameters are cast when they are used, so the new bijector follows the
     variables. A coupling's network keeps its own dtype: in float64 around
@@ -20,15 +20,9 @@ def astype(bijector, dtype):
 
     Args:
         bijector: `tfb.Bijector` whose constructor takes its `parameters`, as
-            all of this package and of TFP do; parts of a `tfb.Chain`, say, are
-            converted too.
+            all of this package and of TFP do. Its parts are converted too.
         dtype: floating `tf.DType`.
-
-    Returns:
-        A bijector of the same type.
     """
-
-    numpy_dtype = tf.as_dtype(dtype).as_numpy_dtype
 
     def cast(value):
         return tf.cast(value, dtype)
@@ -40,8 +34,8 @@ def astype(bijector, dtype):
             return tfp.util.DeferredTensor(value, cast, dtype=dtype)
         if isinstance(value, float | np.floating | np.ndarray):
             value = np.asarray(value)
-            is_floating = np.issubdtype(value.dtype, np.floating)
-            return value.astype(numpy_dtype) if is_floating else value
+            if np.issubdtype(value.dtype, np.floating):
+                return value.astype(dtype.as_numpy_dtype)
         return value
 
     parameters = tf.nest.map_structure(convert, bijector.parameters)

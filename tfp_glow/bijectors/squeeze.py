@@ -21,6 +21,7 @@ class Squeeze(tfb.Bijector):
 
     | | shape |
     |---|---|
+    | `factor` | positive `int` |
     | `x` | `[..., H, W, C]`, `H` and `W` divisible by `factor` |
     | `y` | `[..., H / factor, W / factor, C * factor**2]` |
 
@@ -39,21 +40,11 @@ class Squeeze(tfb.Bijector):
     """
 
     def __init__(self, factor=2, validate_args=False, name="squeeze"):
-        """Makes the bijector.
-
-        Args:
-            factor: positive `int`, the side of a block in pixels.
-            validate_args: `bool`; shapes are always checked, so this changes
-                nothing here.
-            name: `str`.
-
-        Raises:
-            ValueError: if `factor` is not a positive integer.
-        """
+        """Makes the bijector, which checks shapes without `validate_args`."""
         parameters = dict(locals())
         _checks.positive_integer(factor=factor)
         with tf.name_scope(name) as name:
-            self._factor = factor
+            self.factor = factor
             super().__init__(
                 forward_min_event_ndims=3,
                 is_constant_jacobian=True,
@@ -65,11 +56,6 @@ class Squeeze(tfb.Bijector):
     @classmethod
     def _parameter_properties(cls, dtype):
         return dict()
-
-    @property
-    def factor(self):
-        """Side of a block, in pixels."""
-        return self._factor
 
     def _forward(self, x):
         f = self.factor
@@ -91,56 +77,38 @@ class Squeeze(tfb.Bijector):
         return tf.zeros([], x.dtype)
 
     def _forward_event_shape(self, input_shape):
-        if input_shape.rank is None:
-            return input_shape
-        h, w, c = self._last_three(input_shape)
         f = self.factor
-        if (h or 0) % f or (w or 0) % f:
-            raise ValueError(
-                "Invalid shape received by `Squeeze`. Expected a height and a "
-                f"width divisible by factor={f}. Received: event shape "
-                f"{(h, w, c)}"
-            )
-        return input_shape[:-3].concatenate(
-            [h and h // f, w and w // f, c and c * f**2]
-        )
+        expected = f"H and W divisible by factor={f}"
+        return _resize(input_shape, [f, f, 1], [1, 1, f**2], expected)
 
     def _inverse_event_shape(self, output_shape):
-        if output_shape.rank is None:
-            return output_shape
-        h, w, c = self._last_three(output_shape)
         f = self.factor
-        if (c or 0) % f**2:
-            raise ValueError(
-                "Invalid shape received by the inverse of `Squeeze`. Expected "
-                f"a number of channels divisible by factor**2={f**2}. "
-                f"Received: event shape {(h, w, c)}"
-            )
-        return output_shape[:-3].concatenate(
-            [h and h * f, w and w * f, c and c // f**2]
-        )
-
-    def _last_three(self, shape):
-        if shape.rank < 3:
-            raise ValueError(
-                "Invalid shape received by `Squeeze`. Expected at least the "
-                f"three dimensions [H, W, C]. Received: shape {shape}"
-            )
-        return shape[-3:].as_list()
+        expected = f"C divisible by factor**2={f**2}"
+        return _resize(output_shape, [1, 1, f**2], [f, f, 1], expected)
 
     def _forward_event_shape_tensor(self, input_shape):
-        h, w, c = tf.unstack(input_shape[-3:])
         f = self.factor
-        return tf.concat(
-            [input_shape[:-3], tf.stack([h // f, w // f, c * f**2])], axis=0
-        )
+        event = input_shape[-3:] // [f, f, 1] * [1, 1, f**2]
+        return tf.concat([input_shape[:-3], event], axis=0)
 
     def _inverse_event_shape_tensor(self, output_shape):
-        h, w, c = tf.unstack(output_shape[-3:])
         f = self.factor
-        return tf.concat(
-            [output_shape[:-3], tf.stack([h * f, w * f, c // f**2])], axis=0
+        event = output_shape[-3:] // [1, 1, f**2] * [f, f, 1]
+        return tf.concat([output_shape[:-3], event], axis=0)
+
+
+def _resize(shape, divisors, factors, expected):
+    """Divides and multiplies the sizes of an event, where they are known."""
+    if shape.rank is None:
+        return shape
+    event = tuple(shape[-3:])
+    if len(event) < 3 or any((n or 0) % d for n, d in zip(event, divisors)):
+        raise ValueError(
+            "Invalid shape received by `Squeeze`. Expected [H, W, C] with "
+            f"{expected}. Received: event shape {event}"
         )
+    event = [n and n // d * f for n, d, f in zip(event, divisors, factors)]
+    return shape[:-3].concatenate(event)
 
 
 def _transpose_event(x, order):

@@ -23,8 +23,8 @@ tfb = tfp.bijectors
 class Transformer(abc.ABC):
     """An invertible function of single elements, with parameters per element.
 
-    A `Coupling` transforms the elements of one half of its input by it. The
-    parameters are what the coupling's network computes from the other half.
+    A `Coupling` applies it to one half of its input. The coupling's network
+    computes the parameters from the other half.
 
     A subclass sets `outputs_per_channel` and implements two methods:
 
@@ -39,11 +39,9 @@ class Transformer(abc.ABC):
     | `outputs` | `[..., C * outputs_per_channel]` |
     | `log_det` | that of `x`, or `[]` if it is the same for all elements |
 
-    Outputs of zeros should give a transformation close to the identity, since
-    the package's networks start at zero.
-
-    If a subclass is a dataclass of plain values and is registered by
-    `keras.saving.register_keras_serializable`, models that use it can be saved.
+    Outputs of zeros should nearly give the identity, since the package's
+    networks start at zero. Models can be saved if the subclass is a dataclass
+    of plain values with `keras.saving.register_keras_serializable`.
 
     Example:
 
@@ -63,7 +61,6 @@ class Transformer(abc.ABC):
     ```
     """
 
-    # Number of network outputs for each channel that changes.
     outputs_per_channel: int
     # Whether the log-det is the same for all inputs.
     is_constant_jacobian = False
@@ -86,13 +83,9 @@ class Transformer(abc.ABC):
         return cls(**config)
 
 
-# The scale is not the exponential of its logarithm, nor the logarithm that of
-# the scale. Each is computed directly, so that the one that is not needed costs
-# nothing, and a small scale keeps its digits.
-
-
 def _sigmoid(raw):
     raw += 2.0
+    # `log_sigmoid` keeps the digits of a small scale.
     return tf.math.sigmoid(raw), tf.math.log_sigmoid(raw)
 
 
@@ -106,16 +99,12 @@ def _bounded_exp(raw):
     return tf.math.exp(log_scale), log_scale
 
 
-def _exp(raw):
-    return tf.math.exp(raw), raw
-
-
 # Functions from a network's raw output to a scale and its logarithm.
 SCALES = {
     "sigmoid": _sigmoid,
     "half_sigmoid": _half_sigmoid,
     "bounded_exp": _bounded_exp,
-    "exp": _exp,
+    "exp": lambda raw: (tf.math.exp(raw), raw),
 }
 
 
@@ -135,9 +124,6 @@ class Affine(Transformer):
     | `"half_sigmoid"` | `0.5 sigmoid(r + 2) + 0.5` | (1/2, 1) | 0.94 |
     | `"bounded_exp"` | `2**tanh(r)` | [1/2, 2] | 1 |
     | `"exp"` | `exp(r)` | (0, inf) | 1 |
-
-    Attributes:
-        scale: `str`, the name of a scale function.
     """
 
     scale: str = "sigmoid"
@@ -174,21 +160,13 @@ class Additive(Transformer):
 
 @dataclasses.dataclass(frozen=True)
 class Elementwise(Transformer):
-    """Applies a `tfb.Bijector` of single elements.
+    """Applies any `tfb.Bijector` of single elements; `Coupling` has an example.
 
     Attributes:
         outputs_per_channel: positive `int`, network outputs for each channel.
         make_bijector: callable from the network's outputs, `[..., C *
             outputs_per_channel]`, to a `tfb.Bijector` of
             `forward_min_event_ndims=0` that transforms `[..., C]`.
-
-    Example:
-
-    ```python
-    shift = tfg.Elementwise(1, tfb.Shift)
-    coupling = tfg.Coupling(tf.sin, shift, event_ndims=1)
-    coupling.forward([[1.0, 2.0]])  # y1 = 1, y2 = 2 + sin(1)
-    ```
     """
 
     outputs_per_channel: int
@@ -208,9 +186,9 @@ class Elementwise(Transformer):
 # and the networks, which see 4 tanh(x / 4), could not distinguish larger values.
 SPLINE_BOUND = 5.0
 
-# As a fraction of the mean; bins of zero width would have infinite slopes.
-_MIN_BIN_SIZE = 1e-2
-_MIN_SLOPE = 1e-2
+# The least slope, and the least size of a bin as a fraction of the mean. A bin
+# of zero width would have an infinite slope.
+_LEAST = 1e-2
 
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
@@ -233,8 +211,8 @@ class Spline(Transformer):
     ```
 
     so outputs of zeros give the identity. No element moves further than
-    `2 * bound` in either direction, which keeps samples finite. The outputs of
-    one channel are adjacent: `w`, then `h`, then `d`.
+    `2 * bound`, which keeps samples finite. The outputs of one channel are
+    adjacent: `w`, then `h`, then `d`.
 
     Attributes:
         num_bins: `int`, at least 2.
@@ -250,15 +228,10 @@ class Spline(Transformer):
     def __post_init__(self):
         _checks.positive_integer(num_bins=self.num_bins)
         if self.num_bins < 2:
-            raise ValueError(
-                "Invalid value received for argument `num_bins`. Expected at "
-                f"least 2. Received: num_bins={self.num_bins!r}"
-            )
+            raise _checks.invalid_value("num_bins", self.num_bins, "at least 2")
         if not 0.0 < self.bound < math.inf:
-            raise ValueError(
-                "Invalid value received for argument `bound`. Expected a "
-                f"positive, finite number. Received: bound={self.bound!r}"
-            )
+            expected = "a positive, finite number"
+            raise _checks.invalid_value("bound", self.bound, expected)
 
     @property
     def outputs_per_channel(self):
@@ -271,22 +244,19 @@ class Spline(Transformer):
         return joint.evaluate(self._bijector(outputs), y, 0, inverse=True)
 
     def _bijector(self, outputs):
-        widths, heights, slopes = tf.split(
-            _tf.per_channel(outputs, self.outputs_per_channel),
-            [self.num_bins, self.num_bins, self.num_bins - 1],
-            axis=-1,
-        )
-        offset = math.log(math.expm1(1.0 - _MIN_SLOPE))
+        k = self.num_bins
+        outputs = _tf.per_channel(outputs, self.outputs_per_channel)
+        widths, heights, slopes = tf.split(outputs, [k, k, k - 1], axis=-1)
+        offset = math.log(math.expm1(1.0 - _LEAST))
         return tfb.RationalQuadraticSpline(
             bin_widths=self._bin_sizes(widths),
             bin_heights=self._bin_sizes(heights),
-            knot_slopes=_MIN_SLOPE + tf.math.softplus(slopes + offset),
+            knot_slopes=_LEAST + tf.math.softplus(slopes + offset),
             range_min=-self.bound,
         )
 
     def _bin_sizes(self, raw):
-        smallest = _MIN_BIN_SIZE / self.num_bins
-        fractions = smallest + (1.0 - _MIN_BIN_SIZE) * tf.nn.softmax(raw)
+        fractions = _LEAST / self.num_bins + (1.0 - _LEAST) * tf.nn.softmax(raw)
         return 2.0 * self.bound * fractions
 
 
@@ -296,25 +266,20 @@ class Mixture(Transformer):
     """Transforms every element by the CDF of a mixture of logistics.
 
     ```none
-    a, b, p, m, r = outputs, for every element: 1, 1, K, K, K
+    a, b, p, m, r = outputs, for every element: 1, 1, K, K, K = num_components
     F = CDF of sum{ softmax(p)_i logistic(m_i + spread_i, exp(tanh(r_i))) : i }
     y = 2**tanh(a) * logit(F(x)) + b
     ```
 
-    K is `num_components`, and `spread` are K numbers from -1 to 1: identical
-    components would receive identical gradients and stay identical. Outputs of
-    zeros give nearly the identity, `|y - x| < 0.27` if K = 4. The outputs of
-    one channel are adjacent: `a`, `b`, `p`, `m`, `r`.
+    `spread` are K numbers from 1 to -1, because identical components would
+    receive identical gradients and stay identical. Outputs of zeros nearly give
+    the identity, `|y - x| < 0.27` if K = 4. The outputs of one channel are
+    adjacent: `a`, `b`, `p`, `m`, `r`.
 
-    All scales are bounded, that of the affine map by (1/2, 2) and those of the
-    components by (1/e, e). So the inverse of a large number is at most `2 e`
-    times as large, and the CDF between distant components does not become so
-    flat that its inverse loses digits.
-
-    The inverse is a search, about ten evaluations of the CDFs.
-
-    Attributes:
-        num_components: positive `int`, K.
+    The scale of the affine map is in (1/2, 2), and those of the components in
+    (1/e, e). So the inverse of a large number is at most `2 e` times as large,
+    and no CDF is so flat that its inverse loses digits. The inverse is a search
+    of about ten evaluations of the CDFs.
 
     References:
         Ho et al., Flow++, 2019, section 3.2.
@@ -340,14 +305,12 @@ class Mixture(Transformer):
         return x, log_det - log_scale
 
     def _parts(self, outputs):
+        k = self.num_components
+        outputs = _tf.per_channel(outputs, self.outputs_per_channel)
         raw, shift, logits, loc, log_scales = tf.split(
-            _tf.per_channel(outputs, self.outputs_per_channel),
-            [1, 1] + 3 * [self.num_components],
-            axis=-1,
+            outputs, [1, 1, k, k, k], axis=-1
         )
-        spread = np.linspace(1.0, -1.0, self.num_components)
-        if self.num_components == 1:
-            spread = np.zeros(1)
+        spread = np.linspace(1.0, -1.0, k) if k > 1 else np.zeros(1)
         bend = mixture_of_logistics.MixtureOfLogistics(
             logits,
             loc + tf.constant(spread, loc.dtype),
@@ -356,7 +319,7 @@ class Mixture(Transformer):
         return *_bounded_exp(raw[..., 0]), shift[..., 0], bend
 
 
-# What `coupling=` takes by name. Splines and mixtures were measured to be no
+# The names that `coupling=` takes. Splines and mixtures were measured to be no
 # better than "affine" at equal training time; see docs/benchmarks.md.
 TRANSFORMERS = {
     "affine": Affine(),
@@ -370,11 +333,7 @@ TRANSFORMERS = {
 
 
 def get(coupling):
-    """Returns a `Transformer`, given itself or its name.
-
-    Raises:
-        ValueError: for an unknown name, suggesting the nearest.
-    """
+    """Returns a `Transformer`, given itself or its name."""
     if isinstance(coupling, Transformer):
         return coupling
     _checks.choice("coupling", coupling, tuple(TRANSFORMERS))

@@ -9,15 +9,12 @@ def whitening_matrix(x):
     """Returns a matrix `Z` for which the channels of `Z x` are uncorrelated.
 
     ```none
-    Z C Z^T = I,   C the covariance of the channels of x
+    Z cov(x) Z^T = I,   Z = Z^T, the matrix that changes the data least
     ```
 
     The covariance is shrunk towards the identity with the weight of C samples,
-    so that directions with few samples are not stretched, and a constant channel
-    has a finite scale.
-
-    `x` is `[..., C]`. The result is float64 `[C, C]` and symmetric: the matrix
-    that changes the data least.
+    so that directions with few samples are not stretched, and constant channels
+    have a finite scale. `x` is `[..., C]`, and the result float64 `[C, C]`.
     """
     num_channels = x.shape[-1]
     rows = tf.reshape(tf.cast(x, tf.float64), [-1, num_channels])
@@ -32,20 +29,17 @@ def whitening_matrix(x):
 def smooth_first(x):
     """Returns a whitening matrix that sorts the channels by smoothness.
 
-    The first channel of `Z x` differs least between neighbouring pixels, and
-    each next one differs least among the remaining directions. These are the
-    slow features of Wiskott and Sejnowski, Slow feature analysis, 2002, with
-    places instead of times.
-
-    `x` is `[..., H, W, C]`; the result is float64 `[C, C]`.
+    The first channel of `Z x` differs least between neighboring pixels. Each
+    next one differs least among the remaining directions. These are the slow
+    features of Wiskott and Sejnowski, Slow feature analysis, 2002, with places
+    instead of times. `x` is `[..., H, W, C]`, and the result float64 `[C, C]`.
     """
     whitening = whitening_matrix(x)
     y = tf.linalg.matmul(tf.cast(x, tf.float64), whitening, transpose_b=True)
     down = y[..., 1:, :, :] - y[..., :-1, :, :]
     right = y[..., 1:, :] - y[..., :-1, :]
-    rows = tf.concat(
-        [tf.reshape(d, [-1, x.shape[-1]]) for d in (down, right)], axis=0
-    )
+    rows = [tf.reshape(d, [-1, x.shape[-1]]) for d in (down, right)]
+    rows = tf.concat(rows, axis=0)
     # Eigenvalues are in ascending order.
     _, vectors = tf.linalg.eigh(tf.matmul(rows, rows, transpose_a=True))
     return tf.matmul(vectors, whitening, transpose_a=True)

@@ -1,0 +1,81 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Parametric: the base class of bijectors of tensors or variables."""
+
+import inspect
+
+import tensorflow as tf
+import tensorflow_probability as tfp
+from tensorflow_probability.python.internal import dtype_util
+from tensorflow_probability.python.internal import parameter_properties
+from tensorflow_probability.python.internal import tensor_util
+
+from tfp_glow import _checks
+
+tfb = tfp.bijectors
+
+
+class Parametric(tfb.Bijector):
+    """A bijector of floating parameters, each a `Tensor` or a `tf.Variable`.
+
+    A subclass lists their names in `MATRICES`, `[..., C, C]`, and `VECTORS`,
+    `[..., C]`. They become attributes, of one dtype and with equal last
+    dimensions. With `validate_args`, those that are not finite raise
+    `tf.errors.InvalidArgumentError` when used.
+    """
+
+    MATRICES = ()
+    VECTORS = ()
+
+    def __init__(self, parameters, dtype=tf.float32, **kwargs):
+        """Makes the bijector from a dictionary of the subclass' arguments.
+
+        If no parameter has a dtype, theirs is `dtype`.
+        """
+        with tf.name_scope(parameters["name"]) as name:
+            names = (*self.MATRICES, *self.VECTORS)
+            values = {key: parameters[key] for key in names}
+            dtype = dtype_util.common_dtype(list(values.values()), dtype)
+            for key, value in values.items():
+                tensor = tensor_util.convert_nonref_to_tensor(
+                    value, dtype=dtype, name=key
+                )
+                setattr(self, key, tensor)
+            _checks.last_dimensions_agree(**self._tensors())
+            super().__init__(
+                dtype=dtype,
+                validate_args=parameters["validate_args"],
+                parameters=parameters,
+                name=name,
+                **kwargs,
+            )
+
+    @classmethod
+    def _from_values(cls, values, fixed=(), **kwargs):
+        """Makes the bijector with new variables; `fixed` ones do not train."""
+        name = inspect.signature(cls).parameters["name"].default
+        with tf.name_scope(kwargs.get("name", name)):
+            variables = {
+                key: tf.Variable(value, trainable=key not in fixed, name=key)
+                for key, value in values.items()
+            }
+            return cls(**variables, **kwargs)
+
+    @classmethod
+    def _parameter_properties(cls, dtype):
+        properties = parameter_properties.ParameterProperties
+        return {
+            **dict.fromkeys(cls.MATRICES, properties(event_ndims=2)),
+            **dict.fromkeys(cls.VECTORS, properties(event_ndims=1)),
+        }
+
+    def _tensors(self):
+        """Returns the parameters that are not `None`."""
+        names = (*self.MATRICES, *self.VECTORS)
+        values = {name: getattr(self, name) for name in names}
+        return {k: value for k, value in values.items() if value is not None}
+
+    def _parameter_control_dependencies(self, is_init):
+        if not self.validate_args:
+            return []
+        return _checks.finite_parameters(is_init, **self._tensors())
