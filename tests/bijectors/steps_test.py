@@ -147,3 +147,8 @@ def test_fixed_permutations_are_not_whitened(permutation):
 def test_an_unknown_name_suggests_the_nearest(kwargs, nearest):
     with pytest.raises(ValueError, match=f"Did you mean '({nearest})'"):
         make_steps(**kwargs)
+
+
+def test_vectors_have_no_checkerboard():
+    with pytest.raises(ValueError, match=r"`mask`\. Expected 'channel' for"):
+        steps.make_steps([4], 1, 4, mask="checkerboard")

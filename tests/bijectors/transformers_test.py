@@ -333,3 +333,19 @@ def test_extreme_outputs_leave_mixtures_finite_and_their_growth_bounded(size):
 def test_bad_arguments_raise(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_only_dataclasses_of_plain_values_can_be_saved():
+    class Plain(tfg.Transformer):
+        outputs_per_channel = 1
+
+        def forward(self, x, outputs):
+            return x + outputs, tf.zeros([], x.dtype)
+
+        def inverse(self, y, outputs):
+            return y - outputs, tf.zeros([], y.dtype)
+
+    with pytest.raises(
+        TypeError, match=r"Expected a dataclass.*Received: Plain"
+    ):
+        keras.saving.serialize_keras_object(Plain())

@@ -106,7 +106,7 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
         with tf.name_scope(name) as name:
             self._network = network
             self._network_variables = ()
-            self._transformer = transformers.get(transformer)
+            self._transformer = transformers.get(transformer, "transformer")
             self._change = change
             self._mask = mask
             self._event_ndims = event_ndims

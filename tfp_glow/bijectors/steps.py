@@ -93,6 +93,8 @@ def make_steps(
     _checks.choice("permutation", permutation, tuple(PERMUTATIONS))
     _checks.choice("mask", mask, tuple(_NETWORKS))
     _check_initialization(initialization, permutation)
+    if mask == "checkerboard" and not spatial_shape:
+        raise _checks.invalid_value("mask", mask, "'channel' for vectors")
     num_seen, num_outputs = coupling_.network_channels(
         event_shape, transformer, mask=mask
     )

@@ -75,6 +75,12 @@ class Transformer(abc.ABC):
 
     def get_config(self):
         """Returns the fields of the dataclass, for Keras' serialization."""
+        if not dataclasses.is_dataclass(self):
+            raise TypeError(
+                "Expected a dataclass of plain values, or a method `get_config`, "
+                "to save a model with this `Transformer`. Received: "
+                f"{type(self).__name__}"
+            )
         return dataclasses.asdict(self)
 
     @classmethod
@@ -332,9 +338,9 @@ TRANSFORMERS = {
 }
 
 
-def get(coupling):
+def get(value, argument="coupling"):
     """Returns a `Transformer`, given itself or its name."""
-    if isinstance(coupling, Transformer):
-        return coupling
-    _checks.choice("coupling", coupling, tuple(TRANSFORMERS))
-    return TRANSFORMERS[coupling]
+    if isinstance(value, Transformer):
+        return value
+    _checks.choice(argument, value, tuple(TRANSFORMERS))
+    return TRANSFORMERS[value]
