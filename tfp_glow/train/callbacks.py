@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keras callbacks for training flows."""
 
+import math
 import time
 
 import keras
@@ -12,11 +13,9 @@ from tfp_glow.train import plots
 
 
 class StopAfter(keras.callbacks.Callback):
-    """Stops training when its time is over, even in the middle of an epoch.
+    """Stops training after some seconds, even in the middle of an epoch.
 
-    Args:
-        seconds: `float`, the time for training.
-        already_spent: `float`, seconds of it that earlier processes used.
+    Earlier processes may have `already_spent` some of the `seconds`.
     """
 
     def __init__(self, seconds, already_spent=0.0):
@@ -37,9 +36,7 @@ class Clock(keras.callbacks.Callback):
     """Adds `step` and `seconds` of training to the logs of an epoch.
 
     Callbacks after this one see them, for example `keras.callbacks.CSVLogger`.
-
-    Args:
-        already_spent: `float`, seconds that earlier processes used.
+    The seconds begin at `already_spent`, those of earlier processes.
     """
 
     def __init__(self, already_spent=0.0):
@@ -85,15 +82,10 @@ class WithAveragedWeights(keras.callbacks.CallbackList):
 
 
 class EarlyStopping(keras.callbacks.Callback):
-    """Stops training after some epochs without improvement.
+    """Stops training after `patience` epochs without a new low of `monitor`.
 
     Unlike Keras' callback of this name, it continues from the epochs of an
-    earlier process.
-
-    Args:
-        patience: `int`, number of epochs.
-        history: list of `float`, the monitored quantity in earlier epochs.
-        monitor: `str`, name of the quantity that should decrease.
+    earlier process. `history` is a list of their values.
     """
 
     def __init__(self, patience, history=(), monitor="val_bits_per_dim"):
@@ -112,39 +104,29 @@ class EarlyStopping(keras.callbacks.Callback):
 
 
 def epochs_without_improvement(history):
-    """Returns how many epochs have passed since the first lowest value.
-
-    Args:
-        history: list of `float`, one value per epoch.
-
-    Returns:
-        `int`, 0 for an empty history.
-    """
+    """Returns how many values of a list follow the first lowest one."""
     return len(history) - 1 - history.index(min(history)) if history else 0
 
 
 class PrintProgress(keras.callbacks.Callback):
-    """Prints a line per epoch, but at most one every few seconds.
+    """Prints a line per epoch, at most one in `interval` seconds.
 
-    Requires `Clock` before it in the list of callbacks.
-
-    Args:
-        interval: `float`, minimum number of seconds between two lines.
-        best: `float`, the lowest validation loss of earlier epochs.
+    Requires `Clock` before it in the list of callbacks. `best` is the lowest
+    validation loss of earlier epochs.
     """
 
-    def __init__(self, interval=5.0, best=float("inf")):
+    def __init__(self, interval=5.0, best=math.inf):
         super().__init__()
         self.interval = interval
         self.best = best
 
     def on_train_begin(self, logs=None):
         self._best = self.best
-        self._printed = float("-inf")
+        self._printed = -math.inf
         self._line = None
 
     def on_epoch_end(self, epoch, logs=None):
-        validation = logs.get("val_bits_per_dim", float("nan"))
+        validation = logs.get("val_bits_per_dim", math.nan)
         self._best = min(self._best, validation)
         minutes, seconds = divmod(int(logs["seconds"]), 60)
         self._line = (
@@ -154,28 +136,21 @@ class PrintProgress(keras.callbacks.Callback):
             f"best {self._best:.3f}"
         )
         if logs["seconds"] - self._printed >= self.interval:
-            self._print(logs["seconds"])
+            self._printed = logs["seconds"]
+            self.on_train_end()
 
     def on_train_end(self, logs=None):
         if self._line:
-            self._print(0.0)
-
-    def _print(self, now):
-        print(self._line, flush=True)
-        self._line = None
-        self._printed = now
+            print(self._line, flush=True)
+            self._line = None
 
 
 class SampleGrid(keras.callbacks.Callback):
-    """Writes a grid of samples to TensorBoard after every epoch.
+    """Writes a grid of `num` samples to TensorBoard after every epoch.
 
     All grids use the same latent noise, so that they show how one set of
-    images changes.
-
-    Args:
-        log_dir: `str`, folder of TensorBoard's files.
-        num: `int`, number of images.
-        temperature, seed, conditioning: see `GlowModel.sample`.
+    images changes. `temperature`, `seed`, `conditioning`: see
+    `GlowModel.sample`.
     """
 
     def __init__(

@@ -41,15 +41,10 @@ _ARGUMENT = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 
 
 def main(argv=None):
-    """Runs a command.
+    """Runs a command and returns the exit status of the process.
 
-    Args:
-        argv: list of `str`, the arguments without the program's name; by
-            default those of the process.
-
-    Returns:
-        `int`, the exit status: 0, 1 for an error, 2 for wrong usage, 130 after
-        an interruption.
+    The status is 1 after an error, 2 for wrong usage and 130 after an
+    interruption. `argv` is a list of `str` without the program's name.
     """
     argv = sys.argv[1:] if argv is None else argv
     if not argv or argv[0] in ("help", "--help", "-h"):
@@ -65,8 +60,7 @@ def main(argv=None):
         _define(values, *option)
     flags.DEFINE_boolean("help", False, "show this text", flag_values=values)
     try:
-        rest = values(argv)[1:]
-        if rest:
+        if rest := values(argv)[1:]:
             raise flags.Error(f"Expected flags only. Received: {rest[0]!r}")
         if values.help:
             print(_command_help(name, values))
@@ -85,31 +79,25 @@ def main(argv=None):
     except (ValueError, TypeError, OSError, FloatingPointError) as error:
         return _fail(1, f"{type(error).__name__}: {error}")
     except KeyboardInterrupt:
-        return _fail(
-            130, "Interrupted. The files of the last complete epoch remain."
-        )
+        message = "Interrupted. The files of the last complete epoch remain."
+        return _fail(130, message)
     return 0
 
 
 def _options(command):
-    """Returns name, type, default and help of every argument of a command.
-
-    The fields of `Settings` take the place of the argument `**settings`.
-    """
+    """Returns name, type, default and help of every argument of a command."""
     documented = dict(_ARGUMENT.findall(inspect.getdoc(command)))
     options = []
     for name, parameter in inspect.signature(command).parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD:
+        if parameter.kind is parameter.VAR_KEYWORD:  # These are `**settings`.
             settings = importlib.import_module("tfp_glow.train.settings")
-            options += [
-                (field.name, field.type, field.default, field.metadata["help"])
-                for field in dataclasses.fields(settings.Settings)
-            ]
+            for field in dataclasses.fields(settings.Settings):
+                help = field.metadata["help"]
+                options.append((field.name, field.type, field.default, help))
         else:
             help = " ".join(documented[name].split()).rstrip(".")
-            options.append(
-                (name, parameter.annotation, parameter.default, help)
-            )
+            annotation, default = parameter.annotation, parameter.default
+            options.append((name, annotation, default, help))
     return options
 
 
@@ -118,8 +106,7 @@ def _define(values, name, kind, default, help):
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         kind, _ = typing.get_args(kind)
     default = None if default is inspect.Parameter.empty else default
-    choices = typing.get_args(kind)
-    if choices:
+    if choices := typing.get_args(kind):
         flags.DEFINE_enum(name, default, choices, help, flag_values=values)
     else:
         define = getattr(flags, f"DEFINE_{_TYPES[kind]}")
@@ -131,8 +118,7 @@ def _command_help(name, values):
     for flag in values:
         default = values[flag].default
         shown = "" if default is None else f"={default}"
-        lines.append(f"  --{flag}{shown}")
-        lines.append(f"      {values[flag].help}")
+        lines += [f"  --{flag}{shown}", f"      {values[flag].help}"]
     return "\n".join(lines)
 
 

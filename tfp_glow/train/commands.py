@@ -5,6 +5,9 @@
 The command line derives its flags from a function's signature, and their help
 from the part "Args" of its docstring. To add a command, write a function here
 and add the first line of its docstring to `cli.COMMANDS`.
+
+Commands raise `ValueError` if an argument is invalid, or if the folder `run`
+has no settings or no model.
 """
 
 import dataclasses
@@ -65,8 +68,7 @@ def train(
         ValueError: before any work, if a setting is invalid, if the folder
             holds a run of other settings, or if the settings of workers differ.
         OSError: if the folder cannot be written.
-        ConnectionError: if another worker is lost. Restart all workers to
-            resume.
+        ConnectionError: if another worker is lost. Restart all of them.
         FloatingPointError: if the loss is not finite. The files of the last
             complete epoch remain.
     """
@@ -96,40 +98,37 @@ def _train(folder, settings, strategy):
     strategies.check_same(
         strategy,
         settings=dataclasses.asdict(settings),
-        has_checkpoint=folder.has_checkpoint,
+        has_checkpoint=folder.has("last.keras"),
     )
     with strategy.scope():
-        if folder.has_checkpoint:
+        if folder.has("last.keras"):
             model, history = folder.last()
         else:
             optimizer = settings.make_optimizer(info)
             model, history = settings.make_model(info), []
             model.compile(optimizer)
+    start = len(history)
     batches = dict(batch_size=settings.batch_size, seed=settings.seed)
     train_set = settings.load(
-        "train", initial_epoch=len(history), flip=settings.flip, **batches
+        "train", initial_epoch=start, flip=settings.flip, **batches
     )
     validation_set = settings.load("validation", **batches)
     if is_chief:
         folder.prepare(settings, info, history)
-    reason = _why_complete(settings, history)
-    if reason:
+    if reason := _why_complete(settings, history):
         print(f"{folder.path} is complete: {reason}.", flush=True)
     else:
-        if history:
-            count = len(history)
-            print(f"Resuming {folder.path} after {count} epochs.", flush=True)
+        if start:
+            print(f"Resuming {folder.path} after {start} epochs.", flush=True)
         model.fit(
             train_set,
             validation_data=validation_set,
             epochs=settings.epochs,
-            initial_epoch=len(history),
+            initial_epoch=start,
             steps_per_epoch=settings.steps_per_epoch(info),
             init_batches=settings.init_batches,
             verbose=0,
-            callbacks=_make_callbacks(
-                folder, settings, history, is_chief, model.num_classes
-            ),
+            callbacks=_make_callbacks(folder, settings, history, model),
         )
     if is_chief:
         write_pictures(folder)
@@ -166,7 +165,8 @@ def evaluate(
 ):
     """Compares bits per dimension of a split with three baselines.
 
-    Prints a table and writes the results to `evaluation.json`.
+    Prints a table, writes the results to `evaluation.json` and returns them, a
+    dictionary that `evaluation.evaluate` describes.
 
     Args:
         run: folder of the run.
@@ -176,23 +176,14 @@ def evaluate(
         num_samples: samples at temperature 1 to check.
         num_noise_samples: noise samples per draw; more tighten the bound
             (default: as in training).
-
-    Returns:
-        Dictionary of the results, see `evaluation.evaluate`.
-
-    Raises:
-        ValueError: if an argument is invalid, or `run` has no model.
     """
-    evaluation.check_counts(num_draws, num_samples, num_noise_samples)
+    counts = dict(num_draws=num_draws, num_samples=num_samples)
+    if num_noise_samples is not None:
+        counts["num_noise_samples"] = num_noise_samples
+    _checks.positive_integer(**counts)
     folder, settings, model = _open(run)
-    results = evaluation.evaluate(
-        model,
-        settings.examples(split),
-        settings.examples("train"),
-        num_draws,
-        num_samples,
-        num_noise_samples,
-    )
+    examples = [settings.examples(name) for name in (split, "train")]
+    results = evaluation.evaluate(model, *examples, **counts)
     results = {"dataset": settings.dataset, "split": split, **results}
     print(evaluation.table(results), flush=True)
     folder.write_json("evaluation.json", results)
@@ -209,6 +200,8 @@ def sample(
 ):
     """Writes a picture of new samples.
 
+    Returns its path.
+
     Args:
         run: folder of the run.
         num: number of images.
@@ -217,12 +210,6 @@ def sample(
         out: .png file to write (default: samples.png in the run).
         label: class of all images, if the run is conditional (default: every
             class in turn).
-
-    Returns:
-        `str`, the path of the picture.
-
-    Raises:
-        ValueError: if an argument is invalid, or `run` has no model.
     """
     _checks.positive_integer(num=num)
     folder, _, model = _open(run)
@@ -240,17 +227,13 @@ def reconstruct(
 ):
     """Writes a picture of images above their reconstructions.
 
+    Returns its path and the largest difference in grey levels.
+
     Args:
         run: folder of the run.
         split: split to read.
         num: number of images.
         out: .png file to write (default: reconstructions.png in the run).
-
-    Returns:
-        The path of the picture, and the largest difference in grey levels.
-
-    Raises:
-        ValueError: if an argument is invalid, or `run` has no model.
     """
     _checks.positive_integer(num=num)
     folder, settings, model = _open(run)
@@ -265,16 +248,12 @@ def reconstruct(
 def export(run: str, out: str | None = None):
     """Writes the best model as a SavedModel for TensorFlow alone.
 
+    See `GlowModel.export`. Returns the path of the SavedModel. Raises
+    `FileExistsError` before any work if it exists.
+
     Args:
         run: folder of the run.
         out: new folder to write (default: saved_model in the run).
-
-    Returns:
-        `str`, the path of the SavedModel, see `GlowModel.export`.
-
-    Raises:
-        FileExistsError: before any work, if the path exists.
-        ValueError: if `run` has no model.
     """
     path = out or run_folder.RunFolder(run).file("saved_model")
     _files.check_absent(path)
@@ -292,7 +271,11 @@ def _open(run):
 def _write_samples(path, model, num, temperature, seed, label=None):
     labels = evaluation.labels_in_turn(num, model.num_classes)
     if label is not None:
-        _check_label(label, model.num_classes)
+        if label not in range(model.num_classes or 0):
+            expected = f"an integer in [0, {model.num_classes})"
+            if labels is None:
+                expected = "None, since the run is not conditional"
+            raise _checks.invalid_value("label", label, expected)
         labels = np.full(num, label)
     images = model.sample(
         num, temperature=temperature, conditioning=labels, seed=seed
@@ -308,77 +291,53 @@ def _write_reconstructions(path, model, images, labels):
     return float(np.max(np.abs(decoded - images)))
 
 
-def _check_label(label, num_classes):
-    if label not in range(num_classes or 0):
-        expected = f"an integer in [0, {num_classes})"
-        if num_classes is None:
-            expected = "None, since the run is not conditional"
-        raise ValueError(
-            "Invalid value received for argument `label`. Expected "
-            f"{expected}. Received: label={label}"
-        )
-
-
 def _why_complete(settings, history):
     """Returns why there is nothing left to train, or `None`."""
+    minutes, patience = settings.max_minutes, settings.patience
     if len(history) >= settings.epochs:
         return f"it has had {len(history)} epochs"
-    if _seconds(history) >= _time_limit(settings):
-        return f"its {settings.max_minutes} minutes are over"
+    seconds = max(run_folder.column(history, "seconds"), default=0.0)
+    if minutes is not None and seconds >= 60.0 * minutes:
+        return f"its {minutes} minutes are over"
     validations = run_folder.column(history, _MONITOR)
     count = callbacks.epochs_without_improvement(validations)
-    if settings.patience is not None and 0 < count >= settings.patience:
+    if patience is not None and 0 < count >= patience:
         return f"{count} epochs have brought nothing better"
     return None
 
 
-def _seconds(history):
-    return float(history[-1]["seconds"]) if history else 0.0
-
-
-def _time_limit(settings):
-    minutes = settings.max_minutes
-    return math.inf if minutes is None else 60.0 * minutes
-
-
-def _make_callbacks(folder, settings, history, is_chief, num_classes):
-    seconds = _seconds(history)
+def _make_callbacks(folder, settings, history, model):
+    minutes, patience = settings.max_minutes, settings.patience
+    seconds = max(run_folder.column(history, "seconds"), default=0.0)
     validations = run_folder.column(history, _MONITOR)
     best = min(validations, default=math.inf)
-    labels = evaluation.labels_in_turn(_GRID_SIZE, num_classes)
-    tensorboard = folder.file("tensorboard")
+    labels = evaluation.labels_in_turn(_GRID_SIZE, model.num_classes)
     result = [callbacks.Clock(seconds)]
-    if settings.max_minutes is not None:
-        result.append(callbacks.StopAfter(_time_limit(settings), seconds))
-    if settings.patience is not None:
-        result.append(
-            callbacks.EarlyStopping(settings.patience, validations, _MONITOR)
-        )
+    if minutes is not None:
+        result.append(callbacks.StopAfter(60.0 * minutes, seconds))
+    if patience is not None:
+        result.append(callbacks.EarlyStopping(patience, validations, _MONITOR))
     # Training continues from the weights themselves. Their average is
     # evaluated, sampled from and, if it is the best, kept.
     result.append(callbacks.SwapEMAWeights())
-    if not is_chief:
+    if not strategies.is_chief(model.distribute_strategy):
         return result
+    keep_best = keras.callbacks.ModelCheckpoint(
+        folder.file("model.keras"),
+        monitor=_MONITOR,
+        mode="min",
+        save_best_only=True,
+        initial_value_threshold=best,
+    )
+    log_dir = folder.file("tensorboard")
+    grid = callbacks.SampleGrid(
+        os.path.join(log_dir, "samples"), _GRID_SIZE, conditioning=labels
+    )
     return [
         *result,
         keras.callbacks.CSVLogger(folder.file("metrics.csv"), append=True),
-        keras.callbacks.TensorBoard(tensorboard, write_graph=False),
-        callbacks.WithAveragedWeights(
-            [
-                keras.callbacks.ModelCheckpoint(
-                    folder.file("model.keras"),
-                    monitor=_MONITOR,
-                    mode="min",
-                    save_best_only=True,
-                    initial_value_threshold=best,
-                ),
-                callbacks.SampleGrid(
-                    os.path.join(tensorboard, "samples"),
-                    num=_GRID_SIZE,
-                    conditioning=labels,
-                ),
-            ]
-        ),
+        keras.callbacks.TensorBoard(log_dir, write_graph=False),
+        callbacks.WithAveragedWeights([keep_best, grid]),
         # This file comes last because an epoch is complete once it is written.
         keras.callbacks.ModelCheckpoint(folder.file("last.keras")),
         callbacks.PrintProgress(best=best),

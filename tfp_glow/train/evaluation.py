@@ -7,35 +7,21 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow.distributions import baselines
 from tfp_glow.distributions import units
 
-_SAMPLES_AT_A_TIME = 125
+_METHODS = {"bayes_rule": "Bayes' rule:", "classifier": "the classifier:"}
 
 
 def evaluate(
-    model,
-    examples,
-    training_examples,
-    num_draws,
-    num_samples,
-    num_noise_samples=None,
+    model, examples, training, num_draws, num_samples, num_noise_samples=None
 ):
-    """Measures a model on unseen images, and fits baselines for comparison.
+    """Measures a `GlowModel` on unseen images, and fits baselines.
 
-    Args:
-        model: `GlowModel`.
-        examples: pair of integer arrays: images, `[N, H, W, C]`, and labels,
-            `[N]`, or `None` if the model has no classes.
-        training_examples: another such pair. The baselines are fitted to these
-            images.
-        num_draws: `int`, draws of the dequantization noise, over which the
-            log-likelihood is averaged. The result remains a bound.
-        num_samples: `int`, samples at temperature 1 to check.
-        num_noise_samples: `int`, noise samples in one draw of the bound; more
-            of them tighten it, see `Dequantized`. The model's by default.
+    `examples` and `training`, to which the baselines are fitted, are pairs of
+    images, `[N, H, W, C]`, and labels, `[N]`, or `None` without classes. For
+    the numbers see `commands.evaluate`.
 
     Returns:
         Dictionary of plain values:
@@ -58,13 +44,8 @@ def evaluate(
         - `accuracy`, if the model has classes: the share of images whose class
           is predicted, `bayes_rule` by the largest term of that sum, and
           `classifier` by the model's classifier, if it has one.
-
-    Raises:
-        ValueError: if a count is not a positive integer.
     """
-    check_counts(num_draws, num_samples, num_noise_samples)
     images, labels = examples
-    training_images, training_labels = training_examples
     given = [images] if labels is None else [images, labels]
     log_prob = model.log_prob
     if num_noise_samples is None:
@@ -73,49 +54,44 @@ def evaluate(
         log_prob = _log_prob(model, num_noise_samples)
     nats = [_in_batches(log_prob, *given, seed=i) for i in range(num_draws)]
     bits = units.bits_per_dim(np.mean(nats, axis=0), model.event_size)
+    decoded = _in_batches(
+        lambda x, *c: model.decode(model.encode(x, *c), *c), *given
+    )
     results = {
         "num_images": len(images),
         "image_shape": list(model.image_shape),
         "bins": model.bins,
         **_mean_and_error(bits),
         "num_noise_samples": num_noise_samples,
-        "baselines": _baselines(model, images, training_images),
-        "reconstruction_error": _reconstruction_error(model, *given),
+        "baselines": _baselines(model, images, training[0]),
+        "reconstruction_error": float(np.max(np.abs(decoded - images))),
         "samples": _check_samples(model, num_samples),
     }
     if labels is not None:
-        joint = _joint_log_prob(model, images, training_labels)
+        # Add one to each count, so that no class is impossible.
+        counts = 1 + np.bincount(training[1], minlength=model.num_classes)
+        log_prior = np.log(counts / np.sum(counts))
+        joint = log_prior + _in_batches(model.class_log_probs, images, seed=0)
         nats = np.logaddexp.reduce(joint, axis=-1)
         bits = units.bits_per_dim(nats, model.event_size)
         results["marginal"] = _mean_and_error(bits)
-        results["accuracy"] = _accuracy(model, images, labels, joint)
+        scores = {"bayes_rule": joint}
+        if model.has_classifier:
+            scores["classifier"] = _in_batches(model.class_logits, images)
+        results["accuracy"] = {
+            name: float(np.mean(np.argmax(values, axis=-1) == labels))
+            for name, values in scores.items()
+        }
     return results
 
 
-def check_counts(num_draws, num_samples, num_noise_samples):
-    """Raises `ValueError` unless these arguments are positive integers."""
-    _checks.positive_integer(num_draws=num_draws, num_samples=num_samples)
-    if num_noise_samples is not None:
-        _checks.positive_integer(num_noise_samples=num_noise_samples)
-
-
 def labels_in_turn(num, num_classes):
-    """Returns the labels 0, 1, 2, ... repeatedly, `[num]`.
-
-    Returns `None` if `num_classes` is `None`.
-    """
+    """Returns `num` labels 0, 1, 2, ... in turn, or `None` without classes."""
     return None if num_classes is None else np.arange(num) % num_classes
 
 
 def table(results):
-    """Formats the results of `commands.evaluate` as text.
-
-    Args:
-        results: dictionary.
-
-    Returns:
-        `str` of several lines.
-    """
+    """Formats the results of `commands.evaluate` as lines of text."""
     height, width, channels = results["image_shape"]
     # Compare the marginal likelihood, since no baseline knows the class.
     glow = results.get("marginal", results)
@@ -145,35 +121,29 @@ def table(results):
         f"{samples['num']} samples, temperature 1: "
         f"{100 * samples['share_not_finite']:.3g} % of values not finite, "
         f"largest {samples['largest_excursion']:.3g} times the range",
-        *_class_lines(**results.get("accuracy", {})),
+        *(
+            f"classes by {_METHODS[name]:15} {100 * share:.1f} % right"
+            for name, share in results.get("accuracy", {}).items()
+        ),
         "",
     ]
     return "\n".join(lines)
 
 
-def _class_lines(bayes_rule=None, classifier=None):
-    if bayes_rule is not None:
-        yield f"classes by Bayes' rule:    {100 * bayes_rule:.1f} % right"
-        if classifier is not None:
-            yield f"classes by the classifier: {100 * classifier:.1f} % right"
-
-
 def _mean_and_error(bits):
     error = np.std(bits, ddof=1) / math.sqrt(len(bits))
-    return {
-        "bits_per_dim": float(np.mean(bits)),
-        "standard_error": float(error),
-    }
+    return dict(bits_per_dim=float(np.mean(bits)), standard_error=float(error))
 
 
 def _baselines(model, images, training_images):
+    is_large = model.event_size > baselines.MAX_GAUSSIAN_SIZE
     rows = {}
     for name, make in baselines.BASELINES.items():
-        is_large = model.event_size > baselines.MAX_GAUSSIAN_SIZE
-        if is_large and make is baselines.gaussian:
-            continue
-        baseline = make(training_images, model.bins)
-        rows[name] = _mean_and_error(baselines.bits_per_dim(baseline, images))
+        if not (is_large and make is baselines.gaussian):
+            bits = baselines.bits_per_dim(
+                make(training_images, model.bins), images
+            )
+            rows[name] = _mean_and_error(bits)
     return rows
 
 
@@ -192,10 +162,7 @@ def _log_prob(model, num_noise_samples):
     one_draw = _tf.compiled(distribution.log_prob)
 
     def log_prob(x, labels=None, *, seed):
-        kwargs = {}
-        if labels is not None:
-            vectors = tf.one_hot(labels, model.num_classes)
-            kwargs["bijector_kwargs"] = {"conditioning": vectors}
+        kwargs = model.conditioning_kwargs(labels)
         draws = [
             one_draw(x, seed=_tf.stateless_seed(seed, stream=i), **kwargs)
             for i in range(num_noise_samples)
@@ -205,39 +172,14 @@ def _log_prob(model, num_noise_samples):
     return log_prob
 
 
-def _joint_log_prob(model, images, training_labels):
-    """Returns log p(image, class), `[N, num_classes]`."""
-    # Add one to each count, so that no class is impossible.
-    counts = 1 + np.bincount(training_labels, minlength=model.num_classes)
-    scores = _in_batches(model.class_log_probs, images, seed=0)
-    return scores + np.log(counts / np.sum(counts))
-
-
-def _accuracy(model, images, labels, joint):
-    found = {"bayes_rule": joint}
-    if model.has_classifier:
-        found["classifier"] = _in_batches(model.class_logits, images)
-    return {
-        name: float(np.mean(np.argmax(values, axis=-1) == labels))
-        for name, values in found.items()
-    }
-
-
-def _reconstruction_error(model, images, *labels):
-    decoded = _in_batches(
-        lambda x, *c: model.decode(model.encode(x, *c), *c), images, *labels
-    )
-    return float(np.max(np.abs(decoded - images)))
-
-
 def _check_samples(model, num):
+    def sample(indices, labels=None):
+        n, seed = len(indices), int(indices[0])
+        return model.sample_values(n, conditioning=labels, seed=seed)
+
     labels = labels_in_turn(num, model.num_classes)
-    batches = []
-    for i in range(0, num, _SAMPLES_AT_A_TIME):
-        end = min(i + _SAMPLES_AT_A_TIME, num)
-        given = None if labels is None else labels[i:end]
-        batches.append(model.sample_values(end - i, conditioning=given, seed=i))
-    values = np.concatenate(batches)
+    given = [np.arange(num)] + ([] if labels is None else [labels])
+    values = _in_batches(sample, *given, batch_size=125)
     finite = np.isfinite(values)
     return {
         "num": num,

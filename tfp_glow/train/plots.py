@@ -24,9 +24,6 @@ def image_grid(images, bins, columns=None, margin=1):
 
     Returns:
         uint8 array `[height, width, 3]`.
-
-    Raises:
-        ValueError: if the number of channels is neither one nor three.
     """
     images = np.asarray(images, np.float32)
     count, height, width, channels = images.shape
@@ -38,25 +35,19 @@ def image_grid(images, bins, columns=None, margin=1):
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     levels = np.clip(np.round(images), 0, bins - 1) * (255.0 / (bins - 1))
-    cell = (height + margin, width + margin)
-    grid = np.full(
-        [rows * cell[0] + margin, columns * cell[1] + margin, 3], 255, np.uint8
+    tiles = np.full(
+        [rows * columns, height + margin, width + margin, 3], 255, np.uint8
     )
-    for i, image in enumerate(levels):
-        top = margin + i // columns * cell[0]
-        left = margin + i % columns * cell[1]
-        grid[top : top + height, left : left + width] = np.round(image)
-    return grid
+    tiles[:count, margin:, margin:] = np.round(levels)
+    tiles = tiles.reshape([rows, columns, *tiles.shape[1:]])
+    grid = np.concatenate(np.concatenate(tiles, axis=1), axis=1)
+    return np.pad(grid, [(0, margin), (0, margin), (0, 0)], constant_values=255)
 
 
 def save_image_grid(path, images, bins, columns=None, min_width=512):
     """Writes the grid of `image_grid` as a PNG file.
 
-    Args:
-        path: `str`, ending in .png.
-        images, bins, columns: see `image_grid`.
-        min_width: `int`; pixels are repeated until the picture is at least as
-            wide.
+    Pixels are repeated until the picture is at least `min_width` wide.
     """
     import matplotlib.image
 
@@ -68,10 +59,10 @@ def save_image_grid(path, images, bins, columns=None, min_width=512):
 
 
 def save_curve(path, history):
-    """Plots training and validation bits per dimension against time.
+    """Plots bits per dimension against time, as a PNG file.
 
     Args:
-        path: `str`, ending in .png.
+        path: `str`.
         history: dictionary of equally long lists `seconds`, `bits_per_dim` and
             `val_bits_per_dim`.
     """
@@ -80,20 +71,15 @@ def save_curve(path, history):
     figure = matplotlib.figure.Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     minutes = np.asarray(history["seconds"]) / 60.0
-    train = np.asarray(history["bits_per_dim"])
-    validation = np.asarray(history["val_bits_per_dim"])
+    train, validation = history["bits_per_dim"], history["val_bits_per_dim"]
     axes.plot(minutes, train, label="train", lw=1)
     axes.plot(minutes, validation, label="validation", lw=1.5)
-    best = int(np.argmin(validation))
-    axes.plot(
-        minutes[best],
-        validation[best],
-        "o",
-        label=f"best: {validation[best]:.3f}",
-    )
+    best = np.argmin(validation)
+    label = f"best: {validation[best]:.3f}"
+    axes.plot(minutes[best], validation[best], "o", label=label)
     # Cut off the first epochs, whose high values would flatten the others.
     top = np.quantile(validation, 0.9)
-    low = min(np.min(train), np.min(validation))
+    low = min(*train, *validation)
     span = top - low or 1.0  # A single epoch spans no range.
     axes.set_ylim(low - 0.05 * span, top + 0.1 * span)
     axes.set_xlabel("minutes of training")

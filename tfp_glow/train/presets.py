@@ -59,23 +59,15 @@ class Preset:
         return (self.settings.image_size, self.settings.image_size, 3)
 
     def model(self, **overrides):
-        """Returns the untrained `GlowModel`.
-
-        Args:
-            **overrides: arguments of `GlowModel` to change.
-        """
-        arguments = self.settings.arguments("model")
-        arguments["image_shape"] = self.image_shape
-        return models.GlowModel(**{**arguments, **overrides})
+        """Returns the untrained model; overrides are for `GlowModel`."""
+        shape = {"image_shape": self.image_shape}
+        arguments = shape | self.settings.arguments("model") | overrides
+        return models.GlowModel(**arguments)
 
     def optimizer(self, **overrides):
-        """Returns the Keras optimizer.
-
-        Args:
-            **overrides: arguments of `recipe.make_optimizer` to change.
-        """
-        arguments = self.settings.arguments("optimizer")
-        return recipe.make_optimizer(**{**arguments, **overrides})
+        """Returns the optimizer; overrides are for `recipe.make_optimizer`."""
+        arguments = self.settings.arguments("optimizer") | overrides
+        return recipe.make_optimizer(**arguments)
 
 
 _ADAMAX = dict(optimizer="adamax", learning_rate=1e-3, clipnorm=0.0, ema=0.0)
@@ -84,55 +76,34 @@ _ON_8_DEVICES = dict(warmup_steps=977, beta_2=1 - 1 / 98, **_COMMON)
 _ON_40_DEVICES = dict(warmup_steps=196, beta_2=1 - 1 / 20, **_COMMON)
 _32 = dict(image_size=32, bins=256, batch_size=512, **_ON_8_DEVICES)
 _64 = dict(image_size=64, bins=256, batch_size=128, **_ON_8_DEVICES)
+_256 = dict(image_size=256, bins=32, batch_size=40, **_ON_40_DEVICES)
+_IMAGENET = "downsampled_imagenet"
+_LSUN = dict(num_levels=3, num_steps=48, **_64)
+_CELEBA_HQ = dict(num_levels=6, num_steps=32, coupling="additive", **_256)
 
 _PRESETS = {
     "cifar10": Preset(
         Settings("cifar10", num_levels=3, num_steps=32, epochs=1800, **_32),
-        published_bits_per_dim=3.35,
+        3.35,
     ),
     "imagenet32": Preset(
-        Settings(
-            "downsampled_imagenet/32x32", num_levels=3, num_steps=48, **_32
-        ),
-        published_bits_per_dim=4.09,
+        Settings(f"{_IMAGENET}/32x32", num_levels=3, num_steps=48, **_32),
+        4.09,
     ),
     "imagenet64": Preset(
-        Settings(
-            "downsampled_imagenet/64x64", num_levels=4, num_steps=48, **_64
-        ),
-        published_bits_per_dim=3.81,
+        Settings(f"{_IMAGENET}/64x64", num_levels=4, num_steps=48, **_64),
+        3.81,
     ),
     # The paper reduces LSUN to 96 pixels and crops it to 64 at random. TFDS has
     # larger images, which `train` would crop without reducing them. Pass a
     # folder of reduced images as `--dataset`.
-    "lsun64": Preset(
-        Settings("lsun/bedroom", num_levels=3, num_steps=48, **_64),
-        published_bits_per_dim=2.38,
-    ),
-    "lsun64_tower": Preset(
-        Settings("lsun/tower", num_levels=3, num_steps=48, **_64),
-        published_bits_per_dim=2.46,
-    ),
-    "lsun64_church": Preset(
-        Settings("lsun/church_outdoor", num_levels=3, num_steps=48, **_64),
-        published_bits_per_dim=2.67,
-    ),
+    "lsun64": Preset(Settings("lsun/bedroom", **_LSUN), 2.38),
+    "lsun64_tower": Preset(Settings("lsun/tower", **_LSUN), 2.46),
+    "lsun64_church": Preset(Settings("lsun/church_outdoor", **_LSUN), 2.67),
     # The paper shows samples and no number. This number is quoted by Menick and
     # Kalchbrenner, Subscale Pixel Networks, 2019, and by Chen et al., Residual
     # Flows, 2019.
-    "celebahq256": Preset(
-        Settings(
-            "celeb_a_hq/256",
-            image_size=256,
-            bins=32,
-            num_levels=6,
-            num_steps=32,
-            coupling="additive",
-            batch_size=40,
-            **_ON_40_DEVICES,
-        ),
-        published_bits_per_dim=1.03,
-    ),
+    "celebahq256": Preset(Settings("celeb_a_hq/256", **_CELEBA_HQ), 1.03),
 }
 
 
@@ -142,10 +113,6 @@ def names():
 
 
 def get(name):
-    """Returns the `Preset` of a name.
-
-    Raises:
-        ValueError: if there is none; the message suggests the nearest name.
-    """
+    """Returns the `Preset` of a name. An error suggests the nearest name."""
     _checks.choice("name", name, names())
     return _PRESETS[name]

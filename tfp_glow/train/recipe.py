@@ -10,6 +10,8 @@ from tfp_glow import _checks
 
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamax": keras.optimizers.Adamax}
 DECAYS = ("constant", "cosine")
+_OPTIONS = {"optimizer": tuple(OPTIMIZERS), "decay": DECAYS}
+_LIMITS = dict(learning_rate=math.inf, clipnorm=math.inf, beta_2=1.0, ema=1.0)
 
 
 def make_optimizer(
@@ -53,16 +55,10 @@ def make_optimizer(
         clipnorm: non-negative `float`; 0 turns clipping off.
         ema: `float` in [0, 1), momentum of the average; 0 turns it off.
 
-    Returns:
-        `keras.optimizers.Optimizer`.
-
-    Raises:
-        ValueError: if an argument is not as described.
-
     References:
         Kingma and Ba, Adam, 2015, algorithms 1 and 2.
     """
-    check(optimizer, learning_rate, warmup_steps, decay, beta_2, clipnorm, ema)
+    check(optimizer=optimizer, beta_2=beta_2, clipnorm=clipnorm, ema=ema)
     return OPTIMIZERS[optimizer](
         make_schedule(learning_rate, warmup_steps, decay, total_steps),
         beta_2=beta_2,
@@ -76,20 +72,13 @@ def make_optimizer(
 def make_schedule(
     learning_rate, warmup_steps, decay="constant", total_steps=None
 ):
-    """Returns a learning rate schedule with a linear warm-up.
+    """Returns a Keras learning rate schedule with a linear warm-up.
 
     ```none
     step < warmup_steps:  rate = learning_rate * step / warmup_steps
     then, "constant":     rate = learning_rate
     then, "cosine":       rate = learning_rate * (1 + cos(pi * f)) / 2,
                           f = (step - warmup_steps) / (total_steps - warmup_steps)
-    ```
-
-    Example:
-
-    ```python
-    schedule = tfg.recipe.make_schedule(1e-3, 100, "cosine", total_steps=10_000)
-    model.compile(keras.optimizers.Adam(schedule))
     ```
 
     Args:
@@ -99,27 +88,18 @@ def make_schedule(
         total_steps: `int` above `warmup_steps`, the step at which the cosine
             reaches 0; it stays there. Required by `"cosine"` only.
 
-    Returns:
-        `keras.optimizers.schedules.LearningRateSchedule`.
-
-    Raises:
-        ValueError: if an argument is not as described.
-
     References:
         Loshchilov and Hutter, SGDR, 2017, equation 5.
     """
-    _check_schedule(learning_rate, warmup_steps, decay)
+    check(learning_rate=learning_rate, warmup_steps=warmup_steps, decay=decay)
     if decay == "constant":
         # The cosine ends after one step, and `alpha` holds the rate from then.
         shape = dict(decay_steps=1, alpha=1.0)
     elif isinstance(total_steps, int) and total_steps > warmup_steps:
         shape = dict(decay_steps=total_steps - warmup_steps)
     else:
-        raise ValueError(
-            "Invalid value received for argument `total_steps`. Expected for "
-            f"decay='cosine' an integer above warmup_steps={warmup_steps}. "
-            f"Received: total_steps={total_steps!r}"
-        )
+        expected = f"an integer above {warmup_steps=} for decay='cosine'"
+        raise _checks.invalid_value("total_steps", total_steps, expected)
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
         warmup_target=learning_rate,
@@ -128,28 +108,15 @@ def make_schedule(
     )
 
 
-def check(optimizer, learning_rate, warmup_steps, decay, beta_2, clipnorm, ema):
-    """Raises `ValueError` unless the arguments are as in `make_optimizer`."""
-    _checks.choice("optimizer", optimizer, tuple(OPTIMIZERS))
-    _check_schedule(learning_rate, warmup_steps, decay)
-    _check_number("beta_2", beta_2, 1.0)
-    _check_number("clipnorm", clipnorm, math.inf)
-    _check_number("ema", ema, 1.0)
-
-
-def _check_schedule(learning_rate, warmup_steps, decay):
-    _checks.choice("decay", decay, DECAYS)
-    _check_number("learning_rate", learning_rate, math.inf)
-    if not isinstance(warmup_steps, int) or warmup_steps < 0:
-        raise ValueError(
-            "Invalid value received for argument `warmup_steps`. Expected a "
-            f"non-negative integer. Received: warmup_steps={warmup_steps!r}"
-        )
-
-
-def _check_number(name, value, limit):
-    if not 0.0 <= value < limit:
-        raise ValueError(
-            f"Invalid value received for argument `{name}`. Expected a "
-            f"number in [0, {limit}). Received: {name}={value!r}"
-        )
+def check(**arguments):
+    """Raises `ValueError` unless arguments of `make_optimizer` are valid."""
+    for name, value in arguments.items():
+        if name in _OPTIONS:
+            _checks.choice(name, value, _OPTIONS[name])
+        elif name == "warmup_steps":
+            if not isinstance(value, int) or value < 0:
+                expected = "a non-negative integer"
+                raise _checks.invalid_value(name, value, expected)
+        elif not 0.0 <= value < _LIMITS[name]:
+            expected = f"a number in [0, {_LIMITS[name]})"
+            raise _checks.invalid_value(name, value, expected)

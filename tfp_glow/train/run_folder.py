@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The folder of a training run: its files, read and written."""
 
+import contextlib
 import csv
 import dataclasses
 import importlib.metadata
@@ -40,9 +41,6 @@ class RunFolder:
     Except for logs, files are written under a temporary name and then renamed,
     so that each is either whole or absent. `last.keras` is the last file that
     an epoch writes. Newer rows of `metrics.csv` belong to an unfinished epoch.
-
-    Attributes:
-        path: `str`.
     """
 
     def __init__(self, path):
@@ -52,17 +50,14 @@ class RunFolder:
         """Returns the path of one of the files, whether or not it exists."""
         return os.path.join(self.path, name)
 
-    def _has(self, name):
+    def has(self, name):
+        """Returns whether one of the files exists."""
         return os.path.exists(self.file(name))
 
     @property
     def settings(self):
-        """The `Settings` in `config.json`.
-
-        Raises:
-            ValueError: if the file is missing or invalid.
-        """
-        if not self._has("config.json"):
+        """The `Settings` in `config.json`."""
+        if not self.has("config.json"):
             raise ValueError(
                 f"Expected the folder of a run. Received: {self.path}, which "
                 "has no config.json"
@@ -72,58 +67,34 @@ class RunFolder:
     @property
     def history(self):
         """The rows of `metrics.csv`, a list of dictionaries of `str`."""
-        if not self._has("metrics.csv"):
+        if not self.has("metrics.csv"):
             return []
         with open(self.file("metrics.csv"), newline="") as file:
             # A killed process may have written only a part of the last line.
             lines = [line for line in file if line.endswith("\n")]
         return list(csv.DictReader(lines))
 
-    @property
-    def has_checkpoint(self):
-        """Whether `last.keras` exists."""
-        return self._has("last.keras")
-
     def best(self):
-        """Returns the model in `model.keras`.
-
-        Raises:
-            ValueError: if the file is missing or damaged.
-        """
+        """Returns the model in `model.keras`."""
         return saving.load_model(self.file("model.keras"))
 
     def last(self):
-        """Returns the model in `last.keras` and the history up to it.
-
-        Raises:
-            ValueError: if the file is missing or damaged, or if `metrics.csv`
-                has no row for it.
-        """
+        """Returns the model in `last.keras` and the history up to it."""
         model = saving.load_model(self.file("last.keras"))
         step = int(model.optimizer.iterations.numpy())
         rows = self.history
-        history = [row for row in rows if int(row["step"]) <= step]
-        if not history or int(history[-1]["step"]) != step:
+        steps = [int(row["step"]) for row in rows]
+        if step not in steps:
             raise ValueError(
                 f"Expected a row of step {step}, at which last.keras was "
-                f"written, in {self.file('metrics.csv')}. Received: steps "
-                f"{[int(row['step']) for row in rows]}"
+                f"written, in {self.file('metrics.csv')}. Received: {steps=}"
             )
-        return model, history
+        return model, rows[: steps.index(step) + 1]
 
     def check(self, settings):
-        """Checks that a run can begin or resume here, and changes nothing.
-
-        Args:
-            settings: completed `Settings`.
-
-        Raises:
-            ValueError: if the folder holds other files, or a run whose settings
-                conflict with these.
-        """
-        if self._has("config.json"):
-            conflicts = self.settings.conflicts(settings)
-            if conflicts:
+        """Raises `ValueError` unless a run can begin or resume here."""
+        if self.has("config.json"):
+            if conflicts := self.settings.conflicts(settings):
                 raise ValueError(
                     "Expected --out to be a new folder or a run of the same "
                     f"settings. Received: {self.path}, with "
@@ -138,18 +109,12 @@ class RunFolder:
     def prepare(self, settings, info, history):
         """Creates the folder, or removes what an unfinished epoch left in it.
 
-        Args:
-            settings: completed `Settings`.
-            info: `DatasetInfo` of the data.
-            history: list of the rows of `metrics.csv` to keep.
-
-        Raises:
-            OSError: if the folder cannot be written.
+        Only the rows in `history` remain in `metrics.csv`.
         """
         try:
             os.makedirs(self.path, exist_ok=True)
             _files.remove_unfinished(self.path)
-            if not self._has("config.json"):
+            if not self.has("config.json"):
                 config = {
                     "settings": dataclasses.asdict(settings),
                     "image_shape": list(info.image_shape),
@@ -157,8 +122,12 @@ class RunFolder:
                     "versions": _versions(),
                 }
                 self.write_json("config.json", config)
-            if self._has("metrics.csv"):
-                self._write_history(history)
+            if self.has("metrics.csv"):
+                with self._writing("metrics.csv") as file:
+                    if history:
+                        writer = csv.DictWriter(file, history[0])
+                        writer.writeheader()
+                        writer.writerows(history)
         except OSError as error:
             raise OSError(
                 "Expected --out to be a folder that can be written. Received: "
@@ -167,20 +136,15 @@ class RunFolder:
 
     def write_json(self, name, value):
         """Writes a value to a JSON file."""
-        path = self.file(name)
-        with _files.replacing(path) as temporary, open(temporary, "w") as file:
+        with self._writing(name) as file:
             json.dump(value, file, indent=2)
             file.write("\n")
 
-    def _write_history(self, rows):
-        with (
-            _files.replacing(self.file("metrics.csv")) as temporary,
-            open(temporary, "w", newline="") as file,
-        ):
-            if rows:
-                writer = csv.DictWriter(file, rows[0])
-                writer.writeheader()
-                writer.writerows(rows)
+    @contextlib.contextmanager
+    def _writing(self, name):
+        path = self.file(name)
+        with _files.replacing(path) as new, open(new, "w", newline="") as file:
+            yield file
 
 
 def column(history, name):
@@ -189,13 +153,7 @@ def column(history, name):
 
 
 def read_settings(path):
-    """Returns the `Settings` in the `config.json` of a run.
-
-    Settings that the file lacks have their defaults.
-
-    Raises:
-        ValueError: if the file is not such a file.
-    """
+    """Reads a `config.json`. Settings that it lacks have their defaults."""
     with open(path) as file:
         try:
             values = dict(json.load(file)["settings"])

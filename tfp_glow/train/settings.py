@@ -3,7 +3,9 @@
 """The settings of a training run, and what is made from them."""
 
 import dataclasses
+import functools
 import inspect
+import math
 import typing
 from typing import Literal
 
@@ -21,14 +23,14 @@ _RECIPE = inspect.signature(recipe.make_optimizer).parameters
 
 
 def _setting(default, help, argument_of=None, may_change=False):
-    """A field of `Settings`; `may_change` says whether a resume may change it."""
     metadata = dict(help=help, argument_of=argument_of, may_change=may_change)
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def _model(default, help):
-    """A field with the name of an argument of `GlowModel`."""
-    return _setting(default, help, argument_of="model")
+# A field with the name of an argument of `GlowModel`.
+_model = functools.partial(_setting, argument_of="model")
+# A field that a resumed run may change.
+_free = functools.partial(_setting, may_change=True)
 
 
 def _recipe(name, help):
@@ -43,11 +45,8 @@ class Settings:
     Flags, `config.json` and the arguments of `GlowModel` and
     `recipe.make_optimizer` derive from the fields. To make an option of `Glow`
     a setting, add one line, `name: type = _model(default, help)`. The type
-    `Literal[...]` lists choices.
-
-    Raises:
-        ValueError: if a value is invalid. `data_info` and `make_model` check
-            what depends on the data.
+    `Literal[...]` lists choices. Invalid values raise `ValueError` here, or in
+    `data_info` and `make_model` if that depends on the data.
     """
 
     dataset: str = _setting(
@@ -105,23 +104,19 @@ class Settings:
     ema: float = _recipe(
         "ema", "momentum of the averaged weights, which are evaluated (0: none)"
     )
-    epochs: int = _setting(100, "maximum number of epochs", may_change=True)
-    max_minutes: float | None = _setting(
+    epochs: int = _free(100, "maximum number of epochs")
+    max_minutes: float | None = _free(
         None,
         "maximum minutes of training, including earlier parts of a resumed run",
-        may_change=True,
     )
-    patience: int | None = _setting(
-        None,
-        "epochs without a better validation loss before training stops",
-        may_change=True,
+    patience: int | None = _free(
+        None, "epochs without a better validation loss before training stops"
     )
     seed: int = _model(0, "random seed of weights, data order and noise")
-    strategy: Literal[*strategies.NAMES] = _setting(
+    strategy: Literal[*strategies.NAMES] = _free(
         "none",
         "devices: one (none), all of this machine (mirrored), or the machines "
         "in the environment variable TF_CONFIG (multi_worker)",
-        may_change=True,
     )
 
     def __post_init__(self):
@@ -136,17 +131,11 @@ class Settings:
         )
         recipe.check(**self.arguments("optimizer"))
         if self.conditioned == "priors" and not self.conditional:
-            raise ValueError(
-                "Invalid value received for setting `conditioned`. Expected "
-                "'all' without `conditional`. Received: conditioned='priors'"
-            )
+            expected = "'all' without `conditional`"
+            raise _checks.invalid_value("conditioned", "priors", expected)
 
     def updated(self, **changes):
-        """Returns a copy with other values of some settings.
-
-        Raises:
-            ValueError: if there is no setting of a name, or a value is invalid.
-        """
+        """Returns a copy with other values of some settings."""
         names = [field.name for field in dataclasses.fields(self)]
         for name in changes:
             _checks.choice("settings", name, names)
@@ -161,60 +150,41 @@ class Settings:
         }
 
     def conflicts(self, new):
-        """Returns how settings differ that a resumed run must keep.
-
-        Args:
-            new: `Settings` to resume a run of these with.
-
-        Returns:
-            List of `str`.
-        """
-        found = []
+        """Returns how `new` differs in what a resumed run must keep."""
+        # The number of epochs determines the cosine.
+        kept = ["epochs"] if new.decay == "cosine" else []
         for field in dataclasses.fields(self):
-            old_value, value = (getattr(s, field.name) for s in (self, new))
-            # The number of epochs determines the cosine.
-            may_change = field.metadata["may_change"] and not (
-                field.name == "epochs" and new.decay == "cosine"
-            )
-            if old_value != value and not may_change:
-                found.append(
-                    f"{field.name}={old_value!r} there, {value!r} here"
-                )
-        return found
+            if not field.metadata["may_change"]:
+                kept.append(field.name)
+        old, new = dataclasses.asdict(self), dataclasses.asdict(new)
+        return [
+            f"{name}={old[name]!r} there, {new[name]!r} here"
+            for name in kept
+            if old[name] != new[name]
+        ]
 
     def data_info(self):
-        """Returns the `DatasetInfo` of the data.
-
-        Raises:
-            ValueError: if the data set does not exist, or lacks a split, or the
-                labels of a conditional run.
-        """
+        """Returns the `DatasetInfo` of the data, or raises `ValueError`."""
         info = datasets.info(
             self.dataset, bins=self.bins, image_size=self.image_size
         )
-        for split in datasets.SPLITS:
-            if not info.num_examples.get(split):
-                raise ValueError(
-                    "Expected images in the splits train, validation and test "
-                    f"of {self.dataset!r}. Received: {info.num_examples}"
-                )
-        if self.conditional and info.num_classes is None:
+        if not all(info.num_examples.get(split) for split in datasets.SPLITS):
             raise ValueError(
-                "Invalid value received for setting `conditional`. Expected "
-                f"False for {info.name!r}, which has no labels. Received: "
-                f"conditional={self.conditional}"
+                "Expected images in the splits train, validation and test of "
+                f"{self.dataset!r}. Received: {info.num_examples}"
             )
+        if self.conditional and info.num_classes is None:
+            expected = f"False for {info.name!r}, which has no labels"
+            raise _checks.invalid_value("conditional", True, expected)
         return info
 
     def completed(self, info):
         """Returns a copy with the values that depend on the `DatasetInfo`."""
-        num_levels = self.num_levels
-        if num_levels is None:
-            num_levels = default_num_levels(info.image_shape)
         # The name is a `str`, even if `dataset` is a path.
-        return self.updated(
-            dataset=info.name, bins=info.bins, num_levels=num_levels
-        )
+        changes = dict(dataset=info.name, bins=info.bins)
+        if self.num_levels is None:
+            changes["num_levels"] = default_num_levels(info.image_shape)
+        return self.updated(**changes)
 
     def load(self, split, **kwargs):
         """Loads a split as `datasets.load` does, with labels if conditional."""
@@ -228,19 +198,13 @@ class Settings:
         )
 
     def examples(self, split, num=None):
-        """Returns images in a fixed order, and labels or `None`, as arrays.
-
-        Args:
-            split: `str`.
-            num: `int`, number of images, or `None` for all.
-        """
+        """Returns images in a fixed order, and labels or `None`, as arrays."""
         dataset = self.load(split, shuffle=False)
         dataset = dataset if num is None else dataset.take(num)
         examples = list(dataset.as_numpy_iterator())
         if not self.conditional:
             return np.stack(examples), None
-        images, labels = zip(*examples)
-        return np.stack(images), np.stack(labels)
+        return tuple(np.stack(arrays) for arrays in zip(*examples))
 
     def make_model(self, info):
         """Returns a new `GlowModel` of images as `info` describes them."""
@@ -265,10 +229,8 @@ class Settings:
 def default_num_levels(image_shape):
     """Returns up to 3 levels that leave at least 2 x 2 pixels at the top."""
     height, width, _ = image_shape
+    divisor = math.gcd(height, width)
     for levels in (3, 2):
-        size = 2 ** (levels + 1)
-        if min(height, width) >= size and not (
-            height % 2**levels or width % 2**levels
-        ):
+        if divisor % 2**levels == 0 and min(height, width) > 2**levels:
             return levels
     return 1
