@@ -156,7 +156,7 @@ def one_machine_program(folder):
         glow.save(folder / f"{name}.keras")
         glow.save_weights(folder / f"{name}.weights.h5")
     assert strategy.num_replicas_in_sync == 2
-    with pytest.raises(ValueError, match="and 2 replicas"), strategy.scope():
+    with pytest.raises(ValueError, match="of 2 replicas"), strategy.scope():
         tfg.GlowModel(
             [4, 4, 1],
             num_classes=2,

@@ -7,28 +7,18 @@ import math
 import keras
 import tensorflow as tf
 
+from tfp_glow import _checks
+
 
 class Classifier(keras.layers.Layer):
-    """A linear classifier of the features that enter the top prior.
+    """Logits `[N, num_classes]` of features `[N, h, w, num_features]`.
 
-    Called with labels, it adds its weighted cross-entropy in bits to the loss
-    and reports its accuracy.
-
-    | | shape |
-    |---|---|
-    | `features` | `[N, h, w, c]`, which are averaged over `h` and `w` |
-    | `labels` | integers `[N]`, or `None` |
-    | output | `[N, num_classes]`, unnormalized log-probabilities |
+    The classifier is linear in the features' mean over `h` and `w`. Called with
+    labels `[N]`, it adds its weighted cross-entropy in bits to the loss and
+    reports its accuracy.
     """
 
     def __init__(self, num_classes, num_features, weight):
-        """Makes the layer, which starts at equal probabilities.
-
-        Args:
-            num_classes: `int`.
-            num_features: `int`, the number of channels of the features.
-            weight: positive `float`, multiplies the cross-entropy.
-        """
         super().__init__(name="classifier", dtype="float32")
         self._weight = weight
         self._dense = keras.layers.Dense(
@@ -55,29 +45,22 @@ class Classifier(keras.layers.Layer):
 
 def check_arguments(weight, num_classes, conditioned, num_noise_samples):
     """Raises `ValueError` unless a model of these arguments is possible."""
-    if not weight >= 0:
-        raise ValueError(
-            "Invalid value received for argument `classifier_weight`. Expected "
-            f"a non-negative number. Received: classifier_weight={weight}"
-        )
-    if weight and (num_classes is None or conditioned != "priors"):
-        raise ValueError(
-            "Invalid value received for argument `classifier_weight`. Expected "
-            "0, or `num_classes` and conditioned='priors' in addition. "
-            f"Received: classifier_weight={weight}, "
-            f"num_classes={num_classes}, conditioned={conditioned!r}"
-        )
-    if weight and num_noise_samples != 1:
-        raise ValueError(
-            "Invalid value received for argument `num_noise_samples`. Expected "
-            "1 with a classifier. Received: num_noise_samples="
-            f"{num_noise_samples}"
-        )
+    expected = None
     num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if weight and num_replicas > 1:
+    if not weight >= 0:
+        expected = "a non-negative number"
+    elif weight and (num_classes is None or conditioned != "priors"):
+        expected = (
+            "0, or `num_classes` and conditioned='priors' in addition, instead "
+            f"of num_classes={num_classes} and conditioned={conditioned!r}"
+        )
+    elif weight and num_replicas > 1:
         # Keras adds up the losses that layers add on all replicas.
-        raise ValueError(
-            "Invalid value received for argument `classifier_weight`. Expected "
-            "0 under a strategy of several replicas. Received: "
-            f"classifier_weight={weight} and {num_replicas} replicas"
+        expected = f"0 under a strategy of {num_replicas} replicas"
+    if expected:
+        raise _checks.invalid_value("classifier_weight", weight, expected)
+    if weight and num_noise_samples != 1:
+        expected = "1 with a classifier"
+        raise _checks.invalid_value(
+            "num_noise_samples", num_noise_samples, expected
         )

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """EventSpec: what batches of events and of conditioning look like."""
 
+import dataclasses
 import itertools
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tfp_glow import _checks
 from tfp_glow.distributions import dequantized
@@ -13,60 +15,56 @@ from tfp_glow.distributions import dequantized
 _EMPTY = "Expected a data set of at least one batch. Received: an empty one"
 
 
+@dataclasses.dataclass(frozen=True)
 class EventSpec:
-    """Describes, checks and converts batches for a distribution."""
+    """Describes, checks and converts batches for a distribution.
 
-    def __init__(self, distribution, conditioning_shape, num_classes):
-        """Makes the specification.
+    One event's conditioning has `conditioning_shape`, `None` if there is none.
+    With `num_classes` it is a label.
+    """
 
-        Args:
-            distribution: `tfd.Distribution`.
-            conditioning_shape: shape of one event's conditioning, or `None` if
-                there is none.
-            num_classes: `int` if the conditioning is labels, of shape `()`.
-        """
-        self._distribution = distribution
-        self._conditioning_shape = conditioning_shape
-        self._num_classes = num_classes
+    distribution: tfp.distributions.Distribution
+    conditioning_shape: tuple | None
+    num_classes: int | None
 
     @property
     def is_conditional(self):
         """Whether events come with conditioning."""
-        return self._conditioning_shape is not None
+        return self.conditioning_shape is not None
 
     @property
     def is_dequantized(self):
         """Whether events are integers to which the distribution adds noise."""
-        return isinstance(self._distribution, dequantized.Dequantized)
+        return isinstance(self.distribution, dequantized.Dequantized)
 
     @property
     def event_specs(self):
         """`tf.TensorSpec`s of a batch, nested as events are."""
         return tf.nest.map_structure(
             lambda shape, dtype: tf.TensorSpec([None, *shape], dtype),
-            self._distribution.event_shape,
-            self._distribution.dtype,
+            self.distribution.event_shape,
+            self.distribution.dtype,
         )
 
     @property
     def conditioning_spec(self):
         """`tf.TensorSpec` of a batch's conditioning."""
-        dtype = tf.float32 if self._num_classes is None else tf.int32
-        return tf.TensorSpec([None, *self._conditioning_shape], dtype)
+        dtype = tf.float32 if self.num_classes is None else tf.int32
+        return tf.TensorSpec([None, *self.conditioning_shape], dtype)
 
     @property
     def event_size(self):
         """Number of dimensions of an event, or `None` if it is not known."""
         sizes = [
             tf.TensorShape(shape).num_elements()
-            for shape in tf.nest.flatten(self._distribution.event_shape)
+            for shape in tf.nest.flatten(self.distribution.event_shape)
         ]
         return None if None in sizes else sum(sizes)
 
     @property
     def log_prob_dtype(self):
         """`str`, the dtype of log-probabilities."""
-        continuous = self._distribution
+        continuous = self.distribution
         if self.is_dequantized:
             continuous = continuous.distribution
         dtypes = [tf.as_dtype(d) for d in tf.nest.flatten(continuous.dtype)]
@@ -78,36 +76,28 @@ class EventSpec:
             return tf.convert_to_tensor(x)
         return tf.nest.map_structure(
             lambda dtype, values: tf.cast(values, dtype),
-            self._distribution.dtype,
+            self.distribution.dtype,
             x,
         )
 
     def conditioning_vectors(self, conditioning):
         """Converts conditioning to float32, labels to one-hot vectors."""
         conditioning = tf.cast(conditioning, self.conditioning_spec.dtype)
-        if self._num_classes is None:
+        if self.num_classes is None:
             return conditioning
-        message = f"Expected labels in [0, {self._num_classes})"
-        checked = [
-            tf.debugging.assert_non_negative(conditioning, message),
-            tf.debugging.assert_less(conditioning, self._num_classes, message),
-        ]
-        with tf.control_dependencies([c for c in checked if c is not None]):
-            return tf.one_hot(conditioning, self._num_classes)
+        message = f"Expected labels in [0, {self.num_classes})"
+        tf.debugging.assert_non_negative(conditioning, message)
+        tf.debugging.assert_less(conditioning, self.num_classes, message)
+        return tf.one_hot(conditioning, self.num_classes)
 
     def check(self, x, conditioning=None):
-        """Raises `TypeError` or `ValueError` unless a batch fits.
-
-        Args:
-            x: arrays or tensors `[N, ...]`, nested as events are.
-            conditioning: `[N, *conditioning_shape]`, or `None`.
-        """
-        _checks.event_structure(x, self._distribution)
+        """Raises `TypeError` or `ValueError` unless a batch fits."""
+        _checks.event_structure(x, self.distribution)
         parts = [
             v if tf.is_tensor(v) else np.asarray(v) for v in tf.nest.flatten(x)
         ]
-        _checks.events([(v.shape, v.dtype) for v in parts], self._distribution)
-        bins = getattr(self._distribution, "bins", None)
+        _checks.events([(v.shape, v.dtype) for v in parts], self.distribution)
+        bins = getattr(self.distribution, "bins", None)
         for values in parts:
             _checks.event_values(values, bins)
         self.check_conditioning(conditioning, len(parts[0]))
@@ -122,22 +112,22 @@ class EventSpec:
                     f"{np.shape(conditioning)}"
                 )
             return
-        expected = (num_events, *self._conditioning_shape)
+        expected = (num_events, *self.conditioning_shape)
         if conditioning is None:
             raise ValueError(
                 f"Expected the conditioning, of shape {expected}, in addition to "
                 "the events. Received: None"
             )
-        _checks.conditioning(conditioning, expected, self._num_classes)
+        _checks.conditioning(conditioning, expected, self.num_classes)
 
     def check_dataset(self, dataset):
         """Raises unless the declared shapes of a `tf.data.Dataset` fit."""
         spec = dataset.element_spec
         parts = spec if isinstance(spec, tuple) else (spec,)
-        _checks.event_structure(parts[0], self._distribution)
+        _checks.event_structure(parts[0], self.distribution)
         _checks.events(
             [(s.shape, s.dtype) for s in tf.nest.flatten(parts[0])],
-            self._distribution,
+            self.distribution,
         )
         if self.is_conditional:
             if len(parts) < 2:
@@ -145,28 +135,15 @@ class EventSpec:
                     "Expected a data set of pairs, events and their "
                     f"conditioning. Received: {spec}"
                 )
-            shape = (None, *self._conditioning_shape)
-            _checks.conditioning(parts[1], shape, self._num_classes)
+            shape = (None, *self.conditioning_shape)
+            _checks.conditioning(parts[1], shape, self.num_classes)
         if dataset.cardinality() == 0:
             raise ValueError(_EMPTY)
-
-    def pair(self, x):
-        """Returns events and conditioning, which are one argument in Keras."""
-        if not isinstance(x, tuple | list) or len(x) != 2:
-            raise ValueError(
-                "Expected a pair of events and their conditioning. Received: "
-                f"{type(x).__name__}"
-            )
-        return x
 
     def first(self, x, y, num_batches, batch_size):
         """Returns a tuple of the first events and, if any, conditioning.
 
-        Args:
-            x: events, or a `tf.data.Dataset` of batches.
-            y: conditioning, if `x` is not a data set.
-            num_batches: `int`.
-            batch_size: `int`, of the batches if `x` is not a data set.
+        `batch_size` counts only if `x` is not a `tf.data.Dataset`.
         """
         if not isinstance(x, tf.data.Dataset):
             parts = (x, y) if self.is_conditional else (x,)

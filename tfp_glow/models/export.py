@@ -15,17 +15,13 @@ from tfp_glow.distributions import noise_flow
 
 # Keras' name of the format.
 FORMAT = "tf_saved_model"
-# The signature that is run if none is named.
-_DEFAULT_SIGNATURE = "serving_default"
 
 
 class Function(NamedTuple):
-    """A function to export.
+    """A function to export, `compute(flow, *inputs, **conditioning_kwargs)`.
 
-    Attributes:
-        compute: callable of tensors, one for every input, in their order.
-        inputs: dictionary of names to `tf.TensorSpec`s, perhaps nested.
-        output: `str`, the name of what it returns.
+    `inputs` has their names and `tf.TensorSpec`s, which may be nested. `output`
+    is the name of the result.
     """
 
     compute: collections.abc.Callable
@@ -33,69 +29,39 @@ class Function(NamedTuple):
     output: str
 
 
-def write(path, functions):
-    """Writes functions and the variables that they read as a SavedModel.
+def write(path, functions, distribution, spec, conditioning_kwargs):
+    """Writes functions of a distribution and its variables as a SavedModel.
 
     Each becomes a method of the object that `tf.saved_model.load` returns, and
     a signature of the same name. A signature has one input or output for each
     part of a nested value, named by its key, by its field, or by its position,
-    as `events_0`. The first function is also the default signature.
+    as `events_0`. The conditioning, if there is any, is the last input. The
+    first function is also the default signature.
 
-    Args:
-        path: `str`, an empty folder.
-        functions: dictionary of names to `Function`s.
-
-    Raises:
-        ValueError: if two inputs of a signature have the same name, or a name
-            is not an identifier.
+    Raises `ValueError` if two inputs of a signature have the same name, or a
+    name is not an identifier.
     """
+    flow = self_contained(distribution)
     module = tf.Module()
+    default = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
     signatures, variables = {}, {}
     for name, function in functions.items():
+        inputs = dict(function.inputs)
+        if spec.is_conditional:
+            inputs["conditioning"] = spec.conditioning_spec
         traced = tf.function(
-            _with_names(function.compute, function.inputs),
-            input_signature=_named_specs(name, function.inputs),
+            _with_names(function, inputs, flow, conditioning_kwargs),
+            input_signature=_named_specs(name, inputs),
             autograph=False,
         )
         setattr(module, name, traced)
         signatures[name] = _signature(traced, function.output)
-        signatures.setdefault(_DEFAULT_SIGNATURE, signatures[name])
+        signatures.setdefault(default, signatures[name])
         # The graph knows all variables, also those in closures.
         graph = traced.get_concrete_function().graph
         variables.update((id(v), v) for v in graph.variables)
     module.weights = list(variables.values())
     tf.saved_model.save(module, path, signatures)
-
-
-def functions(distribution, spec, conditioning_kwargs, signatures):
-    """Returns the functions of a distribution.
-
-    Args:
-        distribution: `tfd.Distribution`.
-        spec: `event_spec.EventSpec` of its events.
-        conditioning_kwargs: callable from conditioning to keyword arguments.
-        signatures: dictionary of names to a function of the distribution, the
-            inputs and these keyword arguments; a dictionary of names to
-            `tf.TensorSpec`s of the inputs; and the name of the output.
-
-    Returns:
-        Dictionary of names to `Function`s. If the distribution is conditional,
-        the conditioning is the last input.
-    """
-    flow = self_contained(distribution)
-    conditioning = {}
-    if spec.is_conditional:
-        conditioning["conditioning"] = spec.conditioning_spec
-
-    def made(function, inputs, output):
-        def compute(*values):
-            given = values[len(inputs) :]
-            kwargs = conditioning_kwargs(*given) if given else {}
-            return function(flow, *values[: len(inputs)], **kwargs)
-
-        return Function(compute, {**inputs, **conditioning}, output)
-
-    return {name: made(*parts) for name, parts in signatures.items()}
 
 
 def log_prob(flow, events, **kwargs):
@@ -111,7 +77,7 @@ def sample(flow, size, seed, **kwargs):
 
 
 def self_contained(distribution):
-    """Returns the same distribution with a gradient that SavedModels hold.
+    """Returns the distribution with a gradient that SavedModels can hold.
 
     With `gradient="invert"`, `Glow` computes its gradient in Python. TensorFlow
     saves only first derivatives of such functions and warns about the rest on
@@ -131,11 +97,14 @@ def self_contained(distribution):
     return distribution
 
 
-def _with_names(compute, names):
-    """Returns the function with parameters of these names."""
+def _with_names(function, names, flow, conditioning_kwargs):
+    """Returns what a `Function` computes, with parameters of these names."""
+    num_inputs = len(function.inputs)
 
-    def named(*inputs):
-        return compute(*inputs)
+    def named(*values):
+        given = values[num_inputs:]
+        kwargs = conditioning_kwargs(*given) if given else {}
+        return function.compute(flow, *values[:num_inputs], **kwargs)
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     named.__signature__ = inspect.Signature(
@@ -168,22 +137,17 @@ def _named_specs(function, inputs):
 def _names(structure, name, prefix=""):
     """Names the parts of a value, in the order of `tf.nest.flatten`."""
     if isinstance(structure, collections.abc.Mapping):
-        parts = [
-            (f"{prefix}{key}", structure[key]) for key in sorted(structure)
-        ]
+        parts = [(key, structure[key]) for key in sorted(structure)]
     elif hasattr(structure, "_fields"):
-        parts = [
-            (f"{prefix}{field}", getattr(structure, field))
-            for field in structure._fields
-        ]
+        parts = zip(structure._fields, structure)
     elif isinstance(structure, list | tuple):
-        parts = [(f"{name}_{i}", part) for i, part in enumerate(structure)]
+        parts, prefix = enumerate(structure), f"{name}_"
     else:
         return [name]
     return [
         inner
-        for outer, part in parts
-        for inner in _names(part, outer, f"{outer}_")
+        for key, part in parts
+        for inner in _names(part, f"{prefix}{key}", f"{prefix}{key}_")
     ]
 
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """FlowModel: a Keras model that fits any TFP distribution."""
 
+import contextlib
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -13,12 +15,10 @@ from tfp_glow.bijectors import glow
 from tfp_glow.bijectors import initialization
 from tfp_glow.distributions import dequantized
 from tfp_glow.distributions import noise_flow
-from tfp_glow.models import averaging
 from tfp_glow.models import event_spec
 from tfp_glow.models import export
 from tfp_glow.models import likelihood
 from tfp_glow.models import replicas
-from tfp_glow.models import saving
 from tfp_glow.models import strategies
 from tfp_glow.models import tracking
 
@@ -30,13 +30,9 @@ class FlowModel(likelihood.LikelihoodModel):
     """A Keras 3 model that fits a TFP distribution by maximum likelihood.
 
     The model finds the distribution's variables and Keras layers, also those
-    in closures and those that the first call creates, so that Keras'
-    optimizers, callbacks and files include them. Its loss is the mean negative
-    log-likelihood in bits per dimension. `model(x)` and `model.predict(x)`
-    return log-probabilities, `[N]`, in nats.
-
-    Before the first training step `fit` initializes the distribution's
-    activation norms from data, once. Files of the model remember it.
+    in closures and those that the first call creates. Its loss is the mean
+    negative log-likelihood in bits per dimension. `model(x)` and
+    `model.predict(x)` return log-probabilities, `[N]`, in nats.
 
     A model made in the `scope()` of a `tf.distribute` strategy, together with
     its distribution, trains on several devices or machines. The weights are
@@ -51,6 +47,9 @@ class FlowModel(likelihood.LikelihoodModel):
     set of triples; Keras' `evaluate` uses the argument only if it also receives
     labels or conditioning.
 
+    The model is also a Keras layer. Gradients of `model(x, conditioning)` flow
+    to both arguments, for example to a network that computes the conditioning.
+
     Example:
 
     ```python
@@ -64,28 +63,13 @@ class FlowModel(likelihood.LikelihoodModel):
     )
     model = tfg.FlowModel(
         flow,
-        conditioning_fn=lambda c: {
-            "bijector_kwargs": {"conditional_input": c}
-        },
+        lambda c: {"bijector_kwargs": {"conditional_input": c}},
         conditioning_shape=[3],
     )
     model.compile(keras.optimizers.Adam(1e-3))
     model.fit(x, conditioning, epochs=2)  # [N, 2] and [N, 3]
     model.sample(5, conditioning[:5])  # [5, 2]
     ```
-
-    The model is also a Keras layer. Gradients flow to the events and to the
-    conditioning, for example to a network that computes the conditioning:
-
-    ```python
-    features, target = keras.Input([10]), keras.Input([2])
-    summary = keras.layers.Dense(3)(features)
-    whole = keras.Model([features, target], model(target, summary))
-    whole.compile("adam", loss=lambda _, log_prob: -log_prob)
-    ```
-
-    A layer that adds `-tf.reduce_mean(model(target, summary))` by `add_loss`
-    does the same without labels.
     """
 
     def __init__(
@@ -105,23 +89,20 @@ class FlowModel(likelihood.LikelihoodModel):
                 batch shape of `[]`.
             conditioning_fn: callable from a batch of conditioning, a floating
                 `Tensor` `[N, *conditioning_shape]`, to a dictionary of keyword
-                arguments of the distribution's `log_prob` and `sample`;
-                `None` if it has none.
+                arguments of the distribution's `log_prob` and `sample`.
             conditioning_shape: shape of one event's conditioning. Required with
                 `conditioning_fn`, unless the conditioning is labels.
-            num_classes: `int` if the conditioning is labels, integers `[N]`
-                below it, which `conditioning_fn` receives as one-hot vectors
-                `[N, num_classes]`.
+            num_classes: `int` if the conditioning is labels, integers `[N]`.
+                `conditioning_fn` receives them as one-hot vectors.
             seed: `int` or `None`, for the dequantization noise of training.
-            layers: list of Keras layers that the distribution uses and that
-                the model could not find, if there are any.
+            layers: Keras layers of the distribution that the model cannot find.
             **kwargs: arguments of `keras.Model`.
 
         Raises:
             TypeError: if `distribution` is not a `tfd.Distribution`.
             ValueError: if it has no trainable variables or a batch shape, if
-                its `log_prob` cannot be differentiated, or if only one of the
-                arguments of conditioning is given.
+                its `log_prob` cannot be differentiated, or if only one of
+                `conditioning_fn` and `conditioning_shape` is given.
         """
         if num_classes is not None:
             _checks.positive_integer(num_classes=num_classes)
@@ -134,23 +115,23 @@ class FlowModel(likelihood.LikelihoodModel):
         )
         super().__init__(spec, seed, **kwargs)
         self._conditioning_fn = conditioning_fn
-        self._flow_layer = self._track(distribution, layers)
-        self._log_prob = _tf.compiled(distribution.log_prob)
-        self._sample = _tf.compiled(distribution.sample)
-        self.built = True
-
-    def _track(self, distribution, layers):
-        if _is_glow(distribution):
-            return tracking.Tracked(distribution, layers=layers)
-        specs = (self._spec.event_specs,)
-        if self.is_conditional:
-            specs += (self._spec.conditioning_spec,)
+        specs = (spec.event_specs,)
+        if spec.is_conditional:
+            specs += (spec.conditioning_spec,)
 
         def call(x, conditioning=None):
             kwargs = self.conditioning_kwargs(conditioning)
             return distribution.log_prob(x, **kwargs)
 
-        return tracking.Tracked(distribution, call, specs, layers)
+        self._flow_layer = tracking.Tracked(
+            distribution,
+            None if _is_glow(distribution) else call,
+            specs,
+            layers,
+        )
+        self._log_prob = _tf.compiled(distribution.log_prob)
+        self._sample = _tf.compiled(distribution.sample)
+        self.built = True
 
     @property
     def distribution(self):
@@ -179,7 +160,12 @@ class FlowModel(likelihood.LikelihoodModel):
 
     def call(self, x, conditioning=None, training=False):
         if self.is_conditional and conditioning is None:
-            x, conditioning = self._spec.pair(x)
+            if not isinstance(x, tuple | list) or len(x) != 2:
+                raise ValueError(
+                    "Expected a pair of events and their conditioning. "
+                    f"Received: {type(x).__name__}"
+                )
+            x, conditioning = x
         x = self._spec.event_tensors(x)
         num_rows = tf.shape(tf.nest.flatten(x)[0])[0]
         noise = {}
@@ -202,9 +188,7 @@ class FlowModel(likelihood.LikelihoodModel):
     def conditioning_kwargs(self, conditioning):
         """Returns the keyword arguments of the distribution's methods.
 
-        Args:
-            conditioning: `[N, *conditioning_shape]`; ignored if the
-                distribution has none.
+        Without `conditioning_fn` they are `{}`, whatever the conditioning.
         """
         if not self.is_conditional:
             return {}
@@ -212,17 +196,14 @@ class FlowModel(likelihood.LikelihoodModel):
         return dict(self._conditioning_fn(vectors))
 
     def log_prob(self, x, conditioning=None, seed=None):
-        """Computes log-probabilities of events.
+        """Computes log-probabilities of events, floating `[N]`, in nats.
 
         Args:
-            x: events, `[N, ...]`, as an array or `Tensor`; nested as the
+            x: events, arrays or tensors `[N, ...]`, nested as the
                 distribution's events are.
-            conditioning: `[N, *conditioning_shape]`, if there is any.
+            conditioning: `[N, *conditioning_shape]`, or labels `[N]`.
             seed: `int`, or `None` for 0, of the dequantization noise. The mean
                 over several seeds is a less noisy estimate of the same bound.
-
-        Returns:
-            floating `Tensor` `[N]`, in nats.
 
         Raises:
             TypeError, ValueError: if the arguments do not fit the distribution.
@@ -234,15 +215,12 @@ class FlowModel(likelihood.LikelihoodModel):
         return self._log_prob(self._spec.event_tensors(x), **kwargs)
 
     def sample(self, n, conditioning=None, seed=None):
-        """Draws events.
+        """Draws events `[n, ...]`, nested as the distribution's events are.
 
         Args:
-            n: positive `int`, the number of events.
-            conditioning: `[n, *conditioning_shape]`, if there is any.
+            n: positive `int`.
+            conditioning: see `log_prob`, of `n` events.
             seed: `int` or `None`.
-
-        Returns:
-            `Tensor` `[n, ...]`, nested as the distribution's events are.
         """
         _checks.positive_integer(n=n)
         self._spec.check_conditioning(conditioning, n)
@@ -253,12 +231,7 @@ class FlowModel(likelihood.LikelihoodModel):
     def initialize(self, x, conditioning=None):
         """Initializes the activation norms from data.
 
-        Args:
-            x: events, as an array or `Tensor` of shape `[N, ...]`.
-            conditioning: `[N, *conditioning_shape]`, if there is any.
-
-        Raises:
-            TypeError, ValueError: if `x` does not fit the distribution.
+        Args and errors: see `log_prob`.
         """
         self._spec.check(x, conditioning)
         x = self._spec.event_tensors(x)
@@ -274,29 +247,45 @@ class FlowModel(likelihood.LikelihoodModel):
         )
         self._flow_layer.initialized.assign(1)
 
+    @contextlib.contextmanager
     def averaged_weights(self):
-        """Returns a context in which the weights are the optimizer's averages.
+        """A context in which the weights are the averages of the optimizer.
 
-        For optimizers made with `use_ema=True`:
-
-        ```python
-        with model.averaged_weights():
-            model.evaluate(x)
-            model.sample(16)
-        ```
-
-        Raises:
-            ValueError: if the optimizer keeps no average, or none yet.
+        Use `with model.averaged_weights():`. The optimizer must have been made
+        with `use_ema=True` and have trained the model.
         """
-        return averaging.averaged_weights(self)
+        optimizer = getattr(self, "optimizer", None)
+        built = getattr(optimizer, "built", False)
+        if not (built and optimizer.use_ema):
+            raise ValueError(
+                "Expected a model compiled with an optimizer made with "
+                "`use_ema=True` that has been trained. Received: "
+                f"{optimizer}, built={built}"
+            )
+        variables = self.trainable_variables
+        kept = [tf.identity(v.value) for v in variables]
+        optimizer.finalize_variable_values(variables)
+        try:
+            yield
+        finally:
+            for variable, value in zip(variables, kept):
+                variable.assign(value)
 
     def save(self, filepath, *args, **kwargs):
         """Saves as `keras.Model.save` does, but never a part of a file.
 
-        The file is written under a temporary name in the same folder and then
-        renamed, so that an interruption leaves an earlier file whole.
+        An interruption leaves an earlier file whole.
         """
-        saving.check_savable(self)
+        try:
+            self.get_config()
+        except NotImplementedError as error:
+            raise NotImplementedError(
+                "A `.keras` file holds plain values, and a distribution is not "
+                "one. Expected `save_weights`, or a registered subclass that "
+                "makes its distribution from plain values, as `GlowModel` "
+                f"does. Received: a {type(self).__name__} around "
+                f"{self.distribution}"
+            ) from error
         with _files.replacing(filepath) as temporary:
             super().save(temporary, *args, **kwargs)
 
@@ -308,8 +297,7 @@ class FlowModel(likelihood.LikelihoodModel):
     def export(self, filepath, format=export.FORMAT):
         """Writes a TensorFlow SavedModel of what the flow computes.
 
-        Loading it requires only TensorFlow, neither this package nor TFP nor
-        Keras:
+        Loading it requires only TensorFlow:
 
         ```python
         model.export("flow")
@@ -326,42 +314,41 @@ class FlowModel(likelihood.LikelihoodModel):
         The functions of a conditional flow have `conditioning`, float32
         `[N, *conditioning_shape]`, as their last input. `N` may differ in every
         call. The results are those of the methods with the same names, without
-        their checks of values. Events are nested as the distribution's are.
+        their checks of values. Subclasses such as `GlowModel` list other
+        functions at `exported_functions`.
 
         The functions are also signatures, which have one input or output for
         each part of nested events, named by its key or field, or by its
-        position, `events_0`. `log_prob` is the default signature. Subclasses
-        such as `GlowModel` list other functions at `exported_functions`.
+        position, `events_0`. `log_prob` is the default signature.
 
         Args:
             filepath: `str` or `os.PathLike`, a folder that does not exist
-                inside one that does. It is written under a temporary name and
-                then renamed, so that an interruption leaves nothing.
+                inside one that does. An interruption leaves nothing there.
             format: `"tf_saved_model"`, the only one.
 
         Raises:
-            FileExistsError: before any work, if there is anything at `filepath`.
-            ValueError: for another format, or if parts of nested events would
-                share their names.
+            FileExistsError: before any work, if `filepath` exists.
+            ValueError: if parts of nested events would share their names.
         """
         _checks.choice("format", format, (export.FORMAT,))
         with _files.new_folder(filepath) as temporary:
-            export.write(temporary, self.exported_functions())
+            export.write(
+                temporary,
+                self.exported_functions(),
+                self.distribution,
+                self._spec,
+                self.conditioning_kwargs,
+            )
 
     def exported_functions(self):
         """Dictionary of names to the `export.Function`s that `export` writes."""
         scalar = tf.TensorSpec([], tf.int32)
         events = {"events": self._spec.event_specs}
         noise = {"size": scalar, "seed": scalar}
-        return export.functions(
-            self.distribution,
-            self._spec,
-            self.conditioning_kwargs,
-            {
-                "log_prob": (export.log_prob, events, "log_prob"),
-                "sample": (export.sample, noise, "events"),
-            },
-        )
+        return {
+            "log_prob": export.Function(export.log_prob, events, "log_prob"),
+            "sample": export.Function(export.sample, noise, "events"),
+        }
 
 
 def _check_arguments(distribution, conditioning_fn, conditioning_shape):
@@ -387,9 +374,10 @@ def _check_arguments(distribution, conditioning_fn, conditioning_shape):
 
 def _is_glow(distribution):
     """Whether all variables are found without a call, as those of a `Glow`."""
+    noise = None
     if isinstance(distribution, dequantized.Dequantized):
         noise = distribution.dequantizer
-        if not (noise is None or isinstance(noise, noise_flow.NoiseFlow)):
-            return False
         distribution = distribution.distribution
-    return isinstance(getattr(distribution, "bijector", None), glow.Glow)
+    return isinstance(noise, noise_flow.NoiseFlow | None) and isinstance(
+        getattr(distribution, "bijector", None), glow.Glow
+    )

@@ -12,17 +12,14 @@ import tensorflow as tf
 from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow import networks
+from tfp_glow.bijectors import precision
 from tfp_glow.distributions import dequantized
 from tfp_glow.distributions import flows
 from tfp_glow.distributions import noise_flow
 from tfp_glow.models import classifier
 from tfp_glow.models import export
 from tfp_glow.models import flow_model
-from tfp_glow.models import glow_functions
 from tfp_glow.models import saving
-
-# Arguments of `keras.Model`. `Glow` has some of the same names.
-_KERAS_ARGUMENTS = ("name", "trainable", "dtype")
 
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
@@ -61,8 +58,8 @@ class GlowModel(flow_model.FlowModel):
         Args:
             image_shape: `(H, W, C)`.
             bins: `int`, number of gray levels of the images.
-            num_classes: `int`, or `None`. If given, the conditioning of the
-                model's methods is labels, integers `[N]` below it.
+            num_classes: `int` if the conditioning of the model's methods is
+                labels, integers `[N]` below it.
             classifier_weight: non-negative `float`, 0.01 in the paper. If it
                 is not 0, a linear classifier of the features that enter the
                 top prior is trained too. The loss then is the bits per
@@ -75,31 +72,26 @@ class GlowModel(flow_model.FlowModel):
             seed: `int` or `None`, for the variables and the training noise.
             **glow: arguments of `Glow`, for example `num_levels`, `num_steps`
                 and `num_filters`, or `name` and `trainable` of `keras.Model`.
-                The networks have Keras' dtype policy, as
-                `keras.config.set_dtype_policy` sets it, unless `network` says
-                otherwise.
+                Unless `network` says otherwise, the networks have the policy
+                that `keras.config.set_dtype_policy` sets.
 
         Raises:
-            TypeError: if `Glow` does not have one of the arguments.
-            ValueError: if an argument is not as described.
+            TypeError, ValueError: for an unknown or an invalid argument.
         """
         _checks.choice("dequantizer", dequantizer, ("uniform", "learned"))
-        keras_arguments = {
-            name: glow.pop(name) for name in _KERAS_ARGUMENTS if name in glow
-        }
+        # `Glow` has some of the same names.
+        names = glow.keys() & {"name", "trainable", "dtype"}
+        keras_arguments = {name: glow.pop(name) for name in names}
         classifier.check_arguments(
             classifier_weight,
             num_classes,
             glow.get("conditioned", "all"),
             num_noise_samples,
         )
-        conditioning_size = glow.get("conditioning_size")
-        if num_classes is not None and conditioning_size is not None:
-            raise ValueError(
-                "Expected one of `num_classes` and `conditioning_size`. "
-                f"Received: num_classes={num_classes}, "
-                f"conditioning_size={conditioning_size}"
-            )
+        size = glow.get("conditioning_size")
+        if num_classes is not None and size is not None:
+            expected = f"None with num_classes={num_classes}"
+            raise _checks.invalid_value("conditioning_size", size, expected)
         image_shape = tuple(image_shape)
         policy = keras.config.dtype_policy()
         if glow.get("network", "paper") == "paper" and policy.name != "float32":
@@ -108,16 +100,22 @@ class GlowModel(flow_model.FlowModel):
         if num_classes is not None:
             given["conditioning_size"] = num_classes
         flow = flows.glow_distribution(image_shape, seed=seed, **given)
+        noise = None
+        if dequantizer == "learned":
+            parameters = flow.bijector.parameters
+            policy = getattr(parameters["network"], "dtype_policy", None)
+            noise = noise_flow.NoiseFlow.trainable(
+                image_shape,
+                bins=bins,
+                seed=seed,
+                network_dtype=policy.name if policy else "float32",
+                gradient=parameters["gradient"],
+                validate_args=True,
+            )
         shape = flow.bijector.conditioning_shape
         super().__init__(
             dequantized.Dequantized(
-                flow,
-                bins,
-                dequantizer=None
-                if dequantizer == "uniform"
-                else _noise_flow(flow.bijector, bins, seed),
-                num_noise_samples=num_noise_samples,
-                validate_args=True,
+                flow, bins, noise, num_noise_samples, validate_args=True
             ),
             conditioning_fn=None if shape is None else _bijector_kwargs,
             conditioning_shape=shape,
@@ -142,11 +140,7 @@ class GlowModel(flow_model.FlowModel):
             )
         self._encode, self._decode, self._generate = (
             _tf.compiled(functools.partial(function, self.distribution))
-            for function in (
-                glow_functions.encode,
-                glow_functions.decode,
-                glow_functions.generate,
-            )
+            for function in (_encode, _decode, _generate)
         )
 
     def get_config(self):
@@ -202,24 +196,17 @@ class GlowModel(flow_model.FlowModel):
         return self.glow.top_features(latents, **bijector_kwargs)
 
     def class_logits(self, images):
-        """Classifies images by the auxiliary classifier.
+        """Classifies images `[N, H, W, C]` by the auxiliary classifier.
 
-        Args:
-            images: integers, `[N, H, W, C]`.
-
-        Returns:
-            float32 `Tensor` `[N, num_classes]`, unnormalized log-probabilities
-            at the centers of gray levels.
-
-        Raises:
-            ValueError: if the model was made without `classifier_weight`.
+        The result is float32 `[N, num_classes]`, unnormalized log-probabilities
+        at the centers of gray levels. Requires `classifier_weight`.
         """
         if not self.has_classifier:
             raise ValueError(
                 "Expected a model with a classifier, made with "
                 "`classifier_weight` above 0. Received: one without"
             )
-        # Only the priors depend on the class, the features do not.
+        # The features do not depend on the class.
         labels = np.zeros(len(images), np.int32)
         self._spec.check(images, labels)
         values = self.distribution.dequantize(tf.convert_to_tensor(images))
@@ -227,20 +214,11 @@ class GlowModel(flow_model.FlowModel):
         return self._classifier(self._features(values, **kwargs))
 
     def class_log_probs(self, images, seed=None):
-        """Computes log-probabilities of images given every class.
+        """Computes log-probabilities `[N, num_classes]` given every class.
 
         Add the logarithms of the classes' prior probabilities to classify
-        images by Bayes' rule.
-
-        Args:
-            images: integers, `[N, H, W, C]`.
-            seed: as in `log_prob`. The noise is the same for every class.
-
-        Returns:
-            float32 `Tensor` `[N, num_classes]`, in nats.
-
-        Raises:
-            ValueError: if the model was made without `num_classes`.
+        images `[N, H, W, C]` by Bayes' rule. The noise, see `log_prob`, is the
+        same for every class. Requires `num_classes`.
         """
         if self.num_classes is None:
             raise ValueError(
@@ -248,20 +226,18 @@ class GlowModel(flow_model.FlowModel):
                 "Received: one without"
             )
         labels = np.zeros(len(images), np.int32)
-        return tf.stack(
-            [
-                self.log_prob(images, labels + label, seed=seed)
-                for label in range(self.num_classes)
-            ],
-            axis=-1,
-        )
+        log_probs = [
+            self.log_prob(images, labels + label, seed=seed)
+            for label in range(self.num_classes)
+        ]
+        return tf.stack(log_probs, axis=-1)
 
     def encode(self, images, conditioning=None):
         """Computes latent vectors of images, at the centers of gray levels.
 
         Args:
             images: integers, `[N, H, W, C]`.
-            conditioning: as in `log_prob`.
+            conditioning: see `log_prob`.
 
         Returns:
             float64 `Tensor` `[N, H * W * C]`. `model.glow.split_latents`
@@ -273,12 +249,10 @@ class GlowModel(flow_model.FlowModel):
         return self._encode(self._spec.event_tensors(images), **kwargs)
 
     def decode(self, latents, conditioning=None):
-        """Computes images of latent vectors, neither rounded nor clipped.
+        """Computes images of latents `[N, H * W * C]`, not rounded or clipped.
 
-        Args:
-            latents: floats, `[N, H * W * C]`.
-            conditioning: as in `log_prob`. With another conditioning than in
-                `encode`, the images change only in what depends on it.
+        With another conditioning than in `encode`, the images change only in
+        what depends on it.
 
         Returns:
             float64 `Tensor` `[N, H, W, C]` in gray levels, so that
@@ -293,11 +267,11 @@ class GlowModel(flow_model.FlowModel):
         """Draws images.
 
         Args:
-            n: positive `int`, the number of images.
+            n: positive `int`.
             temperature: non-negative `float` that multiplies the latent noise
                 at every level, or a list of one for each level, the finest
                 first. Below 1 images are more likely and less varied.
-            conditioning: as in `log_prob`, of `n` images.
+            conditioning: see `log_prob`, of `n` images.
             seed: `int` or `None`.
 
         Returns:
@@ -308,13 +282,9 @@ class GlowModel(flow_model.FlowModel):
         )
 
     def sample_values(self, n, temperature=1.0, conditioning=None, seed=None):
-        """Draws images before quantization, mostly in `[-1/2, 1/2)`.
+        """Draws images, float32 `[n, H, W, C]`, before quantization.
 
-        Args:
-            n, temperature, conditioning, seed: as in `sample`.
-
-        Returns:
-            float32 `Tensor` `[n, H, W, C]`.
+        Most values are in `[-1/2, 1/2)`. Args: see `sample`.
         """
         _checks.positive_integer(n=n)
         num_levels = self.glow.num_levels
@@ -322,11 +292,8 @@ class GlowModel(flow_model.FlowModel):
         if temperatures.shape not in ((), (num_levels,)) or not np.all(
             temperatures >= 0
         ):
-            raise ValueError(
-                "Invalid value received for argument `temperature`. Expected "
-                f"a non-negative number, or {num_levels} of them. Received: "
-                f"temperature={temperature}"
-            )
+            expected = f"a non-negative number, or {num_levels} of them"
+            raise _checks.invalid_value("temperature", temperature, expected)
         self._spec.check_conditioning(conditioning, n)
         sizes = [math.prod(shape) for shape in self.glow.latent_shapes]
         temperatures = np.broadcast_to(temperatures, [num_levels])
@@ -339,12 +306,6 @@ class GlowModel(flow_model.FlowModel):
 
     def exported_functions(self):
         """Returns the functions of the SavedModel that `export` writes.
-
-        ```python
-        model.export("glow")
-        glow = tf.saved_model.load("glow")
-        glow.sample(16, 0.7, 0)  # [16, H, W, C]
-        ```
 
         | function | inputs | output |
         |---|---|---|
@@ -359,25 +320,48 @@ class GlowModel(flow_model.FlowModel):
         `gradient="store"`. The functions of a conditional flow have
         `conditioning` as their last input, float32, or int32 labels `[N]`.
         """
-        return export.functions(
-            self.distribution,
-            self._spec,
-            self.conditioning_kwargs,
-            glow_functions.signatures(self._spec),
-        )
+        integer, real = (tf.TensorSpec([], d) for d in (tf.int32, tf.float32))
+        noise = {"size": integer, "temperature": real, "seed": integer}
+        shape = self._spec.event_specs.shape
+        images = {"images": tf.TensorSpec(shape, tf.int32)}
+        size = self.event_size
+        latents = {"latents": tf.TensorSpec([None, size], tf.float64)}
+        return {
+            "log_prob": export.Function(export.log_prob, images, "log_prob"),
+            "sample": export.Function(_sample, noise, "images"),
+            "encode": export.Function(_encode, images, "latents"),
+            "decode": export.Function(_decode, latents, "images"),
+        }
 
 
 def _bijector_kwargs(conditioning):
     return {"bijector_kwargs": {"conditioning": conditioning}}
 
 
-def _noise_flow(glow, bins, seed):
-    policy = getattr(glow.parameters["network"], "dtype_policy", None)
-    return noise_flow.NoiseFlow.trainable(
-        glow.image_shape,
-        bins=bins,
-        seed=seed,
-        network_dtype=policy.name if policy else "float32",
-        gradient=glow.parameters["gradient"],
-        validate_args=True,
-    )
+# Functions of the distribution, which the model compiles and exports.
+
+
+def _encode(flow, images, bijector_kwargs=None):
+    """Computes float64 latent vectors of the centers of gray levels."""
+    values = flow.dequantize(tf.cast(images, tf.float64))
+    exact = precision.astype(flow.distribution.bijector, tf.float64)
+    return exact.inverse(values, **bijector_kwargs or {})
+
+
+def _decode(flow, latents, bijector_kwargs=None):
+    """Computes float64 images, in gray levels, of latent vectors."""
+    exact = precision.astype(flow.distribution.bijector, tf.float64)
+    return flow.to_grey_levels(exact.forward(latents, **bijector_kwargs or {}))
+
+
+def _generate(flow, size, temperature, seed, bijector_kwargs=None):
+    """Draws continuous images; `seed` is a pair of integers."""
+    continuous = flow.distribution
+    noise = temperature * continuous.distribution.sample(size, seed=seed)
+    return continuous.bijector.forward(noise, **bijector_kwargs or {})
+
+
+def _sample(flow, size, temperature, seed, **kwargs):
+    """Draws integer images; `seed` is one integer."""
+    seed = _tf.stateless_seed(seed)
+    return flow.quantize(_generate(flow, size, temperature, seed, **kwargs))

@@ -13,20 +13,15 @@ class Sample(keras.layers.Layer):
     Gradients flow through samples of continuous distributions. The input of a
     conditional flow is the conditioning `[N, *conditioning_shape]`. Otherwise
     only its number of rows matters. The output is `[N, ...]`, nested as the
-    distribution's events are.
+    distribution's events are. For log-probabilities call the model itself.
 
-    Log-probabilities need no layer of their own: call the model, as in
-    `model(x, conditioning)`.
+    Args:
+        flow: `FlowModel`, whose weights the layer shares.
+        seed: `int` or `None`, where the random numbers start.
+        **kwargs: arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, flow, seed=None, **kwargs):
-        """Makes the layer.
-
-        Args:
-            flow: `FlowModel`, whose weights the layer shares.
-            seed: `int` or `None`, where the random numbers start.
-            **kwargs: arguments of `keras.layers.Layer`.
-        """
         super().__init__(autocast=False, **kwargs)
         self.flow = flow
         self.seed = seed

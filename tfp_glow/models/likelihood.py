@@ -17,17 +17,11 @@ class LikelihoodModel(keras.Model):
     """A Keras model that is trained by maximum likelihood.
 
     A subclass implements `call`, which returns the log-probabilities `[N]` of
-    events or of pairs of events and conditioning, and `initialize`.
+    events or of pairs of events and conditioning, and `initialize`. `spec` is
+    the `event_spec.EventSpec` of the data.
     """
 
     def __init__(self, spec, seed=None, **kwargs):
-        """Makes the model.
-
-        Args:
-            spec: `event_spec.EventSpec` of the data.
-            seed: `int` or `None`, for the noise of training.
-            **kwargs: arguments of `keras.Model`.
-        """
         # Keras' policy is for networks. Densities are computed in float32.
         kwargs.setdefault("dtype", "float32")
         super().__init__(autocast=False, **kwargs)
@@ -63,12 +57,7 @@ class LikelihoodModel(keras.Model):
             super()._maybe_symbolic_build(iterator, data_batch)
 
     def compute_loss(
-        self,
-        x=None,
-        y=None,
-        y_pred=None,
-        sample_weight=None,
-        training=True,
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """Computes the mean negative log-likelihood of a batch.
 
@@ -103,13 +92,9 @@ class LikelihoodModel(keras.Model):
                 `Tensor` or a batched `tf.data.Dataset`.
             y: the conditioning, if there is any; otherwise labels, which are
                 ignored. A data set has pairs of both.
-            *args: as in `keras.Model.fit`.
             init_batches: positive `int`, number of batches from which the
-                activation norms are initialized, unless they already are.
-            **kwargs: as in `keras.Model.fit`.
-
-        Returns:
-            `keras.callbacks.History`.
+                activation norms are initialized, once. Files remember it.
+            *args, **kwargs: see `keras.Model.fit`.
 
         Raises:
             TypeError, ValueError: before any training, if the data do not
@@ -127,11 +112,17 @@ class LikelihoodModel(keras.Model):
             size = kwargs.get("batch_size") or 32
             self.initialize(*self._spec.first(x, y, init_batches, size))
         if self.compiled:
-            self._prepare_training()
+            # Keras would trace a step that builds the optimizer twice.
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
+            # Files do not hold the generator's position in its stream. A model
+            # that was loaded would otherwise repeat the noise of the first step.
+            state = self._seed_generator.state
+            seed = tf.convert_to_tensor(state)[0]
+            step = tf.cast(self.optimizer.iterations, seed.dtype)
+            state.assign(tf.stack([seed, step]))
         validation = kwargs.get("validation_data")
-        if isinstance(validation, tf.data.Dataset):
-            kwargs["validation_data"] = self._for_keras(validation)
-        elif validation is not None:
+        if validation is not None:
             kwargs["validation_data"] = self._for_keras(
                 *keras.utils.unpack_x_y_sample_weight(validation)
             )
@@ -148,17 +139,6 @@ class LikelihoodModel(keras.Model):
             if translated is None:
                 raise
             raise translated from error
-
-    def _prepare_training(self):
-        # Keras would trace a step that builds the optimizer twice.
-        with self.distribute_strategy.scope():
-            self.optimizer.build(self.trainable_variables)
-        # Files do not hold the generator's position in its stream. A model that
-        # was loaded would otherwise repeat the noise of the first step.
-        state = self._seed_generator.state
-        seed = tf.convert_to_tensor(state)[0]
-        step = tf.cast(self.optimizer.iterations, seed.dtype)
-        state.assign(tf.stack([seed, step]))
 
     def _for_keras(self, x, y=None, sample_weight=None):
         """Shards data sets, and keeps weights that Keras would drop."""

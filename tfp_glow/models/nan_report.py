@@ -23,12 +23,7 @@ def check_loss(loss):
 def translated(error, position):
     """Translates the error of a failed check into a `FloatingPointError`.
 
-    Args:
-        error: `tf.errors.InvalidArgumentError`.
-        position: `Position` of the training that it stopped.
-
-    Returns:
-        The new error, or `None` if `error` has another cause.
+    Returns `None` if `error` has another cause.
     """
     found = _NOT_FINITE.search(error.message or "")
     if found is None:

@@ -16,11 +16,7 @@ from tfp_glow.models import strategies
 def first_row(num_rows):
     """Returns the index in the global batch of this replica's first row.
 
-    Args:
-        num_rows: int32 scalar `Tensor`, the number of the replica's rows.
-
-    Returns:
-        int32 scalar `Tensor`; `None` outside of replicas.
+    The replica has `num_rows` rows. Outside of replicas the result is `None`.
     """
     context = _replica_context()
     if context is None:
@@ -33,14 +29,7 @@ def weight_gradient(loss, num_rows):
     """Weights the gradient of a replica's loss by its share of the rows.
 
     The mean of the replicas' gradients is then the gradient of the global
-    batch. Keras weights the values itself.
-
-    Args:
-        loss: floating scalar `Tensor`, the mean over the replica's rows.
-        num_rows: int32 scalar `Tensor`, the number of these rows.
-
-    Returns:
-        `Tensor` with the value of `loss`.
+    batch. The value of `loss` stays because Keras weights the values itself.
     """
     context = _replica_context()
     if context is None:
@@ -52,18 +41,10 @@ def weight_gradient(loss, num_rows):
 
 
 def of_rows(function, num_rows, dtype):
-    """Calls a function of a replica's rows, unless there are none.
+    """Returns `function()`, of shape `[num_rows]`, unless there are no rows.
 
     A replica may receive no rows of the last batch, and then TensorFlow's
     convolutions return wrong shapes on CPUs.
-
-    Args:
-        function: callable without arguments that returns `[num_rows]`.
-        num_rows: int32 scalar `Tensor`.
-        dtype: dtype of the result.
-
-    Returns:
-        `Tensor` `[num_rows]`.
     """
     if _replica_context() is None or tf.get_static_value(num_rows):
         return function()
@@ -74,11 +55,8 @@ def clip_sum_of_gradients(optimizer):
     """Makes a Keras optimizer clip the gradient of the global batch.
 
     Keras clips the gradient of every replica and then adds them up, so that the
-    result would depend on the number of replicas.
-
-    Args:
-        optimizer: `keras.optimizers.Optimizer`. It is changed by the first of
-            several calls, and only inside one of several replicas.
+    result would depend on the number of replicas. Only the first call changes
+    the optimizer.
     """
     if _replica_context() is None or "_clip_gradients" in vars(optimizer):
         return
@@ -93,11 +71,7 @@ def clip_sum_of_gradients(optimizer):
 
 
 def logs(values):
-    """Returns the logs of a step, as Keras expects them of a replica.
-
-    Args:
-        values: dictionary of names to scalar `Tensor`s.
-    """
+    """Returns the logs of a step, as Keras expects them of a replica."""
     # Keras takes the mean over workers along an axis.
     if strategies.num_workers(tf.distribute.get_strategy()) == 1:
         return values
@@ -113,11 +87,7 @@ def _replica_context():
 
 
 def _rows_of_replicas(context, num_rows):
-    """Counts the rows of every replica, in the order of the data.
-
-    Returns:
-        int32 `Tensor` `[num_replicas]`, and this replica's index in it.
-    """
+    """Returns all replicas' row counts, and this replica's index in them."""
     # Consecutive pieces of a batch go to different workers.
     num_replicas = context.num_replicas_in_sync
     num_workers = strategies.num_workers(context.strategy)

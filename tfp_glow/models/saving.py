@@ -17,16 +17,9 @@ KEY = "format_version"
 
 
 def load_model(path):
-    """Loads a model from a `.keras` file.
+    """Loads a model, with its optimizer state, from a `.keras` file.
 
-    Args:
-        path: `str` or `os.PathLike`.
-
-    Returns:
-        `keras.Model`, with its weights and optimizer state.
-
-    Raises:
-        ValueError: if the file is missing, damaged or of a later format.
+    Raises `ValueError` if the file is missing, damaged or of a later format.
     """
     check_file(path)
     return keras.models.load_model(path)
@@ -57,42 +50,18 @@ def check_version(version):
         )
 
 
-def check_savable(model):
-    """Raises `NotImplementedError` unless a `.keras` file can hold a model."""
-    try:
-        model.get_config()
-    except NotImplementedError as error:
-        raise NotImplementedError(
-            "A `.keras` file holds plain values, and a distribution is not "
-            "one. Expected `save_weights`, or a registered subclass that makes "
-            "its distribution from plain values, as `GlowModel` does. "
-            f"Received: a {type(model).__name__} around {model.distribution}"
-        ) from error
-
-
 def config(arguments):
-    """Returns the configuration of an object with constructor arguments.
-
-    Args:
-        arguments: dictionary of plain values and Keras objects.
-    """
-    return {
-        KEY: VERSION,
-        **{
-            name: keras.saving.serialize_keras_object(value)
-            if hasattr(value, "get_config")
-            else value
-            for name, value in arguments.items()
-        },
+    """Returns the configuration of an object with constructor arguments."""
+    return {KEY: VERSION} | {
+        name: keras.saving.serialize_keras_object(value)
+        if hasattr(value, "get_config")
+        else value
+        for name, value in arguments.items()
     }
 
 
 def arguments(config, custom_objects=None):
-    """Inverts `config`.
-
-    Raises:
-        ValueError: if the configuration has a later format.
-    """
+    """Inverts `config`. Raises `ValueError` if it has a later format."""
     config = dict(config)
     check_version(config.pop(KEY, VERSION))
     return {

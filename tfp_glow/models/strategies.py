@@ -39,42 +39,26 @@ def make(name):
     """Makes a strategy. Models are made and loaded in its `scope()`.
 
     Make `"multi_worker"` before TensorFlow runs any operation. It waits for all
-    workers.
+    workers, and raises `ConnectionError` if they do not find each other.
 
-    Args:
-        name: `"none"` for one device; `"mirrored"` for all GPUs of this
-            machine, or its logical CPUs if it has none; `"multi_worker"` for
-            the workers in the environment variable `TF_CONFIG`, of which this
-            process is one.
-
-    Returns:
-        A `tf.distribute.Strategy`.
-
-    Raises:
-        ValueError: before any work, if the name is not one of these, or
-            `TF_CONFIG` is missing or does not describe a worker of a cluster.
-        ConnectionError: if the workers do not find each other.
+    | name | devices |
+    |---|---|
+    | `"none"` | one device |
+    | `"mirrored"` | all GPUs of this machine, or its logical CPUs |
+    | `"multi_worker"` | the workers in the environment variable `TF_CONFIG` |
     """
     _checks.choice("strategy", name, NAMES)
     if name == "multi_worker":
-        text = os.environ.get("TF_CONFIG")
-        _check_tf_config(text)
-        with _connection_errors():
-            return _multi_worker(text)
+        return _multi_worker(os.environ.get("TF_CONFIG"))
     if name == "mirrored":
-        devices = tf.config.list_logical_devices(
-            "GPU"
-        ) or tf.config.list_logical_devices("CPU")
+        listed = tf.config.list_logical_devices
+        devices = listed("GPU") or listed("CPU")
         return _mirrored(tuple(d.name for d in devices))
     return tf.distribute.get_strategy()
 
 
 def is_chief(strategy=None):
-    """Whether this process, the first worker, writes the shared files.
-
-    Args:
-        strategy: `tf.distribute.Strategy`, the current one by default.
-    """
+    """Whether this process, the first worker, writes the shared files."""
     strategy = strategy or tf.distribute.get_strategy()
     return strategy.extended.should_checkpoint
 
@@ -86,11 +70,21 @@ def num_workers(strategy):
     return strategy.extended._num_workers
 
 
-def lost_workers(strategy):
-    """Returns a context in which losing a worker raises `ConnectionError`."""
-    if num_workers(strategy) == 1:
-        return contextlib.nullcontext()
-    return _connection_errors()
+@contextlib.contextmanager
+def lost_workers(strategy=None):
+    """A context in which losing a worker raises `ConnectionError`."""
+    try:
+        yield
+    except _LOST_WORKER as error:
+        if strategy is not None and num_workers(strategy) == 1:
+            raise
+        _, _, cause = error.message.partition("aborted by: ")
+        cause = (cause or error.message).strip().split("\n")[0]
+        raise ConnectionError(
+            "Expected all workers of TF_CONFIG to be running and reachable. At "
+            "least one is not. Start all of them again; they resume from the "
+            f"last checkpoint. Received from TensorFlow: {cause}"
+        ) from error
 
 
 # All workers must call the following functions at the same place of the program.
@@ -123,12 +117,7 @@ def any_worker(strategy, value):
 
 
 def check_same(strategy, **values):
-    """Raises `ValueError` on all workers unless they have the same values.
-
-    Args:
-        strategy: `tf.distribute.Strategy`.
-        **values: values that JSON can hold.
-    """
+    """Raises `ValueError` on all workers unless all have the same values."""
     if num_workers(strategy) == 1:
         return
     digests = {
@@ -146,12 +135,7 @@ def check_same(strategy, **values):
 
 
 def copy_from_chief(strategy, variables):
-    """Copies the chief's values of variables to all workers.
-
-    Args:
-        strategy: `tf.distribute.Strategy`.
-        variables: list of `tf.Variable`s or `keras.Variable`s.
-    """
+    """Copies the chief's values of variables to all workers."""
     if num_workers(strategy) == 1:
         return
     for variable in variables:
@@ -165,13 +149,6 @@ def shard(dataset, strategy):
 
     By default TensorFlow distributes files, so that the batches would depend on
     the number of workers.
-
-    Args:
-        dataset: batched `tf.data.Dataset`, in the same order on all workers.
-        strategy: `tf.distribute.Strategy`.
-
-    Returns:
-        `tf.data.Dataset` of the same elements.
     """
     policy = tf.data.experimental.AutoShardPolicy
     chosen = dataset.options().experimental_distribute.auto_shard_policy
@@ -180,20 +157,6 @@ def shard(dataset, strategy):
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = policy.DATA
     return dataset.with_options(options)
-
-
-@contextlib.contextmanager
-def _connection_errors():
-    try:
-        yield
-    except _LOST_WORKER as error:
-        _, _, cause = error.message.partition("aborted by: ")
-        cause = (cause or error.message).strip().split("\n")[0]
-        raise ConnectionError(
-            "Expected all workers of TF_CONFIG to be running and reachable. At "
-            "least one is not. Start all of them again; they resume from the "
-            f"last checkpoint. Received from TensorFlow: {cause}"
-        ) from error
 
 
 # Two strategies in one process would mix up their sums.
@@ -205,35 +168,30 @@ def _mirrored(devices):
 
 
 @functools.lru_cache
-def _multi_worker(_):
-    """Returns the strategy of a `TF_CONFIG`."""
-    return tf.distribute.MultiWorkerMirroredStrategy()
-
-
-def _check_tf_config(text):
-    config, expected = None, "a description of the cluster"
-    if text:
-        expected = "JSON"
-        with contextlib.suppress(ValueError):
-            config = json.loads(text)
-            expected = _expected_instead_of(config)
+def _multi_worker(tf_config):
+    expected = _expected_tf_config(tf_config)
     if expected is not None:
         raise ValueError(
             "Invalid value of the environment variable TF_CONFIG, which "
             f"strategy multi_worker needs. Expected {expected}. Received: "
-            f"{text or 'none'}. An example is {_EXAMPLE}"
+            f"{tf_config or 'none'}. An example is {_EXAMPLE}"
         )
+    with lost_workers():
+        return tf.distribute.MultiWorkerMirroredStrategy()
 
 
-def _expected_instead_of(config):
-    """Says what is wrong with a `TF_CONFIG`; `None` if nothing is."""
-    cluster, task = (_part(config, name) for name in ("cluster", "task"))
+def _expected_tf_config(text):
+    """Returns what a `TF_CONFIG` lacks, or `None` if it is complete."""
+    if not text:
+        return "a description of the cluster"
+    try:
+        config = json.loads(text)
+    except ValueError:
+        return "JSON"
+    cluster, task = _part(config, "cluster"), _part(config, "task")
     workers = cluster.get("worker")
-    if not (
-        isinstance(workers, list)
-        and workers
-        and all(isinstance(w, str) and ":" in w for w in workers)
-    ):
+    is_list = isinstance(workers, list) and bool(workers)
+    if not (is_list and all(isinstance(w, str) and ":" in w for w in workers)):
         return 'a list of addresses, "host:port", as worker of its cluster'
     kind, index = task.get("type"), task.get("index")
     if kind not in ("chief", "worker") or kind not in cluster:

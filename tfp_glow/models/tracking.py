@@ -12,7 +12,6 @@ import functools
 import inspect
 import re
 import types
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -23,22 +22,6 @@ from tfp_glow.models import saving
 _NUMBERED = re.compile(r"(.+)_(\d+)")
 
 
-class Parts(NamedTuple):
-    """The result of `find`.
-
-    Attributes:
-        layers: list of the outermost Keras layers.
-        variables: dictionary of stable names to `keras.Variable`s, each once.
-            The variables of `layers` are the layers' own.
-        is_differentiable: `bool`, whether the density has a gradient with
-            respect to any trainable variable.
-    """
-
-    layers: list
-    variables: dict
-    is_differentiable: bool
-
-
 class Tracked(keras.layers.Layer):
     """The variables and layers of a distribution, as one Keras layer.
 
@@ -47,38 +30,20 @@ class Tracked(keras.layers.Layer):
     """
 
     def __init__(self, distribution, call=None, specs=(), layers=()):
-        """Finds the variables and layers; see `find` for the arguments.
-
-        Raises:
-            ValueError: if there are no trainable variables, or the density
-                cannot be differentiated with respect to any of them.
-        """
         super().__init__(name="distribution", autocast=False, dtype="float32")
-        parts = find(distribution, call, specs, layers)
-        if not any(v.trainable for v in parts.variables.values()):
-            raise ValueError(
-                "Expected a distribution with trainable variables, "
-                "`tf.Variable`s or those of Keras layers. Received: "
-                f"{distribution}"
-            )
-        if not parts.is_differentiable:
-            raise ValueError(
-                "Expected a distribution whose `log_prob` can be "
-                "differentiated with respect to its variables. Received one "
-                f"without any gradient: {distribution}"
-            )
+        layers, variables = find(distribution, call, specs, layers)
         # In a function, because TensorFlow would track the distribution's
         # variables a second time if it were an attribute.
-        self._parts = lambda: (distribution, parts)
-        owned = {id(v) for layer in parts.layers for v in layer.variables}
-        for name, variable in parts.variables.items():
+        self._parts = lambda: (distribution, variables)
+        owned = {id(v) for layer in layers for v in layer.variables}
+        for name, variable in variables.items():
             if id(variable) not in owned:
                 self._track_variable(variable)
             # `tf.train.Checkpoint` cannot read Keras' lists.
             self._track_trackable(variable, name)
         # The layers are not an attribute because Keras would then save them a
         # second time, by position.
-        self._layers.extend(parts.layers)
+        self._layers.extend(layers)
         self.initialized = self.add_weight(
             shape=(),
             dtype="int32",
@@ -97,8 +62,7 @@ class Tracked(keras.layers.Layer):
     @property
     def named_variables(self):
         """Dictionary of stable names to the `keras.Variable`s in files."""
-        variables = self._parts()[1].variables
-        return {**variables, "initialized": self.initialized}
+        return {**self._parts()[1], "initialized": self.initialized}
 
     def save_own_variables(self, store):
         store[saving.KEY] = np.int32(saving.VERSION)
@@ -106,12 +70,6 @@ class Tracked(keras.layers.Layer):
             store[name] = variable
 
     def load_own_variables(self, store):
-        """Reads all variables, or none.
-
-        Raises:
-            ValueError: if the file has a later format, or holds the variables
-                of another distribution.
-        """
         # After an error Keras tries again with an empty store, and would report
         # only the second error.
         if not store.keys() and self._load_error is not None:
@@ -151,56 +109,55 @@ def _read(store, variables):
 
 
 def find(root, call=None, specs=(), layers=()):
-    """Finds the variables and layers that a distribution is made of.
+    """Returns the layers and the named variables of a distribution, `root`.
 
-    Args:
-        root: `tf.Module`, a distribution.
-        call: callable of tensors that evaluates the density, which finds the
-            variables that are reachable in no other way. If `None`, everything
-            is assumed to be reachable from `root` or in `layers`.
-        specs: `tf.TensorSpec`s of the arguments of `call`, possibly nested.
-        layers: Keras layers that are parts of the distribution, in addition to
-            those that are found.
-
-    Returns:
-        `Parts`. The variables are named after themselves, without the numbers
-        by which Keras distinguishes the layers of one process, so that their
-        names are the same in the next process.
+    The layers are the outermost ones, `layers` included. Evaluating the density,
+    `call` of arguments like `specs`, finds variables that attributes and
+    closures do not reach. Raises `ValueError` if there are no trainable
+    variables, or if the density has no gradient with respect to any of them.
     """
     traced, is_differentiable = [], True
     if call is not None:
         traced, is_differentiable = _trace(call, specs)
     layers = _outermost_layers(root, layers)
-    of_layers = [v for layer in layers for v in _own_variables(layer)]
-    owners = {_key(v.value): v for v in of_layers}
+    metrics = [metric for layer in layers for metric in layer.metrics]
+    of_metrics = {id(v) for metric in metrics for v in metric.variables}
+    of_layers = [v for layer in layers for v in layer.variables]
+    of_layers = [v for v in of_layers if id(v) not in of_metrics]
+    owners = {id(_whole(v.value)): v for v in of_layers}
     found = {}
     for variable, name in [
         *((v, v.name) for v in root.variables),
         *((v.value, v.path) for v in of_layers),
         *sorted(((v, v.name) for v in traced), key=lambda p: _natural(p[1])),
     ]:
-        found.setdefault(_key(variable), (variable, name))
+        found.setdefault(id(_whole(variable)), (variable, name))
     names = stable_names([name for _, name in found.values()])
-    return Parts(
-        layers,
-        {
-            name: owners[key] if key in owners else _wrap(variable, name)
-            for name, (key, (variable, _)) in zip(names, found.items())
-        },
-        is_differentiable,
-    )
+    variables = {}
+    for name, (key, (v, _)) in zip(names, found.items()):
+        if key not in owners:  # The Keras variable shares the storage.
+            owners[key] = keras.Variable(v, trainable=v.trainable, name=name)
+        variables[name] = owners[key]
+    if not any(v.trainable for v in variables.values()):
+        raise ValueError(
+            "Expected a distribution with trainable variables, `tf.Variable`s "
+            f"or those of Keras layers. Received: {root}"
+        )
+    if not is_differentiable:
+        raise ValueError(
+            "Expected a distribution whose `log_prob` can be differentiated "
+            "with respect to its variables. Received one without any gradient: "
+            f"{root}"
+        )
+    return layers, variables
 
 
 def stable_names(names):
     """Makes names unique and independent of what else a process has made.
 
-    Args:
-        names: list of `str`, of `tf.Variable`s.
-
-    Returns:
-        List of `str` without `/` and `:`. `dense_5/kernel` and `dense_7/kernel`
-        become `dense.kernel` and `dense_1.kernel`. Parts that are counted from
-        0, as in `level_0` and `level_1`, are kept.
+    `dense_5/kernel` and `dense_7/kernel` become `dense.kernel` and
+    `dense_1.kernel`. Parts that are counted from 0, as in `level_0` and
+    `level_1`, are kept.
     """
     paths = [tuple(name.split(":")[0].split("/")) for name in names]
     numbers = collections.defaultdict(set)
@@ -208,30 +165,28 @@ def stable_names(names):
         for i, part in enumerate(path[:-1]):
             stem, number = _split_number(part)
             numbers[path[:i], stem].add(number)
-    result, seen = [], set()
+    result = {}
     for path in paths:
         parts = []
-        for i, part in enumerate(path):
+        for i, part in enumerate(path[:-1]):
             stem, number = _split_number(part)
-            found = numbers.get((path[:i], stem), ())
-            if i < len(path) - 1 and 0 not in found and found != {None}:
-                order = sorted(found, key=lambda n: -1 if n is None else n)
-                rank = order.index(number)
+            found = numbers[path[:i], stem]
+            if 0 not in found:
+                rank = sorted(found).index(number)
                 part = f"{stem}_{rank}" if rank else stem
             parts.append(part)
-        stem = name = ".".join(parts)
+        stem = name = ".".join([*parts, path[-1]])
         count = 1
-        while name in seen:
+        while name in result:
             count += 1
             name = f"{stem}_{count}"
-        seen.add(name)
-        result.append(name)
-    return result
+        result[name] = None
+    return list(result)
 
 
 def _split_number(part):
     match = _NUMBERED.fullmatch(part)
-    return (match[1], int(match[2])) if match else (part, None)
+    return (match[1], int(match[2])) if match else (part, -1)
 
 
 def _natural(name):
@@ -240,18 +195,6 @@ def _natural(name):
         int(part) if part.isdigit() else part
         for part in re.split(r"(\d+)", name)
     ]
-
-
-def _wrap(variable, name):
-    """Makes a Keras variable that shares a `tf.Variable`'s storage."""
-    return keras.Variable(
-        initializer=variable, trainable=variable.trainable, name=name
-    )
-
-
-def _key(variable):
-    """Identifies a variable and its copies on replicas."""
-    return id(_whole(variable))
 
 
 def _whole(variable):
@@ -264,12 +207,6 @@ def _whole(variable):
         if container is not None:
             return container
     return variable
-
-
-def _own_variables(layer):
-    """Returns a layer's variables without those of its metrics."""
-    metrics = {id(v) for metric in layer.metrics for v in metric.variables}
-    return [v for v in layer.variables if id(v) not in metrics]
 
 
 def _trace(call, specs):
@@ -337,8 +274,8 @@ def _children(item):
             ),
             *(item.__defaults__ or ()),
         ]
-    if isinstance(item, type | types.ModuleType):
+    if isinstance(item, type) or not (
+        isinstance(item, tf.Module) or callable(item)
+    ):
         return []
-    if isinstance(item, tf.Module) or callable(item):
-        return list(getattr(item, "__dict__", {}).values())
-    return []
+    return list(getattr(item, "__dict__", {}).values())
