@@ -216,7 +216,7 @@ def dequantize(images, bins, seed):
 
     Args:
         images: integers, `[N, H, W, C]`.
-        bins: `int`, number of grey levels.
+        bins: `int`, number of gray levels.
         seed: `int`, or sequence of them.
     """
     noise = np.random.default_rng(seed).random(images.shape, np.float32)

@@ -112,7 +112,7 @@ def table(results):
         height, width, channels = first["image_shape"]
         lines += [
             f"{dataset}: {len(any_case.images)} test images of "
-            f"{height}x{width}x{channels}, {first['bins']} grey levels, "
+            f"{height}x{width}x{channels}, {first['bins']} gray levels, "
             f"L={run.num_levels} K={run.num_steps} W={run.num_filters}, "
             f"{run.minutes:g} minutes of training",
             "",

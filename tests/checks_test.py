@@ -124,7 +124,7 @@ def test_events_that_are_no_batch_of_the_event_shape_raise(shape):
         _checks.events([(shape, tf.int32)], images())
 
 
-def test_event_values_must_be_grey_levels_or_finite():
+def test_event_values_must_be_gray_levels_or_finite():
     _checks.event_values([0, 15], bins=16)
     _checks.event_values([-1e9, 1e9], bins=None)
     for values in ([-1, 3], [3, 16]):

@@ -131,7 +131,7 @@ def events(parts, distribution):
 
 
 def event_values(x, bins):
-    """Raises unless a batch has grey levels in `[0, bins)` or finite numbers.
+    """Raises unless a batch has gray levels in `[0, bins)` or finite numbers.
 
     Symbolic tensors are not checked.
     """
@@ -142,7 +142,7 @@ def event_values(x, bins):
         expected = "a data set of at least one event"
         received = f"an empty one, of shape {x.shape}"
         raise _invalid("shape received for the data", expected, received)
-    _check_range("data", x, bins, f"grey levels in [0, {bins})")
+    _check_range("data", x, bins, f"gray levels in [0, {bins})")
 
 
 def conditioning(values, shape, num_classes=None):

@@ -166,7 +166,7 @@ def test_bits_are_of_each_image_also_in_a_last_batch_of_fewer():
     np.testing.assert_allclose(bits, np.arange(130))
 
 
-def test_peers_get_noise_that_fills_grey_levels():
+def test_peers_get_noise_that_fills_gray_levels():
     images = np.random.default_rng(0).integers(0, 17, [50, 8, 8, 1])
     values = density_case.dequantize(images, 17, seed=[1, 2])
     assert values.dtype == np.float32

@@ -14,7 +14,7 @@ def data_dir(tmp_path_factory):
 
 @pytest.fixture
 def numbered(tmp_path):
-    """The path of 100 images, each of the grey level that is its number."""
+    """The path of 100 images, each of the gray level that is its number."""
     path = tmp_path / "numbered.npy"
     x = np.broadcast_to(np.arange(100)[:, None, None], [100, 6, 4])
     np.save(path, x)

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("error")
         ({"split": "tests"}, r"`split`.*split='tests'.*Did you mean 'test'"),
         ({"batch_size": 0}, r"`batch_size`.*positive integer.*batch_size=0"),
         ({"batch_size": 1261}, "at most 1260, .*batch_size=1261"),
-        ({"bins": 5}, r"one of \[17\].*17 grey levels of 'digits'.*bins=5"),
+        ({"bins": 5}, r"one of \[17\].*17 gray levels of 'digits'.*bins=5"),
         ({"bins": 0}, r"`bins`.*positive integer"),
         ({"image_size": 0}, r"`image_size`.*positive integer.*image_size=0"),
         ({"image_size": (8, 8, 1)}, r"pair \(height, width\)"),

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of splits, order, augmentation and grey levels."""
+"""Tests of splits, order, augmentation and gray levels."""
 
 import numpy as np
 import pytest

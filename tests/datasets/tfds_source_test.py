@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 class TrainOnly(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """40 images, each of the grey level that is its number, in one split."""
+    """40 images, each of the gray level that is its number, in one split."""
 
     VERSION = tfds.core.Version("1.0.0")
     SPLITS = ("train",)

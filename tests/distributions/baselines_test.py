@@ -18,7 +18,7 @@ def draw(count, shape=(3, 2, 1), bins=5, seed=0):
 
 
 @pytest.mark.parametrize("bins", [2, 17, 256])
-def test_uniform_is_exactly_the_logarithm_of_the_grey_levels(bins):
+def test_uniform_is_exactly_the_logarithm_of_the_gray_levels(bins):
     images = draw(7, bins=min(bins, 5))
     bits = baselines.bits_per_dim(baselines.uniform(images, bins), images)
     assert bits.shape == (7,)
@@ -62,7 +62,7 @@ def test_gaussian_approaches_the_entropy_of_gaussian_data():
     assert images.min() >= 0
     assert images.max() < bins
     images = images.reshape([-1, 2, 2, 1])
-    # In nats, of the continuous values, in units of a grey level.
+    # In nats, of the continuous values, in units of a gray level.
     entropy = (
         0.5 * size * math.log(2 * math.pi * math.e)
         + np.log(np.diag(factor)).sum()

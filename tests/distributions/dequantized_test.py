@@ -35,7 +35,7 @@ def uniform_images(event_shape=(2, 2, 1), bins=8, dtype=tf.float64, **kwargs):
 
 
 def logistic_pixel(bins=8, dtype=tf.float64):
-    """One pixel whose grey levels have known probabilities."""
+    """One pixel whose gray levels have known probabilities."""
     logistic = tfd.Logistic(tf.constant([0.1], dtype), scale=0.15)
     return tfg.Dequantized(tfd.Independent(logistic, 1), bins=bins)
 
@@ -97,7 +97,7 @@ def test_uniform_probabilities_sum_to_1():
     )
 
 
-def test_samples_are_grey_levels_with_the_masses_of_their_cells():
+def test_samples_are_gray_levels_with_the_masses_of_their_cells():
     images, num_samples = logistic_pixel(), 40_000
     x = images.sample(num_samples, seed=0)
     assert x.dtype == tf.int32 == images.dtype
@@ -105,7 +105,7 @@ def test_samples_are_grey_levels_with_the_masses_of_their_cells():
     assert np.min(x) == 0
     assert np.max(x) == 7
     masses, below, above = logistic_masses()
-    masses[0] += below  # Clipped to the nearest grey level.
+    masses[0] += below  # Clipped to the nearest gray level.
     masses[-1] += above
     shares = np.bincount(x.numpy()[:, 0], minlength=8) / num_samples
     np.testing.assert_allclose(shares, masses, atol=4.0 * 0.5 / 200.0)
@@ -122,7 +122,7 @@ def test_quantize_undoes_dequantize_anywhere_in_the_cell(bins, dtype):
         assert np.min(values) >= -0.5
         assert np.max(values) < 0.5
         np.testing.assert_array_equal(images.quantize(values), x)
-    centres = images.to_grey_levels(images.dequantize(x))
+    centres = images.to_gray_levels(images.dequantize(x))
     np.testing.assert_allclose(centres, x, atol=1e-4)
 
 
@@ -135,10 +135,10 @@ def test_quantize_undoes_dequantize_at_the_edge_of_a_cell(bins):
         np.testing.assert_array_equal(images.quantize(values), x)
 
 
-def test_grey_levels_are_not_clipped():
+def test_gray_levels_are_not_clipped():
     images = uniform_images(bins=4)
     np.testing.assert_allclose(
-        images.to_grey_levels(tf.constant([-1.0, 0.0, 1.0])), [-2.5, 1.5, 5.5]
+        images.to_gray_levels(tf.constant([-1.0, 0.0, 1.0])), [-2.5, 1.5, 5.5]
     )
     np.testing.assert_array_equal(
         images.quantize(tf.constant([-9.0, 0.1, 9.0])), [0, 2, 3]
@@ -266,11 +266,11 @@ def test_floats_raise():
 
 
 @pytest.mark.parametrize("value", [-1, 8])
-def test_validate_args_rejects_values_that_are_no_grey_levels(value):
+def test_validate_args_rejects_values_that_are_no_gray_levels(value):
     images = uniform_images(event_shape=[2], validate_args=True)
     assert np.all(np.isfinite(images.log_prob([0, 7], seed=0)))
     with pytest.raises(
-        tf.errors.InvalidArgumentError, match=r"grey levels in \[0, 8\)"
+        tf.errors.InvalidArgumentError, match=r"gray levels in \[0, 8\)"
     ):
         images.log_prob([0, value], seed=0)
 
@@ -283,8 +283,8 @@ def test_bins_must_be_a_positive_integer(bins):
         uniform_images(bins=bins)
 
 
-def test_one_grey_level_is_too_few():
-    with pytest.raises(ValueError, match=r"at least 2 grey levels.*bins=1"):
+def test_one_gray_level_is_too_few():
+    with pytest.raises(ValueError, match=r"at least 2 gray levels.*bins=1"):
         uniform_images(bins=1)
 
 
@@ -469,7 +469,7 @@ def test_conditioning_belongs_to_rows_whatever_the_number_of_draws():
 
 @pytest.mark.parametrize("bins", [2, 3, 5, 17, 100, 256, 65536])
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
-def test_shaped_noise_never_rounds_to_the_next_grey_level(bins, dtype):
+def test_shaped_noise_never_rounds_to_the_next_gray_level(bins, dtype):
     # Noise at both ends, whatever the uniform noise is.
     images = uniform_images(
         bins=bins,

@@ -25,7 +25,7 @@ def trainable(image_shape, stddev=0.0, **kwargs):
     return helpers.perturb(dequantizer, stddev)
 
 
-def grey_levels(shape, num=3, bins=17):
+def gray_levels(shape, num=3, bins=17):
     return np.random.default_rng(0).integers(bins, size=[num, *shape])
 
 
@@ -37,7 +37,7 @@ def uniform(shape, num=3, dtype=tf.float64):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_untrained_noise_is_uniform(shape):
     # A bijector of the unit cube of log-det 0 keeps the uniform density.
-    bijector = trainable(shape)(grey_levels(shape, num=200))
+    bijector = trainable(shape)(gray_levels(shape, num=200))
     noise = bijector.forward(uniform(shape, num=200))
     assert np.min(noise) > 0 and np.max(noise) < 1
     log_det = bijector.forward_log_det_jacobian(uniform(shape, num=200), 3)
@@ -53,7 +53,7 @@ def test_untrained_bound_of_uniform_images_is_exact():
         bins=17,
         dequantizer=trainable([4, 2, 1]),
     )
-    x = grey_levels([4, 2, 1])
+    x = gray_levels([4, 2, 1])
     np.testing.assert_allclose(
         images.log_prob(x, seed=0), np.full([3], -8 * np.log(17)), rtol=1e-12
     )
@@ -61,7 +61,7 @@ def test_untrained_bound_of_uniform_images_is_exact():
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_log_density_agrees_with_automatic_differentiation(shape):
-    x = grey_levels(shape)
+    x = gray_levels(shape)
     dequantizer = trainable(shape, 0.1, gradient="store")
 
     def forward(noise):
@@ -81,7 +81,7 @@ def test_log_density_agrees_with_automatic_differentiation(shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_inverse_undoes_forward(shape):
-    bijector = trainable(shape, 0.1)(grey_levels(shape))
+    bijector = trainable(shape, 0.1)(gray_levels(shape))
     noise = bijector.forward(uniform(shape))
     back = bijector.inverse(tf.identity(noise))
     np.testing.assert_allclose(back, uniform(shape), atol=1e-9)
@@ -99,7 +99,7 @@ def test_noise_depends_on_the_image_and_on_all_of_the_noise(shape):
 
 def test_any_leading_dimensions():
     dequantizer = trainable([4, 2, 1], 0.1)
-    x, noise = grey_levels([4, 2, 1], num=6), uniform([4, 2, 1], num=6)
+    x, noise = gray_levels([4, 2, 1], num=6), uniform([4, 2, 1], num=6)
     expected = dequantizer(x).forward(noise)
     for lead in ([2, 3], [1, 6], [6, 1, 1]):
         shape = [*lead, 4, 2, 1]
@@ -119,7 +119,7 @@ def test_float32_noise_stays_in_its_cell_however_far_the_flow_goes(bins):
         bins=bins,
         dequantizer=trainable([4, 4, 1], 0.5, dtype=tf.float32),
     )
-    x = grey_levels([4, 4, 1], num=50, bins=bins)
+    x = gray_levels([4, 4, 1], num=50, bins=bins)
     values = np.random.default_rng(0).uniform(size=x.shape)
     values.flat[:2] = 0.0, 1.0 - 2.0**-23
     noise, log_density = helpers.noise_of(
@@ -139,7 +139,7 @@ def test_networks_run_once_for_noise_and_density():
     )
     # The first and last convolution of the features, and of a coupling, each
     # with that of the padded edge.
-    x = tf.constant(grey_levels([4, 2, 1]))
+    x = tf.constant(gray_levels([4, 2, 1]))
     assert helpers.count_ops(lambda x: images.log_prob(x, seed=0), x) == 8
     # More draws share the features.
     more = images.copy(num_noise_samples=3)
@@ -153,7 +153,7 @@ def test_every_variable_receives_the_same_gradient_however_it_is_computed(
     shape, num_noise_samples
 ):
     dequantizer = trainable(shape, 0.1)
-    x, found = tf.constant(grey_levels(shape)), []
+    x, found = tf.constant(gray_levels(shape)), []
     variables = dequantizer.trainable_variables
     assert len(variables) == (37 if shape[0] == 3 else 25)
     for gradient in ("store", "invert"):
@@ -177,7 +177,7 @@ def test_every_variable_receives_the_same_gradient_however_it_is_computed(
 
 
 def test_learned_noise_makes_the_bound_tighter():
-    # A density that changes by much within a grey level.
+    # A density that changes by much within a gray level.
     pixel = tfd.Logistic(0.03, 0.04)
     continuous = tfd.Sample(pixel, [2, 2, 1])
     dequantizer = tfg.NoiseFlow.trainable(
@@ -225,7 +225,7 @@ def test_a_model_trains_flow_and_dequantizer_and_its_files_hold_both(tmp_path):
     assert "dequantizer.invertible_1x1_conv.lower" in names
     assert "dequantizer.network.last.kernel" in names
     assert "glow.level_0.network.last.kernel" in names
-    x = grey_levels([4, 4, 1], num=32)
+    x = gray_levels([4, 4, 1], num=32)
     model.initialize(x)
     before = [v.numpy() for v in model.trainable_variables]
     model.compile(keras.optimizers.Adam(0.01))
@@ -262,7 +262,7 @@ def test_a_model_finds_the_layers_of_a_dequantizer_of_ones_own():
         "power.bias",
         "initialized",
     }
-    x = grey_levels([2], num=32, bins=4)
+    x = gray_levels([2], num=32, bins=4)
     before = [v.numpy() for v in model.trainable_variables]
     model.compile(keras.optimizers.Adam(0.01))
     model.fit(x, verbose=0)
@@ -273,7 +273,7 @@ def test_a_model_finds_the_layers_of_a_dequantizer_of_ones_own():
 def test_initialization_normalises_what_the_learned_noise_makes():
     model = flow_model()
     helpers.perturb(model.distribution.dequantizer, 0.1)
-    x = grey_levels([4, 4, 1], num=500)
+    x = gray_levels([4, 4, 1], num=500)
     model.initialize(x)
     values, _ = model.distribution.draw(x, seed=1)
     shift, log_scale = (
@@ -290,7 +290,7 @@ def test_exported_gradients_are_in_the_graph():
     helpers.perturb(model.distribution.dequantizer, 0.1)
     alone = export.self_contained(model.distribution)
     assert alone.dequantizer.flow.gradient == "store"
-    x = grey_levels([4, 4, 1])
+    x = gray_levels([4, 4, 1])
     np.testing.assert_allclose(
         alone.log_prob(x, seed=0),
         model.distribution.log_prob(x, seed=0),
@@ -301,7 +301,7 @@ def test_exported_gradients_are_in_the_graph():
 def test_rows_get_the_noise_of_their_places_in_a_larger_batch():
     distribution = flow_model().distribution
     helpers.perturb(distribution.dequantizer, 0.1)
-    x = grey_levels([4, 4, 1], num=7)
+    x = gray_levels([4, 4, 1], num=7)
     whole = distribution.log_prob(x, seed=1)
     part = distribution.log_prob(x[3:5], seed=1, first_row=3)
     np.testing.assert_allclose(part, whole[3:5], rtol=1e-5)
@@ -309,7 +309,7 @@ def test_rows_get_the_noise_of_their_places_in_a_larger_batch():
 
 def test_compiled_by_xla_noise_and_density_are_the_same():
     dequantizer = trainable([4, 2, 1], 0.1)
-    x = tf.constant(grey_levels([4, 2, 1]))
+    x = tf.constant(gray_levels([4, 2, 1]))
 
     def noise_and_log_det(x, noise):
         bijector = dequantizer(x)
@@ -328,7 +328,7 @@ def test_mixed_networks_leave_the_flow_in_its_dtype():
     mixed = trainable(
         [4, 4, 1], dtype=tf.float32, network_dtype="mixed_bfloat16"
     )
-    x, noise = grey_levels([4, 4, 1]), uniform([4, 4, 1], dtype=tf.float32)
+    x, noise = gray_levels([4, 4, 1]), uniform([4, 4, 1], dtype=tf.float32)
     one, other = (
         helpers.perturb(d, 0.05)(x).forward(noise) for d in (exact, mixed)
     )

@@ -378,7 +378,7 @@ def test_an_interrupted_export_leaves_nothing(
     assert os.listdir(tmp_path) == ["flow"]
 
 
-def test_values_that_are_no_grey_levels_are_an_error(exported):
+def test_values_that_are_no_gray_levels_are_an_error(exported):
     loaded = tf.saved_model.load(exported.folder / "integer")
     assert loaded.log_prob([[0, 4, 2]]).shape == (1,)
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"in \[0, 5\)"):

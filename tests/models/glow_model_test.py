@@ -42,7 +42,7 @@ def test_codes_of_the_wrong_size_are_an_error(trained):
         trained.decode(tf.zeros([2, 63]))
 
 
-def test_samples_are_grey_levels(trained):
+def test_samples_are_gray_levels(trained):
     samples = trained.sample(50, seed=0)
     assert (samples.shape, samples.dtype) == ((50, 8, 8, 1), tf.int32)
     assert 0 <= np.min(samples) < np.max(samples) <= 16

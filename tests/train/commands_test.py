@@ -544,7 +544,7 @@ def test_evaluation_is_written_and_printed(evaluation, capsys):
     settings = settings_of(run)
     lines = commands.evaluation.table(results).splitlines()
     assert (
-        f"{settings['dataset']}, test: 8 images of 4x4x1, 32 grey levels"
+        f"{settings['dataset']}, test: 8 images of 4x4x1, 32 gray levels"
         in lines
     )
     rows = {line[:26].strip(): line[26:].split() for line in lines}
@@ -565,7 +565,7 @@ def test_evaluation_prints_its_table(run, capsys, monkeypatch):
     )
     out = capsys.readouterr().out
     assert "Gaussian (upper bound)               images too large" in out
-    assert "validation: 8 images of 4x4x1, 32 grey levels" in out
+    assert "validation: 8 images of 4x4x1, 32 gray levels" in out
     assert f"Glow (upper bound)        {results['bits_per_dim']:10.3f}" in out
     assert set(results["baselines"]) == {"per-pixel histogram", "uniform"}
 

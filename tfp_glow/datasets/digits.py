@@ -21,7 +21,7 @@ _CITATION = """\
 class Digits(embedded.EmbeddedBuilder):
     """1,797 scans of handwritten digits, which ship with scikit-learn.
 
-    8x8 pixels with 17 grey levels, 0 (paper) to 16 (ink), stored as they are.
+    8x8 pixels with 17 gray levels, 0 (paper) to 16 (ink), stored as they are.
     About 70 % of each digit are for training, 15 % for validation and 15 % for
     testing, by a fixed permutation.
 

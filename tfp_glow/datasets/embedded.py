@@ -19,7 +19,7 @@ class EmbeddedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     add its name to `EMBEDDED` in `sources.py`.
     """
 
-    LEVELS = 256  # Number of grey levels.
+    LEVELS = 256  # Number of gray levels.
     LABEL = "label"  # The feature that holds the class.
     code_path = None  # TFDS need not look for a file of checksums.
 

@@ -17,7 +17,7 @@ class DatasetInfo:
     """Describes the images that `load` returns for the same arguments.
 
     `name` may be a path and `image_shape` is `(H, W, C)`. Images have `bins`
-    grey levels, `[0, bins)`. Without labels, `num_classes` is `None`.
+    gray levels, `[0, bins)`. Without labels, `num_classes` is `None`.
     `num_examples` maps each split to its number of images.
     """
 
@@ -64,7 +64,7 @@ def load(
 
     `name` is one of:
 
-    - `"digits"`: scikit-learn's scans, 8x8x1 with 17 grey levels; `"photos"`:
+    - `"digits"`: scikit-learn's scans, 8x8x1 with 17 gray levels; `"photos"`:
       crops of the photographs in scikit-image and scikit-learn, 32x32x3 unless
       `image_size` says otherwise, gamma-encoded, with the photograph as label.
     - A TFDS name, with or without config: `"cifar10"`,
@@ -89,7 +89,7 @@ def load(
         name: `str` or path, see above.
         split: `"train"`, `"validation"` or `"test"`.
         batch_size: `int`, or `None` for single images.
-        bins: `int`, number of grey levels to return, a divisor of the source's
+        bins: `int`, number of gray levels to return, a divisor of the source's
             number: `floor(x * bins / levels)`. For example 32 of 256 levels
             keep 5 bits. `None` for the source's number.
         image_size: `int` or `(H, W)`, to which images are centrally cropped or
@@ -202,7 +202,7 @@ def _resolve(name, bins, image_size, data_dir):
     valid = [n for n in range(2, source.levels + 1) if source.levels % n == 0]
     if bins is not None and bins not in valid:
         expected = (
-            f"one of {valid}, the divisors of the {source.levels} grey levels "
+            f"one of {valid}, the divisors of the {source.levels} gray levels "
             f"of {source.name!r}"
         )
         raise _checks.invalid_value("bins", bins, expected)

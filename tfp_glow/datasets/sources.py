@@ -21,7 +21,7 @@ def open_source(name, image_size=None, data_dir=None):
         image_size: `None`, or a pair of `int` for data sets of several sizes.
 
     Returns:
-        A source: `name`, `levels` (number of grey levels), `image_shape`
+        A source: `name`, `levels` (number of gray levels), `image_shape`
         `(H, W, C)` with `H = W = None` where sizes vary, `num_classes` or
         `None`, `num_examples` (`dict` of split to `int`), `size_note` (where
         sizes vary, how) and `read(split)`, a `tf.data.Dataset` of dictionaries

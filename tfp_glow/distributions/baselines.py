@@ -29,7 +29,7 @@ def uniform(images, bins):
 def histogram(images, bins):
     """Fits independent pixels, each with the histogram of its position.
 
-    Every count is increased by one, so that no grey level is impossible.
+    Every count is increased by one, so that no gray level is impossible.
     """
     counts = np.stack(
         [1 + np.sum(images == level, axis=0) for level in range(bins)], axis=-1
@@ -52,7 +52,7 @@ def gaussian(images, bins):
         )
     values = ((images + 0.5) / bins - 0.5).reshape([-1, size])
     covariance = np.cov(values, rowvar=False)
-    # Add the variance of the dequantization noise, uniform over a grey level.
+    # Add the variance of the dequantization noise, uniform over a gray level.
     covariance[np.diag_indices(size)] += 1.0 / (12.0 * bins**2)
     normal = tfd.MultivariateNormalTriL(
         loc=values.mean(axis=0), scale_tril=np.linalg.cholesky(covariance)

@@ -36,7 +36,7 @@ class Dequantized(tfd.Distribution):
     any number reported from it is a bound too. The bound never falls with `M`
     and tends to `log P(x)`. With `first_row`, the rows of `x` get the noise
     that they would get as the rows from `first_row` on of a larger batch. In
-    float32 the noise resolves about `2**24 / bins` positions within a grey
+    float32 the noise resolves about `2**24 / bins` positions within a gray
     level.
 
     A graph grows with `M`, because `log_prob` calls the distribution `M` times.
@@ -76,7 +76,7 @@ class Dequantized(tfd.Distribution):
 
         Args:
             distribution: continuous `tfd.Distribution`.
-            bins: `int` of at least 2, number of grey levels.
+            bins: `int` of at least 2, number of gray levels.
             dequantizer: callable that maps integer images `[..., *event_shape]`
                 to a `tfb.Bijector` of `[0, 1)**D` that transforms uniform
                 noise, such as `tfg.NoiseFlow`; `None` for uniform noise.
@@ -88,7 +88,7 @@ class Dequantized(tfd.Distribution):
         parameters = dict(locals())
         _checks.positive_integer(bins=bins, num_noise_samples=num_noise_samples)
         if bins < 2:
-            raise _checks.invalid_value("bins", bins, "at least 2 grey levels")
+            raise _checks.invalid_value("bins", bins, "at least 2 gray levels")
         if dequantizer is not None and not callable(dequantizer):
             raise TypeError(
                 "Expected `dequantizer` to be None or a callable from images "
@@ -120,7 +120,7 @@ class Dequantized(tfd.Distribution):
 
     @property
     def bins(self):
-        """Number of grey levels."""
+        """Number of gray levels."""
         return self._bins
 
     @property
@@ -136,7 +136,7 @@ class Dequantized(tfd.Distribution):
     def dequantize(self, images, noise=0.5):
         """Returns continuous values in `[-1/2, 1/2)` of integer images.
 
-        `noise` in `[0, 1)` is the position inside the cell of a grey level. The
+        `noise` in `[0, 1)` is the position inside the cell of a gray level. The
         values have the distribution's dtype unless `images` is floating.
         """
         images = tf.convert_to_tensor(images)
@@ -149,7 +149,7 @@ class Dequantized(tfd.Distribution):
         levels = tf.floor((values + 0.5) * self.bins)
         return tf.cast(tf.clip_by_value(levels, 0, self.bins - 1), tf.int32)
 
-    def to_grey_levels(self, values):
+    def to_gray_levels(self, values):
         """Inverts `dequantize` without rounding or clipping."""
         return (values + 0.5) * self.bins - 0.5
 
@@ -197,7 +197,7 @@ class Dequantized(tfd.Distribution):
             checked = tf.debugging.assert_equal(noise, clipped, message)
             with tf.control_dependencies([checked]):
                 noise = tf.identity(noise)
-        # The largest noise that does not round up the highest grey level.
+        # The largest noise that does not round up the highest gray level.
         largest = np.nextafter(dtype(self.bins), dtype(0)) - (self.bins - 1)
         noise = tf.clip_by_value(noise, 0, largest)
         return self.dequantize(images, noise), log_density
@@ -249,7 +249,7 @@ class Dequantized(tfd.Distribution):
     def _sample_control_dependencies(self, value, **kwargs):
         if not self.validate_args:
             return []
-        message = f"Expected grey levels in [0, {self.bins})."
+        message = f"Expected gray levels in [0, {self.bins})."
         value = tf.cast(value, tf.int32)
         clipped = tf.clip_by_value(value, 0, self.bins - 1)
         return [tf.debugging.assert_equal(value, clipped, message)]

@@ -63,7 +63,7 @@ class NoiseFlow(tf.Module):
                 dimensions of the noise flattened into one.
             features: callable from batches of images to features, such as a
                 Keras layer.
-            bins: `int`, number of grey levels.
+            bins: `int`, number of gray levels.
             factor: `int` that divides `H` and `W`; see `Squeeze`.
             name: `str`.
         """
@@ -142,7 +142,7 @@ class NoiseFlow(tf.Module):
     def __call__(self, images):
         """Returns the `tfb.Bijector` from `v` to `u` of integer images."""
         images = tf.cast(images, self.flow.dtype)
-        # Uniform grey levels have a variance of 1 in these units.
+        # Uniform gray levels have a variance of 1 in these units.
         values = ((images + 0.5) / self.bins - 0.5) * 12.0**0.5
         values = _tf.flatten_batch(self._squeeze.forward(values), 3)
         given = joint.Given(self.flow, conditioning=self.features(values))

@@ -351,7 +351,7 @@ def _encode(flow, images, bijector_kwargs=None):
 def _decode(flow, latents, bijector_kwargs=None):
     """Computes float64 images, in gray levels, of latent vectors."""
     exact = precision.astype(flow.distribution.bijector, tf.float64)
-    return flow.to_grey_levels(exact.forward(latents, **bijector_kwargs or {}))
+    return flow.to_gray_levels(exact.forward(latents, **bijector_kwargs or {}))
 
 
 def _generate(flow, size, temperature, seed, bijector_kwargs=None):

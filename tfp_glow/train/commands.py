@@ -227,7 +227,7 @@ def reconstruct(
 ):
     """Writes a picture of images above their reconstructions.
 
-    Returns its path and the largest difference in grey levels.
+    Returns its path and the largest difference in gray levels.
 
     Args:
         run: folder of the run.
@@ -240,7 +240,7 @@ def reconstruct(
     path = out or folder.file("reconstructions.png")
     error = _write_reconstructions(path, model, *settings.examples(split, num))
     print(
-        f"Wrote {path}; largest difference {error:.2g} grey levels", flush=True
+        f"Wrote {path}; largest difference {error:.2g} gray levels", flush=True
     )
     return path, error
 

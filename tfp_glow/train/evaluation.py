@@ -32,11 +32,11 @@ def evaluate(
         - `num_noise_samples` of that bound,
         - `baselines`: name to `bits_per_dim` and `standard_error`, without the
           baselines for which the images are too large,
-        - `reconstruction_error`: largest |x - decode(encode(x))|, in grey
+        - `reconstruction_error`: largest |x - decode(encode(x))|, in gray
           levels,
         - `samples`: `num`, `temperature`, `share_not_finite` of the values,
           and `largest_excursion` of the finite ones. An excursion of 1 is the
-          edge of the range of grey levels, and 2 is twice as far from its
+          edge of the range of gray levels, and 2 is twice as far from its
           middle,
         - `marginal`, if the model has classes: `bits_per_dim` and
           `standard_error` of the sum over classes, weighted by their
@@ -105,7 +105,7 @@ def table(results):
     lines = [
         "",
         f"{results['dataset']}, {results['split']}: {results['num_images']} "
-        f"images of {height}x{width}x{channels}, {results['bins']} grey levels",
+        f"images of {height}x{width}x{channels}, {results['bins']} gray levels",
         "",
         f"{'':26}{'bits/dim':>10}{'standard error':>17}",
         *(
@@ -117,7 +117,7 @@ def table(results):
         f"below the best baseline:   {best - glow['bits_per_dim']:.3f} "
         "bits/dim",
         f"reconstruction error:      {results['reconstruction_error']:.2g} "
-        "grey levels at most",
+        "gray levels at most",
         f"{samples['num']} samples, temperature 1: "
         f"{100 * samples['share_not_finite']:.3g} % of values not finite, "
         f"largest {samples['largest_excursion']:.3g} times the range",

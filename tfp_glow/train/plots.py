@@ -16,9 +16,9 @@ def image_grid(images, bins, columns=None, margin=1):
     """Arranges images in a grid on a white background.
 
     Args:
-        images: array `[N, H, W, C]` in units of a grey level, with one or three
+        images: array `[N, H, W, C]` in units of a gray level, with one or three
             channels. Values outside `[0, bins)` are clipped.
-        bins: `int`, number of grey levels.
+        bins: `int`, number of gray levels.
         columns: `int`, images per row; by default about as many as rows.
         margin: `int`, pixels between images.
 

@@ -54,7 +54,7 @@ class Settings:
         "digits, photos, a TFDS name, a folder of images, an .npy or .npz file",
     )
     image_size: int | None = _setting(None, "side to crop or pad images to")
-    bins: int | None = _model(None, "number of grey levels (the data's own)")
+    bins: int | None = _model(None, "number of gray levels (the data's own)")
     flip: bool = _setting(False, "flip training images at random")
     num_levels: int | None = _model(
         None, "levels, L in the paper (up to 3, as the image size allows)"
@@ -86,7 +86,7 @@ class Settings:
         "--conditioned=priors (0: none; the paper uses 0.01)",
     )
     dequantizer: Literal["uniform", "learned"] = _model(
-        "uniform", "noise added within a grey level"
+        "uniform", "noise added within a gray level"
     )
     num_noise_samples: int = _model(1, "noise samples in the training bound")
     batch_size: int = _setting(64, "images per training step")
