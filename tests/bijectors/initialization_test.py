@@ -144,6 +144,23 @@ def test_every_bijector_of_nested_distributions_is_set():
     np.testing.assert_allclose(inner.log_scale, -np.log(5.0), atol=1e-4)
 
 
+def test_nothing_is_evaluated_after_the_last_bijector_with_data():
+    def fail(x):
+        raise AssertionError("evaluated")
+
+    norm = tfg.ActNorm.trainable(4, dtype=tf.float64)
+    never = tfb.Inline(
+        fail, fail, inverse_log_det_jacobian_fn=fail, forward_min_event_ndims=0
+    )
+    x = data()
+    initialization.initialize_distribution(
+        transformed(tfb.Invert(norm), never), x
+    )
+    assert_normalized(norm.forward(x))
+    initialization.initialize_distribution(transformed(never), x)
+    initialization.initialize_distribution(transformed(), x)
+
+
 def test_each_of_nested_distributions_gets_its_own_keyword_arguments():
     seen = []
 

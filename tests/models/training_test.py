@@ -201,3 +201,19 @@ def test_using_a_model_never_initialises_it():
     model.decode(model.encode(tiny.gray(2)))
     assert not model.initialized
     tiny.assert_equal_weights(tiny.values(model), before)
+
+
+@pytest.mark.parametrize("method", ["fit", "train_on_batch"])
+def test_a_training_step_is_traced_once(monkeypatch, method):
+    model = tiny.model()
+    model.compile(keras.optimizers.Adam(1e-3))
+    calls = []
+    step = tfg.GlowModel.train_step
+    monkeypatch.setattr(
+        tfg.GlowModel,
+        "train_step",
+        lambda self, data: calls.append(1) or step(self, data),
+    )
+    arguments = {"verbose": 0} if method == "fit" else {}
+    getattr(model, method)(tiny.gray(4), **arguments)
+    assert len(calls) == 1

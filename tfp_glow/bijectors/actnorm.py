@@ -78,6 +78,7 @@ class ActNorm(parametric.Parametric, initialization.DataDependent):
         _checks.variables(shift=self.shift, log_scale=self.log_scale)
         for name, value in normalizing_parameters(x).items():
             getattr(self, name).assign(value)
+        return self.forward(x)
 
     def _forward(self, x):
         _checks.channels(self, x, self.shift.shape[-1])

@@ -186,14 +186,12 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
     def initialize(self, x, **kwargs):
         """Initializes the network from data, if it is a `StackedLayer`.
 
-        Args:
-            x: `Tensor` of shape `[..., C]` or `[..., H, W, C]`.
-            **kwargs: not used; networks normalize without conditioning.
+        Returns `forward(x)`, computed after the initialization.
         """
-        del kwargs
         if isinstance(self.network, networks.StackedLayer):
             seen, _ = self.split(x)
             self.network.initialize(_tf.flatten_batch(seen, self._event_ndims))
+        return self.forward(x, **kwargs)
 
     def split(self, x):
         """Splits the input into the half that the network sees and the other.

@@ -257,17 +257,16 @@ class Glow(joint.JointBijector, initialization_.DataDependent):
         Returns:
             The latents `inverse(image)`, after the initialization.
         """
-        image = tf.convert_to_tensor(image, self.dtype)
-        kwargs = self._conditioning_kwargs(conditioning, ps.shape(image)[:-3])
-        h = image
-        for level, (for_steps, _) in zip(self._levels, kwargs):
+        h = tf.convert_to_tensor(image, self.dtype)
+        kwargs = self._conditioning_kwargs(conditioning, ps.shape(h)[:-3])
+        latents = []
+        for level, (for_steps, for_prior) in zip(self._levels, kwargs):
             h = level.steps.initialize(self._squeeze.forward(h), **for_steps)
-            # The split prior does not change the half that goes on.
-            h, _ = tf.split(h, 2, axis=-1)
-        conditioning = (
-            {} if conditioning is None else {"conditioning": conditioning}
-        )
-        return self.inverse(tf.identity(image), **conditioning)
+            h, _ = level.prior.forward_and_log_det(h, **for_prior)
+            if len(latents) < self.num_levels - 1:
+                h, z = tf.split(h, 2, axis=-1)
+                latents.append(_flatten_event(z))
+        return tf.concat([*latents, _flatten_event(h)], axis=-1)
 
     def top_features(self, latents, conditioning=None):
         """Returns the input of the top prior, given latent vectors.

@@ -10,16 +10,17 @@ from tfp_glow.bijectors import structure
 class DataDependent:
     """A bijector that can set its variables from a batch of data.
 
-    `initialize(x)` sets them so that outputs of `x` are normalized. The data
-    are an input of the method that `data_enter` names: `"forward"`, or
-    `"inverse"` for a bijector such as `Glow`, whose inverse takes images.
+    `initialize(x)` sets them so that the outputs of `x` are normalized, and
+    returns these outputs. The data are an input of the method that `data_enter`
+    names: `"forward"`, or `"inverse"` for a bijector such as `Glow`, whose
+    inverse takes images.
     """
 
     data_enter = "forward"
 
     @abc.abstractmethod
     def initialize(self, x, **kwargs):
-        """Sets the variables from a batch of inputs, `[N, ...]`."""
+        """Sets the variables from inputs, `[N, ...]`; returns the outputs."""
 
 
 def initialize_distribution(
@@ -36,14 +37,18 @@ def initialize_distribution(
         bijector_kwargs, distribution_kwargs: dictionaries of keyword arguments,
             as `log_prob` takes them; others do not concern bijectors.
     """
+    pairs = []
     while isinstance(distribution, structure.TRANSFORMED):
-        x = initialize_inverse(
-            distribution.bijector, x, **(bijector_kwargs or {})
-        )
+        pairs.append((distribution.bijector, bijector_kwargs or {}))
         distribution = distribution.distribution
         inner = distribution_kwargs or {}
         bijector_kwargs = inner.get("bijector_kwargs")
         distribution_kwargs = inner.get("distribution_kwargs")
+    # Nothing is evaluated after the last bijector that data set.
+    while pairs and not _depends_on_data(pairs[-1][0]):
+        pairs.pop()
+    for bijector, kwargs in pairs:
+        x = initialize_inverse(bijector, x, **kwargs)
 
 
 def initialize_forward(bijector, x, **kwargs):
@@ -81,5 +86,11 @@ def _walk(bijector, x, direction, kwargs):
             x = _walk(part, x, direction, kwargs.get(part.name, {}))
         return x
     if isinstance(bijector, DataDependent) and bijector.data_enter == direction:
-        bijector.initialize(x, **kwargs)
+        return bijector.initialize(x, **kwargs)
     return getattr(bijector, direction)(x, **kwargs)
+
+
+def _depends_on_data(bijector):
+    event_ndims = bijector.forward_min_event_ndims
+    parts = structure.parts(bijector, event_ndims)
+    return any(isinstance(part, DataDependent) for part, _, _ in parts)

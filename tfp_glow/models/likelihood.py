@@ -50,11 +50,21 @@ class LikelihoodModel(keras.Model):
         return x, y, sample_weight
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Everything but compiled metrics is built already. Under a strategy
+        # Keras calls this before it traces a step. `fit` builds the optimizer
+        # by itself, because evaluation from an iterator does not need one.
+        if data_batch is not None:
+            self._build_optimizer()
+        # Everything but compiled metrics is built then. Under a strategy
         # Keras would take one batch to build it, so that a shuffled data set
         # would continue in another order.
         if self._compile_metrics is not None:
             super()._maybe_symbolic_build(iterator, data_batch)
+
+    def _build_optimizer(self):
+        # A step that creates the variables of the optimizer is traced twice.
+        if self.optimizer is not None:
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -112,9 +122,7 @@ class LikelihoodModel(keras.Model):
             size = kwargs.get("batch_size") or 32
             self.initialize(*self._spec.first(x, y, init_batches, size))
         if self.compiled:
-            # Keras would trace a step that builds the optimizer twice.
-            with self.distribute_strategy.scope():
-                self.optimizer.build(self.trainable_variables)
+            self._build_optimizer()
             # Files do not hold the generator's position in its stream. A model
             # that was loaded would otherwise repeat the noise of the first step.
             state = self._seed_generator.state
