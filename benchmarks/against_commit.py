@@ -4,9 +4,10 @@
 
 `python benchmarks/against_commit.py --commit=71f3a96` checks the commit out into
 a temporary folder and runs `compare_case.py` of both, in turn, each measurement
-in a process of its own. It prints medians over the rounds, and the median of
-the ratios within a round. Nothing else should run beside it. With the defaults
-it takes about a quarter of an hour on two CPU cores.
+in a process of its own. It prints medians over the rounds, the median of the
+ratios within a round, and the ratio of the minima, which is the steadier one
+where some processes are slow throughout. Nothing else should run at the same
+time. With the defaults it takes about ten minutes on two CPU cores.
 """
 
 import contextlib
@@ -80,7 +81,8 @@ def main(_):
                     pair = found[earlier], found[_ROOT]
                     pairs.setdefault((case, num_steps), []).append(pair)
     print(
-        f"{'case':10}{'K':>4}  {'figure':20}{'earlier':>10}{'now':>10}{'ratio':>8}"
+        f"{'case':10}{'K':>4}  {'figure':20}{'earlier':>10}{'now':>10}"
+        f"{'ratio':>8}{'minima':>8}"
     )
     for (case, num_steps), rounds in pairs.items():
         for figure in _FIGURES:
@@ -91,6 +93,7 @@ def main(_):
                 f"{case:10}{num_steps:>4}  {figure:20}"
                 f"{statistics.median(before):10.4g}"
                 f"{statistics.median(now):10.4g}{ratio:8.3f}"
+                f"{min(now) / min(before):8.3f}"
             )
 
 
