@@ -56,7 +56,7 @@ _AT_A_TIME = 100
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What is trained, on which data, and for how long.
+    """One training run: the case, the data, and for how long.
 
     `learning_rate` is `None` if the case has none. A `batch_size` of 0 means
     all training images at once. Pilot runs are not tested.
