@@ -102,7 +102,7 @@ def test_every_error_says_what_was_expected_and_received():
     }
     found = _incomplete(sources)
     assert not found.keys() - _EXCEPTIONS.keys(), found
-    assert not _EXCEPTIONS.keys() - found.keys(), "are no exceptions any more"
+    assert not _EXCEPTIONS.keys() - found.keys(), "stale exceptions"
 
 
 @pytest.mark.parametrize(

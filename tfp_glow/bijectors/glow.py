@@ -111,8 +111,8 @@ class Glow(joint.JointBijector, initialization_.DataDependent):
                 `networks.LayerNetwork`; or an unbuilt `networks.CouplingNetwork`
                 or `networks.LayerNetwork` that carries other options: bounds,
                 edge padding, and a dtype policy such as `"mixed_bfloat16"`. The
-                flow around the networks always computes in `dtype`. Gated and
-                attention networks were no better at equal training time.
+                flow around the networks always computes in `dtype`. Gated
+                residual networks were no better at equal training time.
             conditioning_size: `int`, the size of vectors, or the shape
                 `(H, W, D)` of images of the height and width of `image_shape`,
                 on which the flow is conditioned, or `None`. A class is a
