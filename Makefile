@@ -13,19 +13,25 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
 # TensorFlow does not log about the machine.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
 
-.PHONY: help demo test lint benchmark clean
+PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+
+.PHONY: help demo test test-all lint benchmark clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: .venv/installed  ## train on digits for two minutes, draw, evaluate
 	$(BIN)/python -m tfp_glow train --dataset=digits --out=$(RUN) \
 	  --max_minutes=2.5 --patience=30
 	$(BIN)/python -m tfp_glow evaluate --run=$(RUN)
 
-test: lint  ## lint, then all tests, WORKERS=3 at a time
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --durations=10 tests
+test: lint  ## lint, then all tests but the slow ones, WORKERS=3 at a time
+	$(PYTEST) -m "not slow" tests
+	@echo "Passed. 'make test-all' also runs the slow tests."
+
+test-all: lint  ## lint, then all tests
+	$(PYTEST) --durations=10 tests
 
 benchmark: .venv/installed  ## compare time and memory with other libraries, an hour
 	$(BIN)/python benchmarks/compare.py
