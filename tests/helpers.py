@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What several test modules share."""
+"""Functions that several test modules share."""
 
 from unittest import mock
 
@@ -27,8 +27,8 @@ def perturb(module, stddev=0.2, seed=0):
 def log_det_by_autodiff(function, x):
     """log|det| of the Jacobian of `function` at every event of `x`, `[N]`.
 
-    The Jacobian has a row for every output; a batch of copies of `x`, one for
-    each, gives them all in one backward pass.
+    The Jacobian has a row for every output. A batch of copies of `x`, one per
+    output, gives all rows in one backward pass.
 
     Args:
         function: callable of a batch of batches, `[E, N, *event_shape]`.
@@ -47,9 +47,10 @@ def log_det_by_autodiff(function, x):
 
 
 def count_ops(function, *args, op_type="Conv2D"):
-    """Number of operations of one type in the program of a function.
+    """Counts the operations of one type in the program of a function.
 
-    Those in the body of a loop count once. Of any type if it is `None`.
+    Operations in the body of a loop count once. If `op_type` is `None`, all
+    types count.
     """
     graph = tf.function(function).get_concrete_function(*args).graph
     program = graph.as_graph_def()
@@ -66,7 +67,7 @@ def count_ops(function, *args, op_type="Conv2D"):
 
 
 def noise_of(dequantized, x, uniform):
-    """The noise, and its log-density, that `draw` makes of uniform noise."""
+    """Returns the noise that `draw` makes of uniform noise, and its log-density."""
     with (
         mock.patch.object(samplers, "uniform", return_value=uniform),
         mock.patch.object(dequantized, "dequantize", lambda _, noise: noise),

@@ -62,7 +62,7 @@ class Model:
 
 
 def make_flow(image_shape, num_levels, num_steps, num_filters):
-    """As `examples/glow_colab.ipynb` of normflows, less the classes.
+    """Makes the flow of normflows' `examples/glow_colab.ipynb`, without classes.
 
     Args:
         image_shape: `(H, W, C)`; its events are `(C, H, W)`.

@@ -71,7 +71,7 @@ class Model:
 
 
 def make_flow(image_shape, num_levels, num_steps, num_filters, seed):
-    """As the docstring of `tfb.Glow`, of another size.
+    """Makes the flow of the docstring of `tfb.Glow`, of another size.
 
     Args:
         image_shape: `(H, W, C)`.

@@ -27,7 +27,7 @@ _TIMES = ("step_seconds", "log_prob_seconds", "sample_seconds")
 
 
 def _record(case, num_steps=32, batch_size=16, seconds=1.0, **measured):
-    """What one process might have found."""
+    """Makes the record of one process."""
     return {
         "case": case,
         "num_steps": num_steps,

@@ -38,7 +38,7 @@ def _run(case="ours", seed=0, dataset="digits", **fields):
 
 
 def _result(test=2.0, curve=((1.0, 10, 3.0), (2.0, 20, 2.0)), **fields):
-    """What one process might have found."""
+    """Makes the result of one process."""
     return {
         "curve": [list(point) for point in curve],
         "best_validation": 2.0,
@@ -65,7 +65,7 @@ def _results(case, tests, **fields):
 
 
 def _verdicts(results):
-    """What is met or missed, by the name of the target."""
+    """Returns whether each target is met or missed, by its name."""
     lines = density_report.targets_table(results).splitlines()
     return {line[:48].strip(): line.split()[-1] for line in lines}
 
@@ -320,7 +320,7 @@ def test_of_rates_in_doubt_the_better_on_validation_is_shown(
     results, _ = _make(tmp_path, cases=["ours"], seeds=[0, 1])
     assert len(trainings) == 6 + 4
     assert [run.learning_rate for run in results] == [2e-3, 2e-3]
-    # Of less seeds than the other rate it is not shown.
+    # A rate with fewer seeds than the other one is not shown.
     (tmp_path / f"{trainings[-1].name}.json").unlink()
     drawn, _ = _make(tmp_path, True, cases=["ours"], seeds=[0, 1])
     assert [run.learning_rate for run in drawn] == [1e-3, 1e-3]

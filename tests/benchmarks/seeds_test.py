@@ -57,5 +57,5 @@ def test_a_training_that_fails_ends_with_nan():
     losses = trainer.losses(0)
     assert np.isnan(losses[-1])
     assert seeds.summary(losses)["diverged"]
-    # The next one starts anew.
+    # The next run starts from new weights.
     np.testing.assert_array_equal(trainer.losses(0), losses)

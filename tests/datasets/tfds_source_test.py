@@ -39,13 +39,13 @@ class TrainOnly(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 
 class TrainTest(TrainOnly, skip_registration=True):
-    """As `TrainOnly`, with a test split."""
+    """A `TrainOnly` that also has a test split."""
 
     SPLITS = ("train", "test")
 
 
 class TrainValidation(TrainOnly, skip_registration=True):
-    """As `TrainOnly`, with a validation split."""
+    """A `TrainOnly` that also has a validation split."""
 
     SPLITS = ("train", "validation")
 

@@ -82,7 +82,7 @@ def test_gaussian_has_the_moments_of_the_dequantised_images():
     values = ((images + noise) / bins - 0.5).reshape([-1, 6])
     normal = baselines.gaussian(images, bins).distribution.distribution
     np.testing.assert_allclose(normal.mean(), values.mean(axis=0), atol=1e-3)
-    # Of the images as the whole population, not as a sample of it.
+    # The images are the whole population, not a sample of it.
     covariance = normal.covariance().numpy()
     within = np.eye(6) / (12 * bins**2)
     covariance = (covariance - within) * 99 / 100 + within

@@ -45,7 +45,7 @@ def test_entropy_is_the_mean_of_minus_log_prob_of_samples(name):
     "name, nats",
     [
         ("checkerboard", math.log(32.0)),
-        # Of one normal, and of the choice among eight that hardly overlap.
+        # One normal, and the choice among eight that hardly overlap.
         ("8gaussians", math.log(2.0 * np.pi * np.e / 8.0 * 8.0)),
     ],
 )

@@ -197,7 +197,7 @@ def test_checkpoints_of_tensorflow_keep_weights_and_optimizer(fitted, tmp_path):
         np.testing.assert_array_equal(one, same)
 
 
-# What Keras offers, of the quickest of them.
+# Features of Keras, tested with the fastest distributions.
 
 
 def start_and_end(rate=1e-2, optimizer=None, epochs=1, x=None, **kwargs):

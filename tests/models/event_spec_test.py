@@ -53,7 +53,7 @@ def test_data_that_do_not_fit_are_an_error_before_training(eager, name):
     assert int(eager.optimizer.iterations) == 0
 
 
-# What values an initialised model is given, it finds out while training.
+# An initialized model first sees the values while it trains.
 @pytest.mark.parametrize(
     ("name", "initialized"),
     [(name, False) for name in BAD_DATA]

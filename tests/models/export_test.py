@@ -37,7 +37,7 @@ def normal(size):
 
 
 def real_nvp():
-    """Of a network that only a closure knows."""
+    """A RealNVP whose network only a closure holds."""
     network = keras.Sequential(
         [keras.layers.Dense(8, "tanh"), keras.layers.Dense(4)]
     )
@@ -104,7 +104,7 @@ MODELS = {
     "nested": nested,
     "integer": integer,
 }
-# What a program without this package calls: a model's functions, its signatures
+# The calls of a program without this package: a model's functions, its signatures
 # if there is a dictionary, and the gradients of functions.
 CALLS = {
     ("glow", "log_prob"): [(IMAGES,), (IMAGES[:1],), (IMAGES[2:5],)],
@@ -230,7 +230,7 @@ def call(model, function, args):
 
 
 def assert_equal(result, expected):
-    """Of one structure, and all of its arrays equal up to rounding errors."""
+    """Asserts equal structures, and arrays equal up to rounding errors."""
     tf.nest.assert_same_structure(result, expected)
     for array, other in zip(tf.nest.flatten(result), tf.nest.flatten(expected)):
         assert (array.dtype, array.shape) == (other.dtype, other.shape)
@@ -306,7 +306,7 @@ def test_exporting_does_not_change_the_model(exported):
     assert exported.models["glow"].glow.parameters["gradient"] == "invert"
 
 
-# What is asked for in vain.
+# Requests that fail.
 
 
 @pytest.fixture

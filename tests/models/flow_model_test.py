@@ -96,7 +96,7 @@ def test_predict_and_call_are_the_log_prob_in_nats(trained, digits):
     events = ((x + noise) / 17 - 0.5).astype(np.float32)
     flow = trained.distribution.distribution
     expected = flow.log_prob(events) - 64 * math.log(17)
-    # Of other noise than the model's own.
+    # The noise differs from the model's own.
     np.testing.assert_allclose(log_prob, expected, atol=8)
     np.testing.assert_allclose(
         log_prob, trained.distribution.log_prob(x, seed=(0, 0)), rtol=1e-5

@@ -31,7 +31,7 @@ tfb = tfp.bijectors
 tfd = tfp.distributions
 
 BATCH_SIZE = 22
-# Of the last batch the second of two replicas gets nothing, or 1 of 3.
+# From the last batch the second of two replicas gets nothing, or 1 of 3.
 NUM_IMAGES = 2 * BATCH_SIZE + 1
 NUM_VECTORS = 2 * BATCH_SIZE + 3
 SETTINGS = {
@@ -44,7 +44,7 @@ SETTINGS = {
     "max_minutes": 60.0,
 }
 
-# What programs train.
+# Models that the programs train.
 
 
 def digits():
@@ -129,7 +129,7 @@ def fit_vectors(strategy):
 
 
 def arrays(model):
-    """What training has changed, by name."""
+    """Returns the variables that training changes, by name."""
     variables = dict(model.named_variables)
     for i, variable in enumerate(model.optimizer.variables):
         variables[f"optimizer_{i}"] = variable

@@ -12,7 +12,7 @@ from tfp_glow.models import tracking
 
 
 class Holder(tf.Module):
-    """What hangs from it by any attribute."""
+    """A module that holds objects in attributes of any names."""
 
     def __init__(self, **attributes):
         super().__init__()

@@ -204,7 +204,7 @@ def test_patience_goes_on_from_the_epochs_of_another_process(patience):
         ([], 0),
         ([3.0], 0),
         ([3.0, 2.0, 2.5], 1),
-        ([3.0, 2.0, 2.5, 2.0], 2),  # As low as before is no improvement.
+        ([3.0, 2.0, 2.5, 2.0], 2),  # Equality does not improve.
         ([3.0, 2.0, 2.5, 1.0], 0),
     ],
 )

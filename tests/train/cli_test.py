@@ -41,7 +41,7 @@ def folder_flag(command):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What the command line asks of the commands, which do none of it."""
+    """Records the calls of the commands, which do nothing."""
     received = []
 
     def record(name):

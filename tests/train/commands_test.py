@@ -244,7 +244,7 @@ def test_more_epochs_resume_a_run(run, settings, capsys, no_pictures):
     assert seconds == sorted(seconds)
     last = keras.models.load_model(run / "last.keras")
     assert int(last.optimizer.iterations) == 16
-    # What was trained so far was not initialised anew.
+    # Resuming did not initialize the trained weights again.
     bits = [float(row["bits_per_dim"]) for row in rows]
     assert bits[2] < bits[1] + 0.05
 
@@ -470,7 +470,7 @@ def test_the_recipe_of_the_settings_is_trained_with(
     (optimizer,) = found
     assert isinstance(optimizer, keras.optimizers.Adamax)
     rates = []
-    for step in (0, 1, 2, 7, 12):  # Of 3 epochs of 4 steps.
+    for step in (0, 1, 2, 7, 12):  # 3 epochs of 4 steps.
         optimizer.iterations.assign(step)
         rates.append(float(optimizer.learning_rate))
     np.testing.assert_allclose(rates, [0, 5e-3, 1e-2, 5e-3, 0], atol=1e-8)
@@ -479,7 +479,7 @@ def test_the_recipe_of_the_settings_is_trained_with(
     assert optimizer.ema_momentum == 0.9
 
 
-# What is made of a run.
+# Results of a run.
 
 
 @pytest.fixture(scope="module")
@@ -733,7 +733,7 @@ def test_an_evaluation_of_classes_is_given_labels(classes, run_of_classes):
     settings, _ = classes
     path = run_of_classes / "model.keras"
     model = keras.models.load_model(path)
-    # Of one epoch it knows next to nothing of the classes.
+    # After one epoch it hardly distinguishes the classes.
     for name, variable in model.named_variables.items():
         if "conditioning" in name:
             rows = np.linspace(-1, 1, variable.shape[0])[:, np.newaxis]

@@ -21,7 +21,7 @@ def rates(optimizer):
 
 
 def expected_rates(decay, total_steps=None):
-    """Those of a rate of 0.01 after 4 steps of warm-up."""
+    """Computes the rates for 0.01 after 4 steps of warm-up."""
     rate = np.minimum(STEPS / 4, 1.0)
     if decay == "cosine":
         done = np.clip((STEPS - 4) / (total_steps - 4), 0.0, 1.0)

@@ -49,7 +49,7 @@ def no_pictures(monkeypatch):
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    """Those of runs of 4 steps an epoch."""
+    """Settings of runs of 4 steps an epoch."""
     generator = np.random.default_rng(0)
     images = generator.integers(0, 100, [80, 4, 4]) + 50 * np.arange(4)
     path = tmp_path_factory.mktemp("data") / "images.npz"
@@ -68,7 +68,7 @@ def expected(settings, tmp_path_factory):
 
 
 class Killed(BaseException):
-    """What ends a training where a test wants it."""
+    """Ends a training where a test wants it."""
 
 
 def kill_before(monkeypatch, name, epoch):
@@ -123,7 +123,7 @@ def assert_equal_runs(run, expected):
             np.testing.assert_array_equal(ours[key], value, err_msg=key)
 
 
-# What a cut-off epoch leaves.
+# Files that an interrupted epoch leaves.
 
 
 def test_a_run_killed_between_its_files_ends_as_one_never_interrupted(
@@ -383,7 +383,7 @@ def test_a_run_killed_ten_times_ends_as_one_never_interrupted(tmp_path):
     duration = time.monotonic() - began
 
     generator = random.Random(0)
-    # What to wait for, and up to which part of a whole run after that.
+    # The event to wait for, and the longest wait after it, in whole runs.
     moments = [
         (time.monotonic, 0.2),
         (time.monotonic, 0.4),

@@ -54,8 +54,8 @@ class Digits(embedded.EmbeddedBuilder):
         # `RandomState` has a stream that NumPy promises never to change.
         order = np.random.RandomState(0).permutation(len(images))
         order = order[np.argsort(digits.target[order], kind="stable")]
-        # Neighbours in `order` show the same digit. Of every 20 in a row, 14
-        # are for training, 3 for validation and 3 for testing.
+        # Neighbors in `order` show the same digit. Every 20 in a row give 14
+        # for training, 3 for validation and 3 for testing.
         part = np.digitize(np.arange(len(order)) % 20, [14, 17])
         return {
             s: self._generate_examples(images, digits.target, order[part == i])
