@@ -8,7 +8,16 @@ WORKERS ?= 3
 RUN ?= runs/digits
 
 BIN := .venv/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet -c constraints.txt
+
+# The first line of a failure says in plain words what is missing. pip's own
+# output comes after it.
+fail = { echo "$(1)" >&2; exit 1; }
+pip_install = @$(BIN)/python -m pip install --quiet -c constraints.txt $(1) \
+  >.venv/pip.log 2>&1 || { \
+  if grep -qi "connection\|timed out\|name resolution" .venv/pip.log; \
+  then echo "No network: pip could not download the packages."; \
+  else echo "pip could not install the packages:"; fi >&2; \
+  cat .venv/pip.log >&2; exit 1; }
 
 # TensorFlow does not log about the machine.
 export TF_CPP_MIN_LOG_LEVEL ?= 2
@@ -45,11 +54,18 @@ clean:  ## remove the environment, runs and caches
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: setup.py constraints.txt
+	@$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11)" \
+	  2>/dev/null || $(call fail,Expected Python 3.11 or newer. Received: \
+	  $$($(PYTHON) --version 2>/dev/null || echo none) from PYTHON=$(PYTHON). \
+	  Choose another: make PYTHON=python3.12)
+	@$(PYTHON) -c "import ensurepip; import venv" 2>/dev/null || \
+	  $(call fail,$(PYTHON) lacks the module venv. On Debian and Ubuntu: \
+	  sudo apt install $(notdir $(PYTHON))-venv)
 	@echo "Installing into .venv with $(PYTHON), which takes a minute or two."
-	$(PYTHON) -m venv .venv
-	$(PIP_INSTALL) -e .
+	@$(PYTHON) -m venv .venv
+	$(call pip_install,-e .)
 	@touch $@
 
 .venv/installed-tests: .venv/installed
-	$(PIP_INSTALL) -e '.[tests,colab]'
+	$(call pip_install,-e '.[tests,colab]')
 	@touch $@

@@ -1,0 +1,68 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of what `make` says if it cannot install the package."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+OLD = """
+[ "$1" = --version ] && echo Python 3.9.2
+"""
+NO_VENV = f"""
+case "$*" in *venv*) exit 1;; esac
+exec {sys.executable} "$@"
+"""
+# pip runs, and the index that it is given does not answer.
+NO_PIP = f"""
+[ "$2" != venv ] || exec {sys.executable} -c "
+import pathlib
+pathlib.Path('.venv/bin').mkdir(parents=True)
+pathlib.Path('.venv/bin/python').symlink_to('$0')"
+exec {sys.executable} "$@"
+"""
+
+
+def first_error(folder, script):
+    """The first line of `make demo` with a script as Python, if it fails."""
+    for name in ("Makefile", "setup.py", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    python = folder / "python3"
+    python.write_text(f"#!/bin/sh\n{script}")
+    python.chmod(0o755)
+    made = subprocess.run(
+        ["make", "demo", f"PYTHON={python}"],
+        cwd=folder,
+        env={
+            "PATH": os.environ["PATH"],
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_INDEX_URL": "http://127.0.0.1:9/",
+            "PIP_RETRIES": "1",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode != 0
+    assert not (folder / ".venv/installed").exists()
+    return made.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (OLD, "Expected Python 3.11 or newer. Received: Python 3.9.2"),
+        ("exit 127", "Expected Python 3.11 or newer. Received: none"),
+        (NO_VENV, "lacks the module venv"),
+        (NO_PIP, "No network: pip could not download the packages."),
+    ],
+    ids=["old", "missing", "no_venv", "no_network"],
+)
+def test_the_first_line_of_a_failure_says_what_is_missing(
+    tmp_path, script, expected
+):
+    assert expected in first_error(tmp_path, script)
