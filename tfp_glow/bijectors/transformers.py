@@ -10,14 +10,12 @@ import math
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow.bijectors import joint
 from tfp_glow.bijectors import mixture_of_logistics
-
-tfb = tfp.bijectors
+from tfp_glow.bijectors import rational_quadratic
 
 
 class Transformer(abc.ABC):
@@ -244,22 +242,19 @@ class Spline(Transformer):
         return 3 * self.num_bins - 1
 
     def forward(self, x, outputs):
-        return joint.evaluate(self._bijector(outputs), x, 0)
+        return rational_quadratic.spline(x, *self._bins(outputs))
 
     def inverse(self, y, outputs):
-        return joint.evaluate(self._bijector(outputs), y, 0, inverse=True)
+        return rational_quadratic.spline(y, *self._bins(outputs), inverse=True)
 
-    def _bijector(self, outputs):
+    def _bins(self, outputs):
         k = self.num_bins
         outputs = _tf.per_channel(outputs, self.outputs_per_channel)
         widths, heights, slopes = tf.split(outputs, [k, k, k - 1], axis=-1)
         offset = math.log(math.expm1(1.0 - _LEAST))
-        return tfb.RationalQuadraticSpline(
-            bin_widths=self._bin_sizes(widths),
-            bin_heights=self._bin_sizes(heights),
-            knot_slopes=_LEAST + tf.math.softplus(slopes + offset),
-            range_min=-self.bound,
-        )
+        slopes = _LEAST + tf.math.softplus(slopes + offset)
+        sizes = self._bin_sizes(widths), self._bin_sizes(heights)
+        return *sizes, slopes, float(self.bound)
 
     def _bin_sizes(self, raw):
         fractions = _LEAST / self.num_bins + (1.0 - _LEAST) * tf.nn.softmax(raw)
