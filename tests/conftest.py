@@ -27,8 +27,6 @@ def pytest_configure(config):
     # TFP's test utilities read absl flags, and pytest has its own arguments.
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()
-    # A warning from a module of the package is an error.
-    config.addinivalue_line("filterwarnings", r"error:::tfp_glow(\.|$)")
     tf.data.Dataset.__iter__ = _iter_without_autotuning
 
 

@@ -17,8 +17,6 @@ from tfp_glow.datasets import sources
 
 SPLITS = ("train", "validation", "test")
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 
 @pytest.fixture
 def few_crops(monkeypatch):

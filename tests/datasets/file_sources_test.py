@@ -10,8 +10,6 @@ from tfp_glow import datasets
 
 SPLITS = ("train", "validation", "test")
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 
 def test_a_flat_folder_is_divided(tmp_path):
     support.save_images(tmp_path, [(4, 4, 3)] * 40)

@@ -8,8 +8,6 @@ import pytest
 
 from tfp_glow import datasets
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 
 @pytest.mark.parametrize(
     ("arguments", "message"),

@@ -11,8 +11,6 @@ from tests.datasets import support
 from tfp_glow import datasets
 from tfp_glow.datasets import pipeline
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 
 @pytest.mark.parametrize("batch_size", [None, 16])
 def test_shapes_are_static(data_dir, batch_size):

@@ -336,6 +336,7 @@ def test_the_chief_alone_writes_files(trained):
     assert not (trained / "run_of_worker_1").exists()
 
 
+@pytest.mark.slow
 def test_workers_resume_when_one_of_them_was_killed(trained, tmp_path):
     run = trained / "run_of_worker_0"
     checkpoint = keras.models.load_model(run / "last.keras")

