@@ -16,7 +16,7 @@ import setuptools
 _ROOT = pathlib.Path(__file__).resolve().parent
 
 _INSTALL_REQUIRES = [
-    "absl-py>=2.1,<3",
+    "absl-py>=1.4,<3",
     "etils[epath]>=1.9.1,<2",
     # TFDS imports it, but requires it only for old versions of Python.
     "importlib-resources>=6.4,<8",
@@ -83,6 +83,8 @@ with tempfile.TemporaryDirectory() as build_base:
             "Programming Language :: Python :: 3",
             "Programming Language :: Python :: 3 :: Only",
             "Programming Language :: Python :: 3.11",
+            "Programming Language :: Python :: 3.12",
+            "Programming Language :: Python :: 3.13",
             "Topic :: Scientific/Engineering :: Artificial Intelligence",
             "Topic :: Scientific/Engineering :: Mathematics",
         ],
@@ -96,7 +98,7 @@ with tempfile.TemporaryDirectory() as build_base:
         packages=setuptools.find_packages(
             str(_ROOT), include=["tfp_glow", "tfp_glow.*"]
         ),
-        python_requires=">=3.11",
+        python_requires=">=3.11,<3.14",
         install_requires=_INSTALL_REQUIRES,
         extras_require=_EXTRAS_REQUIRE,
         entry_points={
