@@ -8,17 +8,18 @@ from benchmarks import density_case
 from benchmarks import density_report
 from tfp_glow import _files
 
+# Colors that color-blind readers distinguish, and lines that nobody confuses.
 _STYLES = {
-    "ours": dict(color="tab:blue"),
-    "ours_best": dict(color="tab:green"),
-    "tfb_glow": dict(color="tab:red"),
-    "normflows": dict(color="tab:gray"),
+    "ours": dict(color="#0072b2"),
+    "ours_best": dict(color="#0072b2", ls="--"),
+    "tfb_glow": dict(color="#d55e00"),
+    "normflows": dict(color="tab:gray", ls="-."),
     **{
         name: dict(
             color={
-                "reverse": "tab:orange",
-                "shuffle": "tab:purple",
-                "learned": "tab:blue",
+                "reverse": "#e69f00",
+                "shuffle": "#cc79a7",
+                "learned": "#0072b2",
             }[permutation]
         )
         for name, (permutation, _) in density_case.ABLATIONS.items()
