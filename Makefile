@@ -1,8 +1,9 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
 
-# Python 3.11, or python3 if there is no python3.11.
-PYTHON ?= $(shell python3.11 -c "print('python3.11')" 2>/dev/null || echo python3)
+# The first of these that runs, or python3.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13,\
+  $(shell $(name) -c "print('$(name)')" 2>/dev/null)) python3)
 # One more than CPU cores, because tests wait for the processes that they start.
 WORKERS ?= 3
 RUN ?= runs/digits
@@ -54,8 +55,8 @@ clean:  ## remove the environment, runs and caches
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/installed: setup.py constraints.txt
-	@$(PYTHON) -c "import sys; assert sys.version_info >= (3, 11)" \
-	  2>/dev/null || $(call fail,Expected Python 3.11 or newer. Received: \
+	@$(PYTHON) -c "import sys; assert (3, 11) <= sys.version_info < (3, 14)" \
+	  2>/dev/null || $(call fail,Expected Python 3.11 to 3.13. Received: \
 	  $$($(PYTHON) --version 2>/dev/null || echo none) from PYTHON=$(PYTHON). \
 	  Choose another: make PYTHON=python3.12)
 	@$(PYTHON) -c "import ensurepip; import venv" 2>/dev/null || \
