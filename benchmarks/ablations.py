@@ -23,26 +23,31 @@ from benchmarks import density_plan
 from benchmarks import density_report
 from tfp_glow import _checks
 
-_DATASET = flags.DEFINE_string("dataset", "photos16", "to train on")
+_DATASET = flags.DEFINE_string("dataset", "photos16", "data set to train on")
 _CASES = flags.DEFINE_list(
-    "cases", list(density_case.ABLATIONS), "what to train"
+    "cases", list(density_case.ABLATIONS), "cases to train"
 )
-_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "trainings of each kind")
+_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "number of random seeds")
 _MINUTES = flags.DEFINE_float(
-    "minutes", None, "of a training (photos16 3)", lower_bound=0.0
+    "minutes",
+    None,
+    "minutes of a run (default: 3 on photos16)",
+    lower_bound=0.0,
 )
-_LEARNING_RATE = flags.DEFINE_float("learning_rate", 1e-3, "of all")
-_NUM_STEPS = flags.DEFINE_integer("num_steps", 8, "depth, K in the paper")
-_NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width")
+_LEARNING_RATE = flags.DEFINE_float(
+    "learning_rate", 1e-3, "learning rate of all cases"
+)
+_NUM_STEPS = flags.DEFINE_integer("num_steps", 8, "steps per level, K")
+_NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width of the networks")
 _RESULTS = flags.DEFINE_string(
-    "results", "benchmarks/results/density", "folder of finished trainings"
+    "results", "benchmarks/results/density", "folder of results"
 )
 _CHART = flags.DEFINE_string("chart", "docs/ablations.png", "picture to write")
 _DRAW_ONLY = flags.DEFINE_bool(
-    "draw_only", False, "print and draw the folder of results as it is"
+    "draw_only", False, "only show the results in the folder"
 )
 _ANY_CODE = flags.DEFINE_bool(
-    "any_code", False, "take results of other code for finished too"
+    "any_code", False, "also use results of other versions of the code"
 )
 
 

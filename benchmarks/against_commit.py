@@ -25,9 +25,9 @@ from absl import flags
 _COMMIT = flags.DEFINE_string("commit", "HEAD~1", "the earlier commit")
 _CASES = flags.DEFINE_list("cases", ["invert", "store"], "gradients to measure")
 _NUM_STEPS = flags.DEFINE_list(
-    "num_steps", ["4", "32"], "depths, K in the paper"
+    "num_steps", ["4", "32"], "numbers of steps per level, K"
 )
-_ROUNDS = flags.DEFINE_integer("rounds", 4, "processes of each kind", 1)
+_ROUNDS = flags.DEFINE_integer("rounds", 4, "number of rounds", 1)
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _FIGURES = (

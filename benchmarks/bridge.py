@@ -22,9 +22,9 @@ import tfp_glow as tfg
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
-_ROUNDS = flags.DEFINE_integer("rounds", 11, "epochs of each, in turn")
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "events in a step")
-_STEPS = flags.DEFINE_integer("steps", 100, "steps of an epoch")
+_ROUNDS = flags.DEFINE_integer("rounds", 11, "epochs of each model")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "events per training step")
+_STEPS = flags.DEFINE_integer("steps", 100, "steps per epoch")
 
 
 def glow():

@@ -30,21 +30,25 @@ from benchmarks import compare_report
 from tfp_glow import _checks
 
 _CASES = flags.DEFINE_list(
-    "cases", list(compare_case.MODULES), "what to compare"
+    "cases", list(compare_case.MODULES), "cases to compare"
 )
 _NUM_STEPS = flags.DEFINE_list(
-    "num_steps", ["4", "8", "16", "32", "64"], "depths, K in the paper"
+    "num_steps", ["4", "8", "16", "32", "64"], "numbers of steps per level, K"
 )
-_ROUNDS = flags.DEFINE_integer("rounds", 3, "processes of each kind")
-_NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width, W")
-_IMAGE_SIZE = flags.DEFINE_integer("image_size", 32, "side of the images")
-_NUM_LEVELS = flags.DEFINE_integer("num_levels", 3, "levels, L in the paper")
+_ROUNDS = flags.DEFINE_integer("rounds", 3, "number of rounds")
+_NUM_FILTERS = flags.DEFINE_integer(
+    "num_filters", 64, "width of the networks, W"
+)
+_IMAGE_SIZE = flags.DEFINE_integer(
+    "image_size", 32, "side length of the images"
+)
+_NUM_LEVELS = flags.DEFINE_integer("num_levels", 3, "number of levels, L")
 _RESULTS = flags.DEFINE_string(
-    "results", "runs/compare.json", "file of finished processes"
+    "results", "runs/compare.json", "file of results"
 )
 _CHART = flags.DEFINE_string("chart", "docs/depth.png", "picture to write")
 _DRAW_ONLY = flags.DEFINE_bool(
-    "draw_only", False, "print and draw the file of results as it is"
+    "draw_only", False, "only show the results in the file"
 )
 
 _BATCH_SIZE = 16

@@ -37,38 +37,44 @@ from benchmarks import density_chart
 from benchmarks import density_plan
 from benchmarks import density_report
 
-_DATASETS = flags.DEFINE_list("datasets", ["digits", "photos"], "to train on")
-_CASES = flags.DEFINE_list("cases", list(density_plan.CASES), "what to train")
-_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "trainings of each kind")
+_DATASETS = flags.DEFINE_list(
+    "datasets", ["digits", "photos"], "data set to train on"
+)
+_CASES = flags.DEFINE_list("cases", list(density_plan.CASES), "cases to train")
+_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "number of random seeds")
 _MINUTES = flags.DEFINE_float(
-    "minutes", None, "of a training (digits 3, photos 6)", lower_bound=0.0
+    "minutes",
+    None,
+    "minutes of a run (default: 3 on digits, 6 on photos)",
+    lower_bound=0.0,
 )
 _PILOT_MINUTES = flags.DEFINE_float(
     "pilot_minutes",
     None,
-    "of a pilot (digits 1, photos 2); 0 to take the first learning rate",
+    "minutes of a pilot run (default: 1 on digits, 2 on photos); 0 skips pilot "
+    "runs and uses the first learning rate",
     lower_bound=0.0,
 )
 _LEARNING_RATES = flags.DEFINE_list(
-    "learning_rates", ["1e-3", "2e-3"], "of which pilots choose"
+    "learning_rates", ["1e-3", "2e-3"], "candidates for the learning rate"
 )
-_NUM_STEPS = flags.DEFINE_integer("num_steps", 8, "depth, K in the paper")
-_NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width")
+_NUM_STEPS = flags.DEFINE_integer("num_steps", 8, "steps per level, K")
+_NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width of the networks")
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size",
     None,
-    "for all (by default 64, but 32 of our best, and of normflows its "
-    "example's 128)",
+    "images per training step (default: 32 for ours_best, 128 for normflows as "
+    "in its example, 64 for the others)",
 )
 _RESULTS = flags.DEFINE_string(
-    "results", "benchmarks/results/density", "folder of finished trainings"
+    "results", "benchmarks/results/density", "folder of results"
 )
 _CHART = flags.DEFINE_string("chart", "docs/density.png", "picture to write")
 _DRAW_ONLY = flags.DEFINE_bool(
-    "draw_only", False, "print and draw the folder of results as it is"
+    "draw_only", False, "only show the results in the folder"
 )
 _ANY_CODE = flags.DEFINE_bool(
-    "any_code", False, "take results of other code for finished too"
+    "any_code", False, "also use results of other versions of the code"
 )
 
 

@@ -30,14 +30,18 @@ from benchmarks.compare_cases import tfb_glow
 from tfp_glow import _files
 
 _CASES = flags.DEFINE_list(
-    "cases", ["invert", "recompute", "store", "tfb_glow"], "what to export"
+    "cases", ["invert", "recompute", "store", "tfb_glow"], "cases to export"
 )
 _OUT = flags.DEFINE_string("out", "runs/xla", "folder to write")
-_NUM_STEPS = flags.DEFINE_integer("num_steps", 32, "steps of a level, K")
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "images in a step")
-_NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width, W")
-_IMAGE_SIZE = flags.DEFINE_integer("image_size", 32, "side of the images")
-_NUM_LEVELS = flags.DEFINE_integer("num_levels", 3, "levels, L")
+_NUM_STEPS = flags.DEFINE_integer("num_steps", 32, "steps per level, K")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "images per training step")
+_NUM_FILTERS = flags.DEFINE_integer(
+    "num_filters", 64, "width of the networks, W"
+)
+_IMAGE_SIZE = flags.DEFINE_integer(
+    "image_size", 32, "side length of the images"
+)
+_NUM_LEVELS = flags.DEFINE_integer("num_levels", 3, "number of levels, L")
 _TENSOR_FLOAT_32 = flags.DEFINE_bool(
     "tensor_float_32",
     True,
@@ -46,7 +50,7 @@ _TENSOR_FLOAT_32 = flags.DEFINE_bool(
 _NUM_LOSSES = flags.DEFINE_integer(
     "num_losses",
     3,
-    "steps to take here, slow for a wide model, for the losses to expect",
+    "training steps to run here for the expected losses; slow for wide models",
     lower_bound=0,
 )
 

@@ -23,10 +23,12 @@ import tfp_glow as tfg
 from benchmarks import cache
 
 _STEPS = flags.DEFINE_integer("steps", 1500, "training steps")
-_SEEDS = flags.DEFINE_integer("seeds", 2, "trainings of each kind")
-_NUM_SAMPLES = flags.DEFINE_integer("num_samples", 1000, "samples of each")
+_SEEDS = flags.DEFINE_integer("seeds", 2, "number of random seeds")
+_NUM_SAMPLES = flags.DEFINE_integer(
+    "num_samples", 1000, "number of samples of each model"
+)
 _RESULTS = flags.DEFINE_string(
-    "results", "runs/finite_samples.json", "file of finished trainings"
+    "results", "runs/finite_samples.json", "file of results"
 )
 
 _KINDS = {

@@ -18,9 +18,13 @@ from absl import logging
 import tfp_glow as tfg
 from tfp_glow.bijectors import gradients
 
-_STEPS = flags.DEFINE_list("steps", ["0", "300", "1000"], "when to measure")
-_NUM_STEPS = flags.DEFINE_integer("num_steps", 16, "steps of a level, K")
-_NUM_FILTERS = flags.DEFINE_integer("num_filters", 32, "width, W")
+_STEPS = flags.DEFINE_list(
+    "steps", ["0", "300", "1000"], "training steps at which to measure"
+)
+_NUM_STEPS = flags.DEFINE_integer("num_steps", 16, "steps per level, K")
+_NUM_FILTERS = flags.DEFINE_integer(
+    "num_filters", 32, "width of the networks, W"
+)
 _BATCH_SIZE = 16
 
 

@@ -30,12 +30,16 @@ _GRADIENT = flags.DEFINE_enum(
     "gradient",
     None,
     list(gradients.GRADIENTS),
-    "the one to measure; all if not given",
+    "gradient to measure (default: all)",
 )
-_NUM_STEPS = flags.DEFINE_integer("num_steps", 32, "steps of a level, K")
-_NUM_LEVELS = flags.DEFINE_integer("num_levels", 6, "levels, L")
-_NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width, W")
-_IMAGE_SIZE = flags.DEFINE_integer("image_size", 256, "side of the images")
+_NUM_STEPS = flags.DEFINE_integer("num_steps", 32, "steps per level, K")
+_NUM_LEVELS = flags.DEFINE_integer("num_levels", 6, "number of levels, L")
+_NUM_FILTERS = flags.DEFINE_integer(
+    "num_filters", 64, "width of the networks, W"
+)
+_IMAGE_SIZE = flags.DEFINE_integer(
+    "image_size", 256, "side length of the images"
+)
 _STEPS = flags.DEFINE_integer("steps", 10, "training steps")
 
 

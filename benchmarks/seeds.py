@@ -32,21 +32,21 @@ TASKS = (Task("digits", 1000, 64), Task("photos", 300, 16))
 # Steps over which a loss is averaged before it is judged.
 _WINDOW = 10
 
-_SEEDS = flags.DEFINE_integer("seeds", 20, "trainings on each data set")
+_SEEDS = flags.DEFINE_integer("seeds", 20, "number of random seeds")
 _LEARNING_RATE = flags.DEFINE_float(
     "learning_rate",
     Settings.learning_rate,
-    "another one than the default, to see it fail",
+    "learning rate; a higher one shows runs that diverge",
 )
 _WARMUP_STEPS = flags.DEFINE_integer(
     "warmup_steps",
     Settings.warmup_steps,
-    "another number than the default, to see it fail",
+    "steps of warm-up; fewer show runs that diverge",
 )
 _RESULTS = flags.DEFINE_string(
     "seeds_results",
     "benchmarks/results/seeds.json",
-    "file of finished trainings",
+    "file of results",
 )
 
 

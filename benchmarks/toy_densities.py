@@ -38,10 +38,10 @@ tfb = tfp.bijectors
 tfd = tfp.distributions
 
 _DENSITIES = flags.DEFINE_list(
-    "densities", ["8gaussians", "checkerboard", "moons"], "those to fit"
+    "densities", ["8gaussians", "checkerboard", "moons"], "densities to fit"
 )
 _STEPS = flags.DEFINE_integer("steps", 4000, "training steps")
-_SEEDS = flags.DEFINE_integer("seeds", 3, "trainings of each")
+_SEEDS = flags.DEFINE_integer("seeds", 3, "number of random seeds")
 _OUT = flags.DEFINE_string("out", "runs/toy_densities", "folder of results")
 _PICTURE = flags.DEFINE_string(
     "picture", "runs/toy_densities/densities.png", "file of the picture"
