@@ -104,6 +104,24 @@ def assert_equal_weights(first, second):
         np.testing.assert_array_equal(value, second[name], err_msg=name)
 
 
+def examples(settings, split):
+    """Images of a split, and labels if the settings are conditional."""
+    return Settings(**settings).examples(split)
+
+
+def assert_shows(path, images):
+    """Asserts that a picture is the grid of images, enlarged."""
+    grid = plots.image_grid(images, bins=32)
+    picture = matplotlib.image.imread(path)[..., :3]
+    zoom = len(picture) // len(grid)
+    assert picture.shape[1] == zoom * grid.shape[1] >= 512
+    np.testing.assert_allclose(255 * picture[::zoom, ::zoom], grid, atol=1e-3)
+
+
+def bits_per_dim(nats):
+    return -np.mean(nats) / (16 * np.log(2))
+
+
 # Training.
 
 
@@ -158,13 +176,7 @@ def test_the_models_are_the_newest_and_the_best_average(finished):
     assert int(last.optimizer.iterations) == 8
     assert last.initialized
     best = keras.models.load_model(finished / "model.keras")
-    validation = next(
-        iter(
-            tfg.datasets.load(
-                settings_of(finished)["dataset"], "validation", 8, bins=32
-            )
-        )
-    )
+    validation, _ = examples(settings_of(finished), "validation")
     bits = best.evaluate(validation, verbose=0, return_dict=True)["loss"]
     lowest = min(float(row["val_bits_per_dim"]) for row in metrics(finished))
     assert bits == pytest.approx(lowest, rel=1e-5)
@@ -205,7 +217,7 @@ def test_a_config_gives_the_defaults_and_settings_override_it(
     earlier = dict(num_steps=5, flip=True, epochs=7, image_size=16)
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"settings": earlier}))
-    # A setting that is given counts even if it is the default.
+    # A given setting counts even if it is the default.
     commands.train(tmp_path, config=path, num_steps=8, flip=False)
     assert trained_settings == [Settings(epochs=7, image_size=16)]
 
@@ -440,14 +452,6 @@ def test_data_without_a_split_is_an_error(tmp_path, no_training, missing):
     assert os.listdir(tmp_path) == ["x.npz"]
 
 
-def test_a_path_object_is_a_data_set_too(tmp_path, data, monkeypatch):
-    monkeypatch.setattr(tfg.FlowModel, "fit", lambda *_, **__: None)
-    monkeypatch.setattr(commands, "write_pictures", lambda folder: None)
-    settings = {**TINY, "dataset": pathlib.Path(data)}
-    commands.train(tmp_path / "run", **settings)
-    assert settings_of(tmp_path / "run")["dataset"] == data
-
-
 def test_the_recipe_of_the_settings_is_trained_with(
     tmp_path, data, monkeypatch
 ):
@@ -492,17 +496,8 @@ def evaluation(finished, tmp_path_factory):
 
 def test_evaluation_measures_the_best_model(evaluation):
     run, results = evaluation
-    dataset = settings_of(run)["dataset"]
-    test, train = (
-        np.stack(
-            list(
-                tfg.datasets.load(
-                    dataset, split, bins=32, shuffle=False
-                ).as_numpy_iterator()
-            )
-        )
-        for split in ("test", "train")
-    )
+    settings = settings_of(run)
+    test, train = (examples(settings, split)[0] for split in ("test", "train"))
     model = keras.models.load_model(run / "model.keras")
     nats = np.mean([model.log_prob(test, seed=i) for i in range(3)], axis=0)
     bits = -nats / (16 * np.log(2))
@@ -538,15 +533,10 @@ def test_evaluation_checks_codes_and_samples(evaluation):
     )
 
 
-def test_evaluation_is_written_and_printed(evaluation, capsys):
+def test_evaluation_is_written_and_tabulated(evaluation):
     run, results = evaluation
     assert json.loads((run / "evaluation.json").read_text()) == results
-    settings = settings_of(run)
     lines = commands.evaluation.table(results).splitlines()
-    assert (
-        f"{settings['dataset']}, test: 8 images of 4x4x1, 32 gray levels"
-        in lines
-    )
     rows = {line[:26].strip(): line[26:].split() for line in lines}
     for name, row in (
         ("Glow (upper bound)", results),
@@ -577,16 +567,12 @@ def test_more_samples_of_the_noise_tighten_the_bound(evaluation):
         str(run), num_draws=1, num_samples=1, num_noise_samples=3
     )
     assert tighter["num_noise_samples"] == 3
-    dataset = tfg.datasets.load(settings_of(run)["dataset"], "test", 8, bins=32)
-    (test,) = dataset.as_numpy_iterator()
+    test, _ = examples(settings_of(run), "test")
     model = keras.models.load_model(run / "model.keras")
     draws = [model.distribution.log_prob(test, seed=(i, 0)) for i in range(3)]
-    nats = np.mean(np.logaddexp.reduce(draws) - np.log(3))
-    assert tighter["bits_per_dim"] == pytest.approx(
-        -nats / (16 * np.log(2)), rel=1e-5
-    )
-    assert nats > np.mean(draws)
-    assert "Glow (upper bound)" in commands.evaluation.table(tighter)
+    bits = bits_per_dim(np.logaddexp.reduce(draws) - np.log(3))
+    assert tighter["bits_per_dim"] == pytest.approx(bits, rel=1e-5)
+    assert bits < bits_per_dim(draws)
 
 
 @pytest.mark.parametrize(
@@ -601,11 +587,7 @@ def test_samples_are_drawn(run, tmp_path):
     path = str(tmp_path / "mine.png")
     assert commands.sample(str(run), 4, 0.5, seed=3, out=path) == path
     model = keras.models.load_model(run / "model.keras")
-    grid = plots.image_grid(model.sample(4, 0.5, seed=3), bins=32)
-    picture = matplotlib.image.imread(path)[..., :3]
-    zoom = len(picture) // len(grid)
-    assert picture.shape[1] == zoom * grid.shape[1] >= 512
-    np.testing.assert_allclose(255 * picture[::zoom, ::zoom], grid, atol=1e-3)
+    assert_shows(path, model.sample(4, 0.5, seed=3))
     before = (run / "samples.png").read_bytes()
     assert commands.sample(str(run), 5) == str(run / "samples.png")
     assert (run / "samples.png").read_bytes() != before
@@ -670,14 +652,6 @@ def run_of_classes(classes, tmp_path):
     return pathlib.Path(shutil.copytree(classes[1], tmp_path / "run"))
 
 
-def examples(settings, split):
-    dataset = tfg.datasets.load(
-        settings["dataset"], split, bins=32, shuffle=False, as_supervised=True
-    )
-    images, labels = zip(*dataset.as_numpy_iterator())
-    return np.stack(images), np.stack(labels)
-
-
 def test_a_run_of_classes_is_trained_and_resumed(
     classes, run_of_classes, no_pictures
 ):
@@ -692,7 +666,7 @@ def test_a_run_of_classes_is_trained_and_resumed(
     rows = metrics(run_of_classes)
     assert [int(row["step"]) for row in rows] == [4, 8]
     assert all(0 <= float(row["val_accuracy"]) <= 1 for row in rows)
-    # The classifier's cross-entropy is a part of the loss alone.
+    # The classifier's cross-entropy is part of the loss only.
     assert all(row["loss"] > row["bits_per_dim"] for row in rows)
     model = keras.models.load_model(run_of_classes / "model.keras")
     assert model.num_classes == 3
@@ -706,14 +680,8 @@ def test_what_is_made_of_classes_has_them_in_turn_or_one(classes, tmp_path):
         path = commands.sample(
             str(run), 4, 1.0, 3, out=str(tmp_path / "x.png"), label=label
         )
-        expected = plots.image_grid(
-            model.sample(4, 1.0, conditioning=labels, seed=3), bins=32
-        )
-        picture = matplotlib.image.imread(path)[..., :3]
-        zoom = len(picture) // len(expected)
-        np.testing.assert_allclose(
-            255 * picture[::zoom, ::zoom], expected, atol=1e-3
-        )
+        images = model.sample(4, 1.0, conditioning=labels, seed=3)
+        assert_shows(path, images)
     _, error = commands.reconstruct(str(run), num=5, out=path)
     assert error < 1e-9
 
@@ -744,14 +712,14 @@ def test_an_evaluation_of_classes_is_given_labels(classes, run_of_classes):
     )
     images, labels = examples(settings, "train")
     nats = [model.log_prob(images, labels, seed=i) for i in range(2)]
-    bits = -np.mean(nats) / (16 * np.log(2))
+    bits = bits_per_dim(nats)
     assert results["bits_per_dim"] == pytest.approx(bits, rel=1e-5)
     scores = model.class_log_probs(images, seed=0)
     counts = 1 + np.bincount(labels, minlength=3)
     joint = scores + np.log(counts / np.sum(counts))
-    marginal = np.logaddexp.reduce(joint, axis=-1) / (-16 * np.log(2))
+    marginal = bits_per_dim(np.logaddexp.reduce(joint, axis=-1))
     assert results["marginal"]["bits_per_dim"] == pytest.approx(
-        np.mean(marginal), rel=1e-5
+        marginal, rel=1e-5
     )
     # Every class is about a third of the images.
     by_bayes_rule = np.mean(np.argmax(scores, axis=-1) == labels)
@@ -775,10 +743,10 @@ def test_an_evaluation_of_classes_is_given_labels(classes, run_of_classes):
     ):
         assert f"classes by {method:15} {100 * share:.1f} % right" in lines
     rows = {line[:26].strip(): line[26:].split() for line in lines}
-    assert rows["Glow (upper bound)"][0] == f"{np.mean(marginal):.3f}"
+    assert rows["Glow (upper bound)"][0] == f"{marginal:.3f}"
     assert rows["given the class"][0] == f"{bits:.3f}"
     best = min(row["bits_per_dim"] for row in results["baselines"].values())
     assert rows["below the best baseline:"] == [
-        f"{best - np.mean(marginal):.3f}",
+        f"{best - marginal:.3f}",
         "bits/dim",
     ]
