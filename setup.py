@@ -24,6 +24,7 @@ _INSTALL_REQUIRES = [
     "matplotlib>=3.9,<4",
     # NumPy 2.4 dropped an argument that `tfb.Pad` of TFP 0.25 passes.
     "numpy>=2.0,<2.4",
+    "pillow>=10,<14",
     "scikit-image>=0.25,<0.27",
     "scikit-learn>=1.6,<1.10",
     # `tf.summary` needs it, but TensorFlow 2.21 no longer requires it.

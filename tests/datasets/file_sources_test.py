@@ -2,8 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of folders of images and of NumPy files."""
 
+import os
+import pathlib
+
 import numpy as np
+import PIL.Image
 import pytest
+import tensorflow as tf
 
 from tests.datasets import support
 from tfp_glow import datasets
@@ -68,11 +73,110 @@ def test_a_folder_of_two_images_is_an_error(tmp_path):
         datasets.load(tmp_path)
 
 
-def test_a_broken_image_is_named(tmp_path):
+@pytest.mark.parametrize("kind", ["empty", "text", "truncated", "link"])
+def test_a_broken_image_is_named(tmp_path, kind):
     support.save_images(tmp_path, [(4, 4, 3)] * 5)
-    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    broken = tmp_path / "broken.png"
+    if kind == "link":
+        broken.symlink_to(tmp_path / "missing")
+    else:
+        whole = (tmp_path / "000.png").read_bytes()
+        contents = {
+            "empty": b"",
+            "text": b"text",
+            "truncated": whole[: len(whole) // 2],
+        }
+        broken.write_bytes(contents[kind])
     with pytest.raises(ValueError, match=r"a readable image.*broken\.png"):
         datasets.load(tmp_path)
+
+
+PIXELS = np.random.default_rng(0).integers(0, 256, [4, 6, 3], np.uint8)
+RGB = PIL.Image.fromarray(PIXELS)
+GRAY = PIL.Image.fromarray(PIXELS[..., 0])
+BINARY = GRAY.convert("1")
+PALETTE = RGB.quantize(16)
+ROTATED = PIL.Image.Exif()
+ROTATED[0x0112] = 6  # The tag Orientation: a quarter turn clockwise.
+
+
+@pytest.mark.parametrize(
+    ("image", "suffix", "options", "expected"),
+    [
+        (RGB, "PNG", {}, PIXELS),
+        (PALETTE, "png", {}, PALETTE.convert("RGB")),
+        (PALETTE, "bmp", {}, PALETTE.convert("RGB")),
+        (BINARY, "png", {}, 255 * np.uint8(BINARY)[..., None]),
+        (BINARY, "bmp", {}, 255 * np.uint8(BINARY)[..., None]),
+        (GRAY, "png", {"exif": ROTATED}, np.rot90(PIXELS[..., :1], -1)),
+        (
+            PALETTE,
+            "gif",
+            {"save_all": True, "append_images": [PALETTE.rotate(180)]},
+            PALETTE.convert("RGB"),
+        ),
+    ],
+)
+def test_images_of_all_kinds_are_read(
+    tmp_path, image, suffix, options, expected
+):
+    folder = tmp_path / "ä b"
+    folder.mkdir()
+    (folder / ".DS_Store").write_bytes(b"hidden")
+    (folder / "._0.png").write_bytes(b"hidden")
+    for i in range(2):
+        image.save(folder / f"{i}.{suffix}", **options)
+    (folder / f"2.{suffix}").symlink_to(folder / f"0.{suffix}")
+    found = support.stack(datasets.load(folder, "test"))
+    np.testing.assert_array_equal(found[0], expected)
+
+
+def test_a_cmyk_photograph_becomes_rgb(tmp_path):
+    for i in range(3):
+        RGB.resize([64, 64]).convert("CMYK").save(tmp_path / f"{i}.jpg")
+    (found,) = support.stack(datasets.load(tmp_path, "test"))
+    error = found.astype(int) - np.asarray(RGB.resize([64, 64]))
+    assert np.abs(error).mean() < 8
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "message"),
+    [
+        (RGB.convert("RGBA"), {}, "'RGBA' and an alpha channel"),
+        (GRAY.convert("LA"), {}, "'LA' and an alpha channel"),
+        (PALETTE, {"transparency": 0}, "'P' and an alpha channel"),
+        (PIL.Image.new("I;16", [4, 4]), {}, "16 bits"),
+    ],
+)
+def test_an_image_that_would_lose_information_is_named(
+    tmp_path, image, options, message
+):
+    support.save_images(tmp_path, [(4, 4, 3)] * 3)
+    image.save(tmp_path / "other.png", **options)
+    with pytest.raises(ValueError, match=rf"{message}.*other\.png"):
+        datasets.load(tmp_path)
+
+
+def test_an_image_of_16_bits_in_each_color_is_named(tmp_path):
+    png = tf.io.encode_png(tf.zeros([4, 4, 3], tf.uint16))
+    (tmp_path / "wide.png").write_bytes(png.numpy())
+    support.save_images(tmp_path, [(4, 4, 3)] * 3)
+    with pytest.raises(ValueError, match=r"has 16 bits.*wide\.png"):
+        datasets.load(tmp_path)
+
+
+def test_only_the_folders_of_splits_are_read(tmp_path):
+    support.save_images(tmp_path, [(4, 4, 3)] * 3)
+    support.save_images(tmp_path / "test", [(4, 4, 3)] * 2)
+    assert datasets.info(tmp_path).num_examples == {"test": 2}
+
+
+def test_a_path_may_begin_with_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    np.save(tmp_path / "x.NPY", np.zeros([5, 2, 2], int))
+    os.rename(tmp_path / "x.NPY.npy", tmp_path / "x.NPY")
+    for path in ("~/x.NPY", pathlib.Path("~/x.NPY")):
+        assert datasets.info(path).image_shape == (2, 2, 1)
 
 
 def test_npy_is_divided_into_disjoint_splits(numbered):
@@ -130,6 +234,8 @@ def test_npz_may_hold_the_splits(tmp_path):
         (np.zeros([0, 2, 2], int), r"at least 3 images.*shape \(0, 2, 2\)"),
         (np.zeros([9, 0, 2], int), r"not empty.*shape \(9, 0, 2\)"),
         (np.array([{}]), "reading it failed"),
+        (np.array(3), r"shape \(\)"),
+        (np.array(["a"] * 9), "dtype <U1"),
     ],
 )
 def test_invalid_arrays_are_errors(tmp_path, array, message):
@@ -164,3 +270,14 @@ def test_invalid_archives_are_errors(tmp_path, arrays, message):
     np.savez(tmp_path / "x.npz", **arrays)
     with pytest.raises(ValueError, match=message):
         datasets.load(tmp_path / "x.npz")
+
+
+def test_a_damaged_archive_is_an_error(tmp_path):
+    path = tmp_path / "x.npz"
+    images = np.random.default_rng(0).integers(0, 256, [9, 9, 9])
+    np.savez_compressed(path, images=images)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a NumPy file.*reading it failed"):
+        datasets.load(path)

@@ -4,59 +4,61 @@
 
 import os
 import zipfile
+import zlib
 from concurrent import futures
 
 import numpy as np
+import PIL.Image
+import PIL.ImageOps
 import tensorflow as tf
 
 from tfp_glow import _checks
 
 SPLITS = ("train", "validation", "test")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
+# Pillow's modes, and those to which images are converted.
+_MODES = dict.fromkeys(("1", "L"), "L")
+_MODES |= dict.fromkeys(("RGB", "P", "CMYK", "YCbCr"), "RGB")
 
 
-class _FileSource:
-    levels = 256
-    num_classes = None
-    size_note = ""
-
-    def _invalid(self, expected):
-        return _checks.invalid_value("name", self.name, expected)
-
-
-class FolderSource(_FileSource):
+class FolderSource:
     """A folder of images, or of the folders train, validation and test.
 
     Every file is decoded once when the source is opened, to find the sizes and
     to name the files that do not fit.
     """
 
+    levels = 256
+    num_classes = None
+    size_note = ""
+
     def __init__(self, path):
         self.name = path
         parts = [s for s in SPLITS if os.path.isdir(os.path.join(path, s))]
-        if "train" in parts:
+        if parts:
             self._files = {s: _images(os.path.join(path, s)) for s in parts}
         else:
-            names = np.array(_images(path))
+            names = _images(path)
             if len(names) < len(SPLITS):
-                raise self._invalid(
+                expected = (
                     f"at least 3 images to divide into {SPLITS}; there are "
                     f"{len(names)}"
                 )
+                raise _checks.invalid_value("name", path, expected)
             parts = _divide(len(names))
-            self._files = {s: names[i].tolist() for s, i in parts.items()}
+            self._files = {s: [names[i] for i in parts[s]] for s in SPLITS}
         names = [name for part in self._files.values() for name in part]
         with futures.ThreadPoolExecutor() as pool:
-            shapes = dict(zip(names, pool.map(_image_shape, names)))
-        first, shape = next(iter(shapes.items()))
-        self.image_shape = shape
-        for name, other in shapes.items():
-            note = f"{first} has shape {shape} and {name} has shape {other}"
-            if other[2] != shape[2]:
-                raise self._invalid(
-                    f"images with equal numbers of channels; {note}"
-                )
-            if other != shape and not self.size_note:
+            shapes = list(pool.map(lambda name: _decode(name).shape, names))
+        self.image_shape = shapes[0]
+        for name, shape in zip(names, shapes):
+            note = (
+                f"{names[0]} has shape {shapes[0]} and {name} has shape {shape}"
+            )
+            if shape[2] != shapes[0][2]:
+                expected = f"images with equal numbers of channels; {note}"
+                raise _checks.invalid_value("name", path, expected)
+            if shape != shapes[0] and not self.size_note:
                 self.image_shape = (None, None, shape[2])
                 self.size_note = note
 
@@ -65,10 +67,14 @@ class FolderSource(_FileSource):
         return {split: len(names) for split, names in self._files.items()}
 
     def read(self, split):
-        return tf.data.Dataset.from_tensor_slices(self._files[split]).map(
-            lambda name: {"image": _decode(name)},
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+        def decode(name):
+            image = tf.numpy_function(_decode, [name], tf.uint8, stateful=False)
+            shape = (None, None, self.image_shape[2])
+            return {"image": tf.ensure_shape(image, shape)}
+
+        names = [os.fsencode(name) for name in self._files[split]]
+        dataset = tf.data.Dataset.from_tensor_slices(names)
+        return dataset.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
 
 
 def _divide(num_examples):
@@ -84,11 +90,11 @@ def _images(path):
     names = [
         os.path.join(path, name)
         for name in sorted(os.listdir(path))
-        if name.lower().endswith(SUFFIXES) and not name.startswith(".")
+        if name.lower().endswith(_SUFFIXES) and not name.startswith(".")
     ]
     if not names:
         expected = (
-            f"a folder of images ({', '.join(SUFFIXES)}), or of such folders "
+            f"a folder of images ({', '.join(_SUFFIXES)}), or of such folders "
             "called train, validation and test; there is no image in it"
         )
         raise _checks.invalid_value("name", path, expected)
@@ -96,18 +102,33 @@ def _images(path):
 
 
 def _decode(name):
-    return tf.io.decode_image(tf.io.read_file(name), expand_animations=False)
-
-
-def _image_shape(name):
+    """Returns the upright image in a file, uint8 [H, W, C], C one or three."""
     try:
-        return tuple(_decode(name).shape)
-    except tf.errors.OpError as error:
-        raise _checks.invalid_value("name", name, "a readable image") from error
+        with PIL.Image.open(name) as image:
+            mode = image.mode
+            has_16_bits = ";16" in str(image.tile)
+            image.load()
+            has_alpha = "A" in mode or "transparency" in image.info
+            if mode in _MODES and not has_alpha and not has_16_bits:
+                image = PIL.ImageOps.exif_transpose(image).convert(_MODES[mode])
+                return np.asarray(image).reshape(*image.size[::-1], -1)
+    except (OSError, SyntaxError, ValueError) as error:
+        expected = f"a readable image; reading it failed with: {error}"
+        raise _checks.invalid_value("name", name, expected) from error
+    found = "16 bits" if has_16_bits else f"mode {mode!r}"
+    found += " and an alpha channel" if has_alpha else ""
+    expected = (
+        "an image of 8 bits without an alpha channel, which Pillow makes by "
+        f"`image.convert('RGB')`; this one has {found}"
+    )
+    raise _checks.invalid_value("name", name, expected)
 
 
-class ArraySource(_FileSource):
+class ArraySource:
     """The images of a `.npy` or `.npz` file, integers in [0, 256)."""
+
+    levels = 256
+    num_classes = None
 
     def __init__(self, path):
         self.name = path
@@ -118,21 +139,32 @@ class ArraySource(_FileSource):
                 f"`test`; there are {sorted(arrays)}"
             )
         keys = [s for s in ("images", *SPLITS) if s in arrays]
-        images = {s: self._checked_images(s, arrays[s]) for s in keys}
-        labels = self._checked_labels(arrays, images)
-        if "images" in images:
-            parts = _divide(len(images["images"]))
-            images, labels = (
-                {s: x["images"][i] for s, i in parts.items() if x}
-                for x in (images, labels)
-            )
-        shapes = {split: x.shape[1:] for split, x in images.items()}
+        label_keys = [f"{s}_labels".removeprefix("images_") for s in keys]
+        parts = {s: {"image": self._images(s, arrays[s])} for s in keys}
+        if any(key in arrays for key in label_keys):
+            for part, key in zip(parts.values(), label_keys):
+                y = arrays.get(key)
+                part["label"] = self._labels(key, y, len(part["image"]))
+            labels = [part["label"] for part in parts.values()]
+            self.num_classes = 1 + int(max(map(np.max, labels)))
+        if "images" in parts:
+            whole = parts["images"]
+            parts = {
+                split: {key: x[indices] for key, x in whole.items()}
+                for split, indices in _divide(len(whole["image"])).items()
+            }
+        shapes = {split: x["image"].shape[1:] for split, x in parts.items()}
         if len(set(shapes.values())) > 1:
             raise self._invalid(f"splits of equal image shape; got {shapes}")
-        self._images, self._labels = images, labels
         self.image_shape = shapes["train"]
-        if labels:
-            self.num_classes = 1 + int(max(y.max() for y in labels.values()))
+        self._parts = parts
+
+    @property
+    def num_examples(self):
+        return {split: len(x["image"]) for split, x in self._parts.items()}
+
+    def read(self, split):
+        return tf.data.Dataset.from_tensor_slices(self._parts[split])
 
     def _arrays(self):
         try:
@@ -141,12 +173,19 @@ class ArraySource(_FileSource):
                 return {"images": loaded}
             with loaded:
                 return dict(loaded)
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except (
+            ValueError,
+            OSError,
+            EOFError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             raise self._invalid(
                 f"a NumPy file of numbers; reading it failed with: {error}"
             ) from error
 
-    def _checked_images(self, key, x):
+    def _images(self, key, x):
+        """Returns an array of images as uint8 [N, H, W, C], if it is one."""
         minimum_size = len(SPLITS) if key == "images" else 1
         expected = ""
         received = f"shape {x.shape}"
@@ -166,30 +205,16 @@ class ArraySource(_FileSource):
         x = x.astype(np.uint8)
         return x if x.ndim == 4 else x[..., np.newaxis]
 
-    def _checked_labels(self, arrays, images):
-        names = {s: f"{s}_labels".removeprefix("images_") for s in images}
-        if not any(name in arrays for name in names.values()):
-            return {}
-        labels = {}
-        for split, name in names.items():
-            expected = f"`{name}` to hold {len(images[split])} integers from 0"
-            if name not in arrays:
-                raise self._invalid(f"{expected}; it is missing")
-            y = arrays[name]
-            is_class = y.dtype.kind in "iu" and y.shape == (len(images[split]),)
-            if not is_class or y.min() < 0:
-                raise self._invalid(
-                    f"{expected}; it has dtype {y.dtype} and shape {y.shape}"
-                )
-            labels[split] = y.astype(np.int64)
-        return labels
+    def _labels(self, key, y, size):
+        """Returns labels as int64 [size], if they are classes."""
+        expected = f"`{key}` to hold {size} integers from 0"
+        if y is None:
+            raise self._invalid(f"{expected}; it is missing")
+        if y.dtype.kind not in "iu" or y.shape != (size,) or y.min() < 0:
+            raise self._invalid(
+                f"{expected}; it has dtype {y.dtype} and shape {y.shape}"
+            )
+        return y.astype(np.int64)
 
-    @property
-    def num_examples(self):
-        return {split: len(x) for split, x in self._images.items()}
-
-    def read(self, split):
-        elements = {"image": self._images[split]}
-        if self._labels:
-            elements["label"] = self._labels[split]
-        return tf.data.Dataset.from_tensor_slices(elements)
+    def _invalid(self, expected):
+        return _checks.invalid_value("name", self.name, expected)

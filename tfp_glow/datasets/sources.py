@@ -27,7 +27,7 @@ def open_source(name, image_size=None, data_dir=None):
         sizes vary, how) and `read(split)`, a `tf.data.Dataset` of dictionaries
         with `image` and, if there are classes, `label`.
     """
-    path = os.path.expanduser(os.fspath(name))
+    path = os.path.expanduser(os.fsdecode(name))
     # TFDS takes seconds to import, so paths that cannot be names go without.
     may_be_name = isinstance(name, str) and re.match(r"\w", name)
     known = _tfds_names() if may_be_name else ()
@@ -37,7 +37,7 @@ def open_source(name, image_size=None, data_dir=None):
         return tfds_source.TfdsSource(name, image_size, data_dir)
     if os.path.isdir(path):
         return files.FolderSource(path)
-    if os.path.isfile(path) and path.endswith((".npy", ".npz")):
+    if os.path.isfile(path) and path.lower().endswith((".npy", ".npz")):
         return files.ArraySource(path)
     expected = (
         f"one of {EMBEDDED}, a name that TFDS knows, or the path of an existing"
