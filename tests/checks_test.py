@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of `tfp_glow._checks`."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -13,16 +14,71 @@ from tfp_glow import _checks
 tfd = tfp.distributions
 
 
-@pytest.mark.parametrize("value", [0, -3, 1.0, "1", None, True, np.nan])
-def test_what_is_no_positive_integer_raises(value):
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(0, -3, 1.0, "1", None, True, np.nan, [1], np.array([1])),
+        *(np.float32(1.0), np.bool_(True), tf.constant(1.0), keras.Input([])),
+    ],
+)
+def test_other_values_than_positive_integers_raise(value):
     with pytest.raises(ValueError, match=r"`size`.*positive integer.*size="):
         _checks.positive_integer(size=value)
 
 
-def test_one_bad_integer_among_good_ones_is_named():
-    _checks.positive_integer(a=1, b=200)
+def test_the_wrong_one_of_several_integers_is_named():
+    assert _checks.positive_integer(a=1, b=200) == [1, 200]
     with pytest.raises(ValueError, match=r"`b`.*Received: b=0"):
         _checks.positive_integer(a=1, b=0, c=2)
+
+
+SCALARS = [np.int64(8), np.uint8(8), np.array(8), tf.constant(8, tf.int64)]
+
+
+@pytest.mark.parametrize("value", SCALARS)
+def test_integers_of_numpy_and_tensorflow_become_python_numbers(value):
+    [integer] = _checks.integers(8, "at least 8", value=value)
+    number = _checks.number("value", value, "8", lambda x: x == 8)
+    assert (type(integer), type(number)) == (int, float)
+    assert integer == number == _checks.seed(value) == 8
+
+
+@pytest.mark.parametrize(
+    "value", [2.5, np.float32(2.5), np.array(2.5), tf.constant(2.5)]
+)
+def test_floats_of_numpy_and_tensorflow_become_python_floats(value):
+    number = _checks.number("x", value, "a positive number", lambda x: x > 0)
+    assert (type(number), number) == (float, 2.5)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [-1.0, np.nan, True, np.bool_(True), "1", None, [1.0], [[1], 2]]
+    + [np.array([1.0]), keras.Input([])],
+)
+def test_other_values_than_numbers_raise(value):
+    with pytest.raises(ValueError, match=r"`x`. Expected a positive number"):
+        _checks.number("x", value, "a positive number", lambda x: x > 0)
+
+
+def test_booleans_of_numpy_and_tensorflow_become_python_booleans():
+    assert _checks.booleans(
+        a=True, b=np.bool_(False), c=np.array(True), d=tf.constant(False)
+    ) == dict(a=True, b=False, c=True, d=False)
+    for value in (1, 0.0, "yes", None, [True]):
+        with pytest.raises(ValueError, match=r"`b`. Expected True or False"):
+            _checks.booleans(a=True, b=value)
+
+
+def test_seeds_are_non_negative_integers():
+    sequence = np.random.SeedSequence(0)
+    assert _checks.seed(sequence) is sequence
+    assert _checks.seed(None) is None
+    for value in (-1, 1.0, True, "1"):
+        with pytest.raises(
+            ValueError, match=r"`seed`. Expected a non-negative"
+        ):
+            _checks.seed(value)
 
 
 def test_unknown_names_suggest_the_nearest():
@@ -179,3 +235,29 @@ def test_finite_parameters_are_constants_once_and_variables_always():
     variable.assign(np.inf)
     with pytest.raises(error, match="`b` is not finite"):
         _checks.finite_parameters(is_init=False, a=constant, b=variable)
+
+
+def test_a_model_takes_numbers_of_numpy_and_tensorflow():
+    plain = tfg.GlowModel(
+        [4, 4, 1],
+        num_levels=1,
+        num_steps=1,
+        num_filters=2,
+        bins=4,
+        num_classes=3,
+        seed=5,
+    )
+    other = tfg.GlowModel(
+        np.array([4, 4, 1]),
+        num_levels=np.int64(1),
+        num_steps=np.array(1),
+        num_filters=np.uint8(2),
+        bins=tf.constant(4),
+        num_classes=np.int32(3),
+        seed=tf.constant(5, tf.int64),
+    )
+    one, two = tf.constant(1.0), np.int64(2)
+    np.testing.assert_array_equal(
+        other.sample(two, one, conditioning=[0, 2], seed=np.uint8(3)),
+        plain.sample(2, 1.0, conditioning=[0, 2], seed=3),
+    )

@@ -3,6 +3,7 @@
 """Argument checks that several modules share, and their error messages."""
 
 import difflib
+import operator
 
 import numpy as np
 import tensorflow as tf
@@ -24,10 +25,65 @@ def invalid_value(name, value, expected, options=(), cutoff=0.6):
 
 
 def positive_integer(**arguments):
-    """Raises `ValueError` unless every argument is a positive `int`."""
+    """Returns the arguments as a list of `int`, see `integers`."""
+    return integers(1, "a positive integer", **arguments)
+
+
+def integers(minimum, expected, /, **arguments):
+    """Returns the arguments as a list of `int`, each at least `minimum`.
+
+    Scalars of NumPy and TensorFlow count as integers; `bool` does not. Raises
+    `ValueError` for others.
+    """
+    result = []
     for name, value in arguments.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise invalid_value(name, value, "a positive integer")
+        try:
+            result.append(operator.index(value))
+        except (TypeError, AttributeError):  # TensorFlow raises the latter.
+            raise invalid_value(name, value, expected) from None
+        if isinstance(value, bool) or result[-1] < minimum:
+            raise invalid_value(name, value, expected)
+    return result
+
+
+def seed(value):
+    """Returns a random seed as `int`, or `None`, or NumPy's `SeedSequence`."""
+    if value is None or isinstance(value, np.random.SeedSequence):
+        return value
+    return integers(0, "a non-negative integer or None", seed=value)[0]
+
+
+def number(name, value, expected, is_valid):
+    """Returns a number as `float`, if `is_valid` is true of it.
+
+    Scalars of NumPy and TensorFlow count as numbers; `bool` and `str` do not.
+    Raises `ValueError` for others.
+    """
+    scalar = _scalar(value)
+    if scalar.dtype.kind not in "iuf" or not is_valid(float(scalar)):
+        raise invalid_value(name, value, expected)
+    return float(scalar)
+
+
+def booleans(**arguments):
+    """Returns the arguments as a dictionary of `bool`.
+
+    Scalars of NumPy and TensorFlow count as `bool`. Raises `ValueError` for
+    others.
+    """
+    for name, value in arguments.items():
+        if _scalar(value).dtype != bool:
+            raise invalid_value(name, value, "True or False")
+    return {name: bool(value) for name, value in arguments.items()}
+
+
+def _scalar(value):
+    """Returns a value as an array `[]`, which holds `None` for other shapes."""
+    try:
+        scalar = np.asarray(value)
+    except (TypeError, ValueError, NotImplementedError):
+        scalar = np.zeros(2)  # Symbolic tensors and ragged lists have no array.
+    return scalar if scalar.ndim == 0 else np.array(None)
 
 
 def choice(name, value, options):

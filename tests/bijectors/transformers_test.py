@@ -301,11 +301,11 @@ def test_extreme_outputs_leave_mixtures_finite_and_their_growth_bounded(size):
         (lambda: tfg.Affine("expo"), "Did you mean 'exp'"),
         (
             lambda: tfg.Spline(num_bins=1),
-            "`num_bins`. Expected at least 2. Received: .*=1",
+            "`num_bins`. Expected an integer, at least 2. Received: .*=1",
         ),
         (
             lambda: tfg.Spline(num_bins=2.5),
-            "`num_bins`. Expected a positive integer",
+            "`num_bins`. Expected an integer, at least 2",
         ),
         (
             lambda: tfg.Spline(bound=0.0),

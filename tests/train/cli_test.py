@@ -180,6 +180,14 @@ def test_only_flags_that_are_given_are_handed_on(calls, command):
     assert calls == [(command, {flag: "x"})]
 
 
+def test_a_tilde_stands_for_the_home_folder(calls, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert cli.main(["sample", "--run=~/run", "--out=~/a.png"]) == 0
+    assert calls == [
+        ("sample", {"run": "/home/me/run", "out": "/home/me/a.png"})
+    ]
+
+
 def test_flags_have_the_types_of_the_settings(calls):
     argv = ["--epochs", "3", "--learning_rate=5e-4", "--flip", "--bins=32"]
     argv += ["--max_minutes=1.5", "--coupling=additive", "--noconditional"]

@@ -5,8 +5,12 @@
 import dataclasses
 import inspect
 import json
+import os
+import pathlib
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfp_glow as tfg
 from tfp_glow.train import recipe
@@ -43,6 +47,59 @@ def test_settings_survive_json():
     made = Settings(flip=True, max_minutes=1.5, coupling="additive")
     values = json.loads(json.dumps(dataclasses.asdict(made)))
     assert Settings().updated(**values) == made
+
+
+def test_settings_become_plain_values():
+    made = Settings(
+        pathlib.Path("digits"),
+        flip=np.bool_(True),
+        num_steps=np.int64(2),
+        num_levels=np.array(1),
+        batch_size=tf.constant(8),
+        learning_rate=np.float32(0.5),
+        clipnorm=1,
+    )
+    plain = Settings(
+        os.path.abspath("digits"),
+        flip=True,
+        num_steps=2,
+        num_levels=1,
+        batch_size=8,
+        learning_rate=0.5,
+        clipnorm=1.0,
+    )
+    assert json.dumps(dataclasses.asdict(made)) == json.dumps(
+        dataclasses.asdict(plain)
+    )
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ({"num_filters": 8.0}, "a positive integer"),
+        ({"batch_size": True}, "a positive integer"),
+        ({"patience": 0}, "a positive integer"),
+        ({"num_steps": None}, "a positive integer"),
+        ({"seed": -1}, "a non-negative integer"),
+        ({"warmup_steps": 0.5}, "a non-negative integer"),
+        ({"learning_rate": "0.1"}, "a non-negative number"),
+        ({"max_minutes": float("nan")}, "a non-negative number"),
+        ({"flip": 1}, "True or False"),
+    ],
+)
+def test_settings_of_another_type_are_errors(setting, expected):
+    [name] = setting
+    with pytest.raises(ValueError, match=rf"`{name}`. Expected {expected}"):
+        Settings(**setting)
+
+
+@pytest.mark.parametrize("num_channels", [2, 4])
+def test_images_that_pictures_cannot_show_are_errors(tmp_path, num_channels):
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros([5, 4, 4, num_channels], np.uint8))
+    message = rf"one channel or three.*alpha.*\(4, 4, {num_channels}\)"
+    with pytest.raises(ValueError, match=message):
+        Settings(path).data_info()
 
 
 def test_settings_that_a_resumed_run_must_keep_are_told_apart():

@@ -64,7 +64,7 @@ class ActNorm(parametric.Parametric, initialization.DataDependent):
             batch_shape: leading dimensions of the variables.
             **kwargs: further arguments of the constructor.
         """
-        _checks.positive_integer(num_channels=num_channels)
+        [num_channels] = _checks.positive_integer(num_channels=num_channels)
         zeros = tf.zeros([*batch_shape, num_channels], dtype)
         return cls._from_values({"shift": zeros, "log_scale": zeros}, **kwargs)
 

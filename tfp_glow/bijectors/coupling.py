@@ -151,7 +151,7 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
             raise _checks.invalid_value(
                 "event_shape", event_shape, "[H, W, C] or [D]"
             )
-        _checks.positive_integer(num_filters=num_filters)
+        [num_filters] = _checks.positive_integer(num_filters=num_filters)
         # The constructor knows the transformer, and so the network's outputs.
         coupling = cls(
             tf.identity, event_ndims=len(event_shape), dtype=dtype, **kwargs

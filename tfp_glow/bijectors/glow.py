@@ -144,10 +144,11 @@ class Glow(joint.JointBijector, initialization_.DataDependent):
                 cannot be halved often enough, sizes that can are named.
         """
         parameters = dict(locals())
-        _checks.positive_integer(
+        num_levels, num_steps, num_filters = _checks.positive_integer(
             num_levels=num_levels, num_steps=num_steps, num_filters=num_filters
         )
         image_shape = levels_.checked_image_shape(image_shape, num_levels)
+        seed = _checks.seed(seed)
         _checks.choice("conditioned", conditioned, ("all", "priors"))
         networks.check_network(network)
         conditioning_shape = levels_.checked_conditioning_shape(

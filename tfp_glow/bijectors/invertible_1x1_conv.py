@@ -42,7 +42,7 @@ class ChannelMatrix(parametric.Parametric):
             batch_shape: leading dimensions of the variables.
             **kwargs: further arguments of the constructor.
         """
-        _checks.positive_integer(num_channels=num_channels)
+        [num_channels] = _checks.positive_integer(num_channels=num_channels)
         rotation = linear_algebra.random_rotation(
             num_channels, seed, batch_shape
         )
@@ -181,11 +181,12 @@ class Invertible1x1Conv(ChannelMatrix):
             return super().trainable(
                 num_channels, seed, dtype, batch_shape, **kwargs
             )
-        _checks.positive_integer(num_channels=num_channels)
+        [num_channels] = _checks.positive_integer(num_channels=num_channels)
         rows = np.arange(num_channels, dtype=np.int32)[::-1]
         rows = np.broadcast_to(rows, [*batch_shape, num_channels])
         if permutation == "shuffle":
-            rows = np.random.default_rng(seed).permuted(rows, axis=-1)
+            random = np.random.default_rng(_checks.seed(seed))
+            rows = random.permuted(rows, axis=-1)
         return cls._from_values(
             {"permutation": rows}, fixed=_FIXED, dtype=dtype, **kwargs
         )

@@ -117,7 +117,9 @@ def checked_image_shape(image_shape, num_levels):
             "image_shape", image_shape, "(height, width, channels)"
         )
     height, width, channels = image_shape
-    _checks.positive_integer(height=height, width=width, channels=channels)
+    height, width, channels = _checks.positive_integer(
+        height=height, width=width, channels=channels
+    )
     multiple = 2**num_levels
     if height % multiple or width % multiple:
         below, above = (
@@ -133,7 +135,7 @@ def checked_image_shape(image_shape, num_levels):
             f"a height and a width divisible by 2**num_levels={multiple}, for "
             f"instance {near}",
         )
-    return image_shape
+    return height, width, channels
 
 
 def checked_conditioning_shape(conditioning_size, image_shape):
@@ -141,9 +143,7 @@ def checked_conditioning_shape(conditioning_size, image_shape):
     if conditioning_size is None:
         return None
     shape = conditioning_size
-    if isinstance(shape, int | np.integer):
-        shape = (shape,)
-    shape = tuple(shape)
+    shape = tuple(shape) if np.ndim(shape) else (shape,)
     if len(shape) not in (1, 3) or (
         len(shape) == 3 and shape[:2] != image_shape[:2]
     ):
@@ -153,8 +153,8 @@ def checked_conditioning_shape(conditioning_size, image_shape):
             "an integer, the size of vectors, or (H, W, D), the shape of "
             f"images as high and wide as {image_shape}",
         )
-    _checks.positive_integer(conditioning_size=shape[-1])
-    return shape
+    [size] = _checks.positive_integer(conditioning_size=shape[-1])
+    return (*image_shape[:2], size) if len(shape) == 3 else (size,)
 
 
 def conditioning_of_levels(glow, conditioning, batch_shape):

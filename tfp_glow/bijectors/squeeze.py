@@ -42,7 +42,7 @@ class Squeeze(tfb.Bijector):
     def __init__(self, factor=2, validate_args=False, name="squeeze"):
         """Makes the bijector, which checks shapes without `validate_args`."""
         parameters = dict(locals())
-        _checks.positive_integer(factor=factor)
+        [factor] = _checks.positive_integer(factor=factor)
         with tf.name_scope(name) as name:
             self.factor = factor
             super().__init__(

@@ -99,6 +99,7 @@ def make_steps(
         event_shape, transformer, mask=mask
     )
     names = _NETWORKS[mask]
+    seed = _checks.seed(seed)
     if not isinstance(seed, np.random.SeedSequence):
         seed = np.random.SeedSequence(seed)
     conv_seed, *network_seeds = seed.generate_state(1 + len(names)).tolist()

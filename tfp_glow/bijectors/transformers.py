@@ -177,7 +177,10 @@ class Elementwise(Transformer):
     make_bijector: collections.abc.Callable
 
     def __post_init__(self):
-        _checks.positive_integer(outputs_per_channel=self.outputs_per_channel)
+        [outputs_per_channel] = _checks.positive_integer(
+            outputs_per_channel=self.outputs_per_channel
+        )
+        vars(self).update(outputs_per_channel=outputs_per_channel)
 
     def forward(self, x, outputs):
         return joint.evaluate(self.make_bijector(outputs), x, 0)
@@ -230,12 +233,13 @@ class Spline(Transformer):
     bound: float = SPLINE_BOUND
 
     def __post_init__(self):
-        _checks.positive_integer(num_bins=self.num_bins)
-        if self.num_bins < 2:
-            raise _checks.invalid_value("num_bins", self.num_bins, "at least 2")
-        if not 0.0 < self.bound < math.inf:
-            expected = "a positive, finite number"
-            raise _checks.invalid_value("bound", self.bound, expected)
+        expected = "an integer, at least 2"
+        [num_bins] = _checks.integers(2, expected, num_bins=self.num_bins)
+        expected = "a positive, finite number"
+        bound = _checks.number(
+            "bound", self.bound, expected, lambda x: 0.0 < x < math.inf
+        )
+        vars(self).update(num_bins=num_bins, bound=bound)
 
     @property
     def outputs_per_channel(self):
@@ -289,7 +293,10 @@ class Mixture(Transformer):
     num_components: int = 4
 
     def __post_init__(self):
-        _checks.positive_integer(num_components=self.num_components)
+        [num_components] = _checks.positive_integer(
+            num_components=self.num_components
+        )
+        vars(self).update(num_components=num_components)
 
     @property
     def outputs_per_channel(self):

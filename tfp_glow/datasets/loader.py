@@ -3,8 +3,10 @@
 """`load` makes an input pipeline of integer images and `info` describes it."""
 
 import dataclasses
-import numbers
+import math
 import os
+
+import numpy as np
 
 from tfp_glow import _checks
 from tfp_glow.datasets import files
@@ -36,7 +38,7 @@ def info(name, bins=None, image_size=None, data_dir=None):
     """
     source, bins, size = _resolve(name, bins, image_size, data_dir)
     return DatasetInfo(
-        name=os.fspath(name),
+        name=os.fsdecode(name),
         image_shape=(*size, source.image_shape[2]),
         bins=bins,
         num_classes=source.num_classes,
@@ -73,8 +75,10 @@ def load(
       no test, test is validation, and validation is carved out of train in the
       same way. With train only, train is divided 80 / 10 / 10.
     - The path of a folder of images, either with the folders train, validation
-      and test or divided 80 / 10 / 10 by a fixed permutation. TFDS names take
-      precedence; write `"./mnist"` for a folder called mnist.
+      and test or divided 80 / 10 / 10 by a fixed permutation. Images are gray
+      or RGB, with 8 bits and no alpha channel. EXIF orientations are applied,
+      and an animation counts as its first frame. TFDS names take precedence;
+      write `"./mnist"` for a folder called mnist.
     - The path of a `.npy` file with images [N, H, W, C] or [N, H, W], or a
       `.npz` file with either arrays `train`, `validation`, `test` (and
       `train_labels`, ...) or an array `images` (and `labels`), the latter
@@ -127,20 +131,27 @@ def load(
     ```
     """
     _checks.choice("split", split, files.SPLITS)
-    if batch_size is not None:
-        _checks.positive_integer(batch_size=batch_size)
-    if seed is not None and not _is_integer(seed):
-        raise _checks.invalid_value("seed", seed, "an integer or None")
-    if initial_epoch is not None:
-        if not _is_integer(initial_epoch) or initial_epoch < 0:
-            expected = "an integer from 0, or None"
-            raise _checks.invalid_value(
-                "initial_epoch", initial_epoch, expected
-            )
-        if seed is None:
-            expected = "an integer, because `initial_epoch` is given"
-            raise _checks.invalid_value("seed", seed, expected)
     is_train = split == "train"
+    shuffle = is_train if shuffle is None else shuffle
+    drop_remainder = is_train if drop_remainder is None else drop_remainder
+    options = _checks.booleans(
+        as_supervised=as_supervised,
+        flip=flip,
+        random_crop=random_crop,
+        shuffle=shuffle,
+        drop_remainder=drop_remainder,
+    )
+    if batch_size is not None:
+        [batch_size] = _checks.positive_integer(batch_size=batch_size)
+    if seed is not None or initial_epoch is not None:
+        expected = "an integer or None"
+        if initial_epoch is not None:
+            expected = "an integer, because `initial_epoch` is given"
+        [seed] = _checks.integers(-math.inf, expected, seed=seed)
+    if initial_epoch is not None:
+        [initial_epoch] = _checks.integers(
+            0, "an integer from 0, or None", initial_epoch=initial_epoch
+        )
     for argument, value in (("flip", flip), ("random_crop", random_crop)):
         if value and not is_train:
             expected = f"False for split {split!r}; only 'train' is augmented"
@@ -161,8 +172,6 @@ def load(
     if split not in num_examples:
         expected = f"one of {list(num_examples)} for {source.name!r}"
         raise _checks.invalid_value("split", split, expected)
-    shuffle = is_train if shuffle is None else shuffle
-    drop_remainder = is_train if drop_remainder is None else drop_remainder
     num_images = num_examples[split]
     if batch_size and drop_remainder and num_images < batch_size:
         expected = (
@@ -178,26 +187,23 @@ def load(
         batch_size=batch_size,
         seed=seed,
         initial_epoch=initial_epoch,
-        as_supervised=as_supervised,
-        flip=flip,
-        random_crop=random_crop,
-        shuffle=shuffle,
-        drop_remainder=drop_remainder,
+        **options,
     )
 
 
 def _resolve(name, bins, image_size, data_dir):
     """Opens the source; fills in `bins` and `image_size`."""
     if bins is not None:
-        _checks.positive_integer(bins=bins)
-    size = image_size
-    if size is not None:
-        size = (size, size) if _is_integer(size) else size
-        is_pair = isinstance(size, tuple | list) and len(size) == 2
-        if not is_pair or not all(_is_integer(n) and n > 0 for n in size):
-            expected = "a positive integer or a pair (height, width) of them"
+        [bins] = _checks.positive_integer(bins=bins)
+    size = None
+    if image_size is not None:
+        expected = "a positive integer or a pair (height, width) of them"
+        pair = image_size if np.ndim(image_size) else [image_size, image_size]
+        if len(pair) != 2:
             raise _checks.invalid_value("image_size", image_size, expected)
-        size = tuple(int(n) for n in size)
+        size = tuple(
+            _checks.integers(1, expected, image_size=n)[0] for n in pair
+        )
     source = sources.open_source(name, size, data_dir)
     valid = [n for n in range(2, source.levels + 1) if source.levels % n == 0]
     if bins is not None and bins not in valid:
@@ -210,7 +216,3 @@ def _resolve(name, bins, image_size, data_dir):
         expected = f"a size to crop or pad to, since {source.size_note}"
         raise _checks.invalid_value("image_size", image_size, expected)
     return source, bins or source.levels, size or source.image_shape[:2]
-
-
-def _is_integer(value):
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool)

@@ -86,9 +86,10 @@ class Dequantized(tfd.Distribution):
             name: `str`.
         """
         parameters = dict(locals())
-        _checks.positive_integer(bins=bins, num_noise_samples=num_noise_samples)
-        if bins < 2:
-            raise _checks.invalid_value("bins", bins, "at least 2 gray levels")
+        [bins] = _checks.integers(2, "at least 2 gray levels", bins=bins)
+        [num_noise_samples] = _checks.positive_integer(
+            num_noise_samples=num_noise_samples
+        )
         if dequantizer is not None and not callable(dequantizer):
             raise TypeError(
                 "Expected `dequantizer` to be None or a callable from images "
@@ -259,6 +260,6 @@ class Dequantized(tfd.Distribution):
 
 
 def _seed(seed):
-    if isinstance(seed, int):
+    if seed is not None and np.ndim(seed) == 0:
         seed = _tf.stateless_seed(seed)
     return samplers.sanitize_seed(seed, salt="dequantize")

@@ -85,14 +85,16 @@ def vector_flow(
     flow.log_prob([[2.0, 2.0]])  # [1], in nats
     ```
     """
-    _checks.positive_integer(
+    event_size, num_steps, num_filters = _checks.positive_integer(
         event_size=event_size, num_steps=num_steps, num_filters=num_filters
     )
     if event_size < 2:
         expected = "at least 2, to split in two"
         raise _checks.invalid_value("event_size", event_size, expected)
     if conditioning_size is not None:
-        _checks.positive_integer(conditioning_size=conditioning_size)
+        [conditioning_size] = _checks.positive_integer(
+            conditioning_size=conditioning_size
+        )
     with tf.name_scope("vector_flow"):
         repeated = steps.make_steps(
             (event_size,),

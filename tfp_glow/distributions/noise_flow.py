@@ -68,7 +68,7 @@ class NoiseFlow(tf.Module):
             name: `str`.
         """
         super().__init__(name=name)
-        _checks.positive_integer(bins=bins)
+        [bins] = _checks.positive_integer(bins=bins)
         self.flow = flow
         self.features = features
         self.bins = bins
@@ -107,7 +107,7 @@ class NoiseFlow(tf.Module):
                 `dtype` by default.
             name: `str`.
         """
-        _checks.positive_integer(num_steps=num_steps)
+        [num_steps] = _checks.positive_integer(num_steps=num_steps)
         height, width, channels = levels.checked_image_shape(image_shape, 0)
         factor = 2 if height % 2 == width % 2 == 0 else 1
         inner_shape = (height // factor, width // factor, channels * factor**2)

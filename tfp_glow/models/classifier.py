@@ -47,9 +47,7 @@ def check_arguments(weight, num_classes, conditioned, num_noise_samples):
     """Raises `ValueError` unless a model of these arguments is possible."""
     expected = None
     num_replicas = tf.distribute.get_strategy().num_replicas_in_sync
-    if not weight >= 0:
-        expected = "a non-negative number"
-    elif weight and (num_classes is None or conditioned != "priors"):
+    if weight and (num_classes is None or conditioned != "priors"):
         expected = (
             "0, or `num_classes` and conditioned='priors' in addition, instead "
             f"of num_classes={num_classes} and conditioned={conditioned!r}"

@@ -105,7 +105,7 @@ class FlowModel(likelihood.LikelihoodModel):
                 `conditioning_fn` and `conditioning_shape` is given.
         """
         if num_classes is not None:
-            _checks.positive_integer(num_classes=num_classes)
+            [num_classes] = _checks.positive_integer(num_classes=num_classes)
             conditioning_shape = ()
         _check_arguments(distribution, conditioning_fn, conditioning_shape)
         spec = event_spec.EventSpec(
@@ -222,7 +222,7 @@ class FlowModel(likelihood.LikelihoodModel):
             conditioning: see `log_prob`, of `n` events.
             seed: `int` or `None`.
         """
-        _checks.positive_integer(n=n)
+        [n] = _checks.positive_integer(n=n)
         self._spec.check_conditioning(conditioning, n)
         kwargs = self.conditioning_kwargs(conditioning)
         seed = _tf.stateless_seed(seed)

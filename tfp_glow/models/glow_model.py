@@ -79,6 +79,13 @@ class GlowModel(flow_model.FlowModel):
             TypeError, ValueError: for an unknown or an invalid argument.
         """
         _checks.choice("dequantizer", dequantizer, ("uniform", "learned"))
+        seed = _checks.seed(seed)
+        classifier_weight = _checks.number(
+            "classifier_weight",
+            classifier_weight,
+            "a non-negative number",
+            lambda x: 0.0 <= x < math.inf,
+        )
         # `Glow` has some of the same names.
         names = glow.keys() & {"name", "trainable", "dtype"}
         keras_arguments = {name: glow.pop(name) for name in names}
@@ -125,12 +132,12 @@ class GlowModel(flow_model.FlowModel):
         )
         self._config = dict(
             glow,
-            image_shape=image_shape,
-            bins=bins,
-            num_classes=num_classes,
+            image_shape=self.image_shape,
+            bins=self.bins,
+            num_classes=self._spec.num_classes,
             classifier_weight=classifier_weight,
             dequantizer=dequantizer,
-            num_noise_samples=num_noise_samples,
+            num_noise_samples=self.distribution.num_noise_samples,
             seed=seed,
         )
         self._classifier = None
@@ -286,11 +293,13 @@ class GlowModel(flow_model.FlowModel):
 
         Most values are in `[-1/2, 1/2)`. Args: see `sample`.
         """
-        _checks.positive_integer(n=n)
+        [n] = _checks.positive_integer(n=n)
         num_levels = self.glow.num_levels
-        temperatures = np.asarray(temperature, np.float32)
-        if temperatures.shape not in ((), (num_levels,)) or not np.all(
-            temperatures >= 0
+        temperatures = np.asarray(temperature)
+        if (
+            temperatures.shape not in ((), (num_levels,))
+            or temperatures.dtype.kind not in "iuf"
+            or not np.all((temperatures >= 0) & (temperatures < math.inf))
         ):
             expected = f"a non-negative number, or {num_levels} of them"
             raise _checks.invalid_value("temperature", temperature, expected)
@@ -299,7 +308,7 @@ class GlowModel(flow_model.FlowModel):
         temperatures = np.broadcast_to(temperatures, [num_levels])
         return self._generate(
             tf.constant(n),
-            tf.constant(np.repeat(temperatures, sizes)),
+            tf.constant(np.repeat(temperatures, sizes), tf.float32),
             _tf.stateless_seed(seed),
             **self.conditioning_kwargs(conditioning),
         )

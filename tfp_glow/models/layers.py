@@ -5,6 +5,8 @@
 import keras
 import tensorflow as tf
 
+from tfp_glow import _checks
+
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
 class Sample(keras.layers.Layer):
@@ -24,8 +26,8 @@ class Sample(keras.layers.Layer):
     def __init__(self, flow, seed=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.flow = flow
-        self.seed = seed
-        self._seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = _checks.seed(seed)
+        self._seed_generator = keras.random.SeedGenerator(self.seed)
         self.built = True
 
     def call(self, x):

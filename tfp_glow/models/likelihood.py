@@ -26,7 +26,7 @@ class LikelihoodModel(keras.Model):
         kwargs.setdefault("dtype", "float32")
         super().__init__(autocast=False, **kwargs)
         self._spec = spec
-        self._seed_generator = keras.random.SeedGenerator(seed)
+        self._seed_generator = keras.random.SeedGenerator(_checks.seed(seed))
         self._nats_tracker = keras.metrics.Mean(name="nats")
         self._bits_per_dim_tracker = None
         if spec.event_size is not None:
@@ -112,7 +112,7 @@ class LikelihoodModel(keras.Model):
             FloatingPointError: if a loss is not finite. The message names the
                 step and the first layer whose values are not.
         """
-        _checks.positive_integer(init_batches=init_batches)
+        [init_batches] = _checks.positive_integer(init_batches=init_batches)
         if isinstance(x, tf.data.Dataset):
             self._spec.check_dataset(x)
             kwargs.setdefault("shuffle", False)  # A data set shuffles itself.

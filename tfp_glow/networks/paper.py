@@ -58,10 +58,10 @@ class CouplingNetwork(stacked.StackedLayer):
     ):
         super().__init__(num_outputs, **kwargs)
         if num_filters is not None:
-            _checks.positive_integer(num_filters=num_filters)
+            [num_filters] = _checks.positive_integer(num_filters=num_filters)
         self.num_filters = num_filters
         self.kernel_size = kernel_size
-        self.seed = seed
+        self.seed = seed = _checks.seed(seed)
         seeds = np.random.default_rng(seed).integers(2**31, size=3).tolist()
         normal = keras.initializers.RandomNormal
         first, second, conditioning = (normal(0.0, 0.05, s) for s in seeds)
@@ -178,10 +178,10 @@ class FeatureNetwork(keras.layers.Layer):
 
     def __init__(self, num_filters=32, edge_padding=True, seed=None, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        _checks.positive_integer(num_filters=num_filters)
+        [num_filters] = _checks.positive_integer(num_filters=num_filters)
         self.num_filters = num_filters
         self.edge_padding = edge_padding
-        self.seed = seed
+        self.seed = seed = _checks.seed(seed)
         seeds = np.random.default_rng(seed).integers(2**31, size=2).tolist()
         scaling = keras.initializers.VarianceScaling
         first, second = (scaling(s, seed=k) for s, k in zip((1.0, 2.0), seeds))

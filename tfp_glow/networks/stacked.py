@@ -56,18 +56,22 @@ class StackedLayer(keras.layers.Layer):
     ):
         super().__init__(autocast=False, **kwargs)
         if num_outputs is not None:
-            _checks.positive_integer(num_outputs=num_outputs)
+            [num_outputs] = _checks.positive_integer(num_outputs=num_outputs)
         if conditioning_size is not None:
-            _checks.positive_integer(conditioning_size=conditioning_size)
+            [conditioning_size] = _checks.positive_integer(
+                conditioning_size=conditioning_size
+            )
         bounds = dict(input_bound=input_bound, output_bound=output_bound)
         for name, value in bounds.items():
-            if value is not None and not value > 0:
+            if value is not None:
                 expected = "a positive number or None"
-                raise _checks.invalid_value(name, value, expected)
+                bounds[name] = _checks.number(
+                    name, value, expected, lambda x: x > 0
+                )
         self.num_outputs = num_outputs
         self.edge_padding = edge_padding
-        self.input_bound = input_bound
-        self.output_bound = output_bound
+        self.input_bound = bounds["input_bound"]
+        self.output_bound = bounds["output_bound"]
         self.conditioning_size = conditioning_size
 
     def stacked_variables(self, num_inputs, num_steps):

@@ -9,6 +9,7 @@ the commands only when one is run or its help is printed.
 import dataclasses
 import importlib
 import inspect
+import os
 import re
 import sys
 import types
@@ -74,6 +75,9 @@ def main(argv=None):
         help_command = f"python -m tfp_glow {name} --help"
         return _fail(2, f"{error}\n{help_command} lists the flags.")
     given = {f: values[f].value for f, *_ in options if values[f].present}
+    for flag, value in given.items():
+        if isinstance(value, str):  # Shells expand only `--out ~/run`.
+            given[flag] = os.path.expanduser(value)
     try:
         command(**given)
     except (ValueError, TypeError, OSError, FloatingPointError) as error:

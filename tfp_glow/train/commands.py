@@ -108,6 +108,8 @@ def _train(folder, settings, strategy):
             model, history = settings.make_model(info), []
             model.compile(optimizer)
     start = len(history)
+    seconds = max(run_folder.column(history, "seconds"), default=0.0)
+    validations = run_folder.column(history, _MONITOR)
     batches = dict(batch_size=settings.batch_size, seed=settings.seed)
     train_set = settings.load(
         "train", initial_epoch=start, flip=settings.flip, **batches
@@ -115,7 +117,7 @@ def _train(folder, settings, strategy):
     validation_set = settings.load("validation", **batches)
     if is_chief:
         folder.prepare(settings, info, history)
-    if reason := _why_complete(settings, history):
+    if reason := _why_complete(settings, seconds, validations):
         print(f"{folder.path} is complete: {reason}.", flush=True)
     else:
         if start:
@@ -128,7 +130,9 @@ def _train(folder, settings, strategy):
             steps_per_epoch=settings.steps_per_epoch(info),
             init_batches=settings.init_batches,
             verbose=0,
-            callbacks=_make_callbacks(folder, settings, history, model),
+            callbacks=_make_callbacks(
+                folder, settings, seconds, validations, model
+            ),
         )
     if is_chief:
         write_pictures(folder)
@@ -291,27 +295,22 @@ def _write_reconstructions(path, model, images, labels):
     return float(np.max(np.abs(decoded - images)))
 
 
-def _why_complete(settings, history):
+def _why_complete(settings, seconds, validations):
     """Returns why there is nothing left to train, or `None`."""
     minutes, patience = settings.max_minutes, settings.patience
-    if len(history) >= settings.epochs:
-        return f"it has had {len(history)} epochs"
-    seconds = max(run_folder.column(history, "seconds"), default=0.0)
+    if len(validations) >= settings.epochs:
+        return f"it has had {len(validations)} epochs"
     if minutes is not None and seconds >= 60.0 * minutes:
         return f"its {minutes} minutes are over"
-    validations = run_folder.column(history, _MONITOR)
     count = callbacks.epochs_without_improvement(validations)
     if patience is not None and 0 < count >= patience:
         return f"{count} epochs have brought nothing better"
     return None
 
 
-def _make_callbacks(folder, settings, history, model):
+def _make_callbacks(folder, settings, seconds, validations, model):
     minutes, patience = settings.max_minutes, settings.patience
-    seconds = max(run_folder.column(history, "seconds"), default=0.0)
-    validations = run_folder.column(history, _MONITOR)
     best = min(validations, default=math.inf)
-    labels = evaluation.labels_in_turn(_GRID_SIZE, model.num_classes)
     result = [callbacks.Clock(seconds)]
     if minutes is not None:
         result.append(callbacks.StopAfter(60.0 * minutes, seconds))
@@ -331,7 +330,9 @@ def _make_callbacks(folder, settings, history, model):
     )
     log_dir = folder.file("tensorboard")
     grid = callbacks.SampleGrid(
-        os.path.join(log_dir, "samples"), _GRID_SIZE, conditioning=labels
+        os.path.join(log_dir, "samples"),
+        _GRID_SIZE,
+        conditioning=evaluation.labels_in_turn(_GRID_SIZE, model.num_classes),
     )
     return [
         *result,

@@ -10,8 +10,6 @@ from tfp_glow import _checks
 
 OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamax": keras.optimizers.Adamax}
 DECAYS = ("constant", "cosine")
-_OPTIONS = {"optimizer": tuple(OPTIMIZERS), "decay": DECAYS}
-_LIMITS = dict(learning_rate=math.inf, clipnorm=math.inf, beta_2=1.0, ema=1.0)
 
 
 def make_optimizer(
@@ -58,14 +56,14 @@ def make_optimizer(
     References:
         Kingma and Ba, Adam, 2015, algorithms 1 and 2.
     """
-    check(optimizer=optimizer, beta_2=beta_2, clipnorm=clipnorm, ema=ema)
+    _checks.choice("optimizer", optimizer, OPTIMIZERS)
     return OPTIMIZERS[optimizer](
         make_schedule(learning_rate, warmup_steps, decay, total_steps),
-        beta_2=beta_2,
-        global_clipnorm=clipnorm or None,
+        beta_2=_number("beta_2", beta_2, 1.0),
+        global_clipnorm=_number("clipnorm", clipnorm) or None,
         # Keep an average even when `ema=0`, because callbacks rely on it.
         use_ema=True,
-        ema_momentum=ema,
+        ema_momentum=_number("ema", ema, 1.0),
     )
 
 
@@ -91,32 +89,27 @@ def make_schedule(
     References:
         Loshchilov and Hutter, SGDR, 2017, equation 5.
     """
-    check(learning_rate=learning_rate, warmup_steps=warmup_steps, decay=decay)
+    _checks.choice("decay", decay, DECAYS)
+    expected = "a non-negative integer"
+    [warmup_steps] = _checks.integers(0, expected, warmup_steps=warmup_steps)
     if decay == "constant":
         # The cosine ends after one step, and `alpha` holds the rate from then.
         shape = dict(decay_steps=1, alpha=1.0)
-    elif isinstance(total_steps, int) and total_steps > warmup_steps:
-        shape = dict(decay_steps=total_steps - warmup_steps)
     else:
         expected = f"an integer above {warmup_steps=} for decay='cosine'"
-        raise _checks.invalid_value("total_steps", total_steps, expected)
+        [total_steps] = _checks.integers(
+            warmup_steps + 1, expected, total_steps=total_steps
+        )
+        shape = dict(decay_steps=total_steps - warmup_steps)
     return keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
-        warmup_target=learning_rate,
+        warmup_target=_number("learning_rate", learning_rate),
         warmup_steps=warmup_steps,
         **shape,
     )
 
 
-def check(**arguments):
-    """Raises `ValueError` unless arguments of `make_optimizer` are valid."""
-    for name, value in arguments.items():
-        if name in _OPTIONS:
-            _checks.choice(name, value, _OPTIONS[name])
-        elif name == "warmup_steps":
-            if not isinstance(value, int) or value < 0:
-                expected = "a non-negative integer"
-                raise _checks.invalid_value(name, value, expected)
-        elif not 0.0 <= value < _LIMITS[name]:
-            expected = f"a number in [0, {_LIMITS[name]})"
-            raise _checks.invalid_value(name, value, expected)
+def _number(name, value, limit=math.inf):
+    """Returns a `float` in [0, limit)."""
+    expected = f"a number in [0, {limit})"
+    return _checks.number(name, value, expected, lambda x: 0.0 <= x < limit)

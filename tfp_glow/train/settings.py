@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import inspect
 import math
+import os
 import typing
 from typing import Literal
 
@@ -121,15 +122,8 @@ class Settings:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            if typing.get_origin(field.type) is Literal:
-                choices = typing.get_args(field.type)
-                _checks.choice(field.name, getattr(self, field.name), choices)
-        _checks.positive_integer(
-            batch_size=self.batch_size,
-            init_batches=self.init_batches,
-            epochs=self.epochs,
-        )
-        recipe.check(**self.arguments("optimizer"))
+            value = _plain(field.name, getattr(self, field.name), field.type)
+            object.__setattr__(self, field.name, value)
         if self.conditioned == "priors" and not self.conditional:
             expected = "'all' without `conditional`"
             raise _checks.invalid_value("conditioned", "priors", expected)
@@ -176,12 +170,17 @@ class Settings:
         if self.conditional and info.num_classes is None:
             expected = f"False for {info.name!r}, which has no labels"
             raise _checks.invalid_value("conditional", True, expected)
+        if info.image_shape[2] not in (1, 3):
+            expected = (
+                "images with one channel or three, such as gray or RGB without "
+                f"alpha; their shape is {info.image_shape}"
+            )
+            raise _checks.invalid_value("dataset", self.dataset, expected)
         return info
 
     def completed(self, info):
         """Returns a copy with the values that depend on the `DatasetInfo`."""
-        # The name is a `str`, even if `dataset` is a path.
-        changes = dict(dataset=info.name, bins=info.bins)
+        changes = dict(bins=info.bins)
         if self.num_levels is None:
             changes["num_levels"] = default_num_levels(info.image_shape)
         return self.updated(**changes)
@@ -224,6 +223,28 @@ class Settings:
     def steps_per_epoch(self, info):
         """Returns the number of training batches in an epoch."""
         return info.num_examples["train"] // self.batch_size
+
+
+def _plain(name, value, kind):
+    """Returns a setting as a value for JSON, or raises `ValueError`."""
+    kinds = typing.get_args(kind) or (kind,)
+    if typing.get_origin(kind) is Literal:
+        _checks.choice(name, value, kinds)
+    elif value is None and type(None) in kinds:
+        return None
+    elif int in kinds:
+        minimum = {"seed": 0, "warmup_steps": 0}.get(name, 1)
+        expected = "a positive integer" if minimum else "a non-negative integer"
+        [value] = _checks.integers(minimum, expected, **{name: value})
+    elif float in kinds:
+        expected = "a non-negative number"
+        return _checks.number(name, value, expected, lambda x: x >= 0.0)
+    elif bool in kinds:
+        return _checks.booleans(**{name: value})[name]
+    elif not isinstance(value, str):
+        # A relative path must not become the name of a data set.
+        value = os.path.abspath(os.path.expanduser(os.fsdecode(value)))
+    return value
 
 
 def default_num_levels(image_shape):
