@@ -273,6 +273,16 @@ def test_version_is_the_same_everywhere():
     assert f'version = "{version["__version__"]}",' in _read("MODULE.bazel")
 
 
+def test_workflows_test_the_pythons_that_the_classifiers_name():
+    classifiers = " ".join(_setup()["classifiers"])
+    pythons = re.findall(r"Python :: (3\.\d+)", classifiers)
+    assert f"python: {pythons}".replace("'", '"') in _read(
+        ".github/workflows/test.yml"
+    )
+    first, last = pythons[0], int(pythons[-1].removeprefix("3."))
+    assert _setup()["python_requires"] == f">={first},<3.{last + 1}"
+
+
 def test_every_folder_of_modules_is_a_package_and_nothing_else_is():
     folders = {path.parent for path in (_ROOT / "tfp_glow").rglob("*.py")}
     assert sorted(_setup()["packages"]) == sorted(

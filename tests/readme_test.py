@@ -5,7 +5,9 @@
 import functools
 import pathlib
 import re
+import runpy
 
+import numpy as np
 import pytest
 
 import tfp_glow as tfg
@@ -27,10 +29,12 @@ EXAMPLES = [
 # Sizes at which an example runs in seconds.
 SMALLER = {
     "num_steps=8": "num_steps=1",
+    "num_filters=64": "num_filters=8",
     "epochs=20": "epochs=1",
     "epochs=40": "epochs=2",
 }
 MAX_README_LINES = 200
+MAX_PICTURE_BYTES = 300_000
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -76,9 +80,36 @@ def test_links_lead_to_files_and_headings(page):
         assert not anchor or anchor in anchors, link
 
 
+def test_pictures_are_shown_and_small():
+    shown = {
+        ((ROOT / page).parent / link).resolve()
+        for page, text in PAGES.items()
+        for link in re.findall(r"!\[.*?\]\((.*?)\)", text)
+    }
+    pictures = set((ROOT / "docs").glob("*.png"))
+    assert pictures and pictures == shown
+    sizes = {path.name: path.stat().st_size for path in pictures}
+    assert max(sizes.values()) < MAX_PICTURE_BYTES, sizes
+
+
+def test_the_picture_of_readme_can_be_drawn(tmp_path):
+    model = tfg.GlowModel(
+        [8, 8, 1],
+        num_levels=1,
+        num_steps=1,
+        num_filters=4,
+        num_classes=10,
+        bins=17,
+    )
+    model.initialize(np.zeros([2, 8, 8, 1], np.int32), np.zeros(2, np.int32))
+    draw = runpy.run_path(str(ROOT / "docs" / "morph.py"))["draw"]
+    draw(model, tmp_path / "digits.png")
+    assert (tmp_path / "digits.png").stat().st_size > 0
+
+
 def test_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text()
     text = "\n".join(PAGES.values())
     targets = set(re.findall(r"(?:^|`)make ([a-z-]+)\b", text, re.MULTILINE))
     defined = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
-    assert {"demo", "test", "benchmark"} <= targets <= defined
+    assert {"demo", "test", "test-all", "benchmark"} <= targets <= defined
