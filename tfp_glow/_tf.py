@@ -46,7 +46,7 @@ def reshape_event(x, event_ndims, new_shape):
 
 def per_channel(x, size):
     """Reshapes `[..., C * size]` to `[..., C, size]`."""
-    return reshape_event(x, 1, [x.shape[-1] // size, size])
+    return reshape_event(x, 1, [event_shape(x, 1)[0] // size, size])
 
 
 def flatten_batch(x, event_ndims):
@@ -61,6 +61,36 @@ def restore_batch(y, like, event_ndims):
     if like.shape.rank - event_ndims == 1:
         return y
     return _reshape(y, like, event_ndims, event_shape(y, event_ndims))
+
+
+def ensure_event_shape(x, shape):
+    """Sets the last dimensions, to be checked at runtime where not known."""
+    whole = x.shape[: -len(shape)].concatenate(shape)
+    return x if x.shape == whole else tf.ensure_shape(x, whole)
+
+
+def with_known_rank(function, x, event_ndims):
+    """Returns a function of batches that takes `x`, even if its rank is unknown.
+
+    Then it merges the unknown number of batch dimensions into one, and gives
+    them back to the outputs that are not scalars.
+    """
+    if x.shape.rank is not None or event_ndims == 0:
+        return function
+    shape = tf.shape(x)
+    batch_shape, event_shape = shape[:-event_ndims], shape[-event_ndims:]
+
+    def restore(y):
+        if y.shape.rank == 0:
+            return y
+        return tf.reshape(y, tf.concat([batch_shape, tf.shape(y)[1:]], axis=0))
+
+    def merged(x):
+        x = tf.reshape(x, tf.concat([[-1], event_shape], axis=0))
+        x.set_shape([None] * (1 + event_ndims))
+        return tf.nest.map_structure(restore, function(x))
+
+    return merged
 
 
 def _reshape(x, like, event_ndims, event):

@@ -142,11 +142,30 @@ def test_only_the_strict_triangles_are_read():
     )
 
 
-def test_some_factors_without_the_others_raise():
-    with pytest.raises(
-        ValueError, match="Received no upper, sign, log_diagonal"
-    ):
-        tfg.Invertible1x1Conv([0, 1], lower=tf.zeros([2, 2]))
+def test_a_permutation_and_signs_are_optional():
+    conv = trainable()
+    factors = (conv.lower, conv.upper, conv.log_diagonal)
+    lower, upper, log_diagonal = factors
+    plain = tfg.Invertible1x1Conv(
+        lower=lower, upper=upper, log_diagonal=log_diagonal
+    )
+    explicit = tfg.Invertible1x1Conv(
+        range(6), lower, upper, tf.ones([6], tf.float64), log_diagonal
+    )
+    np.testing.assert_array_equal(plain.matrix(), explicit.matrix())
+
+
+@pytest.mark.parametrize(
+    "arguments, missing",
+    [
+        ({"permutation": [0, 1], "lower": np.zeros([2, 2])}, "upper, log_diag"),
+        ({"permutation": [0, 1], "sign": [1.0, 1.0]}, "lower, upper, log_diag"),
+        ({}, "lower, upper, log_diag"),
+    ],
+)
+def test_some_factors_without_the_others_raise(arguments, missing):
+    with pytest.raises(ValueError, match=f"`permutation` alone.*no {missing}"):
+        tfg.Invertible1x1Conv(**arguments)
 
 
 def test_factors_of_different_sizes_raise():

@@ -203,8 +203,8 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
         if self._mask == "checkerboard":
             cells = self._changing_cells(x)
             return x * (1.0 - cells), x * cells
-        num_channels = x.shape[-1]
-        if num_channels is None or num_channels < 2:
+        num_channels = _tf.event_shape(x, 1)[0]
+        if isinstance(num_channels, int) and num_channels < 2:
             raise _too_few_channels(f"coupling `{self.name}`", x.shape)
         half = num_channels // 2
         first, second = tf.split(x, [half, num_channels - half], axis=-1)
@@ -245,13 +245,14 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
 
     def _check_outputs(self, outputs, x):
         per_channel = self._transformer.outputs_per_channel
-        event_shape = x.shape[-self._event_ndims :]
-        expected = [*event_shape[:-1], event_shape[-1] * per_channel]
+        *event_shape, num_channels = x.shape[-self._event_ndims :]
+        num_outputs = num_channels and num_channels * per_channel
+        expected = [*event_shape, num_outputs]
         if not outputs.shape[-self._event_ndims :].is_compatible_with(expected):
             raise ValueError(
                 f"Invalid output of the network of coupling `{self.name}`. "
                 f"Expected shape {[None, *expected]}, {per_channel} for each "
-                f"of {event_shape[-1]} channels. Received: {outputs.shape}"
+                f"of {num_channels} channels. Received: {outputs.shape}"
             )
 
     def _sum_event(self, log_det, x):

@@ -296,6 +296,7 @@ class Glow(joint.JointBijector, initialization_.DataDependent):
 
     def inverse_and_log_det(self, y, conditioning=None):
         _checks.event(self, y.shape[-3:], tf.TensorShape(self.image_shape))
+        y = _tf.ensure_event_shape(y, self.image_shape)
         batch = ps.shape(y)[:-3]
         kwargs = self._conditioning_kwargs(conditioning, batch)
         h = y
@@ -349,20 +350,26 @@ class Glow(joint.JointBijector, initialization_.DataDependent):
 
     def _forward_event_shape(self, input_shape):
         size = math.prod(self.image_shape)
-        if input_shape.rank is not None:
-            _checks.event(self, input_shape, tf.TensorShape([size]))
-        return tf.TensorShape(self.image_shape)
+        return _replace_event(self, input_shape, [size], self.image_shape)
 
     def _inverse_event_shape(self, output_shape):
-        if output_shape.rank is not None:
-            _checks.event(self, output_shape, tf.TensorShape(self.image_shape))
-        return tf.TensorShape([math.prod(self.image_shape)])
+        size = math.prod(self.image_shape)
+        return _replace_event(self, output_shape, self.image_shape, [size])
 
     def _forward_event_shape_tensor(self, input_shape):
-        return tf.constant(self.image_shape, tf.int32)
+        return tf.concat([input_shape[:-1], self.image_shape], axis=0)
 
     def _inverse_event_shape_tensor(self, output_shape):
-        return tf.constant([math.prod(self.image_shape)], tf.int32)
+        size = math.prod(self.image_shape)
+        return tf.concat([output_shape[:-3], [size]], axis=0)
+
+
+def _replace_event(glow, shape, event, other):
+    """Replaces the last dimensions of a shape, as `tfb.Reshape` does."""
+    if shape.rank is None:
+        return tf.TensorShape(other)
+    _checks.event(glow, shape[-len(event) :], tf.TensorShape(event))
+    return shape[: -len(event)].concatenate(other)
 
 
 def _flatten_event(x):

@@ -88,7 +88,8 @@ class Invertible1x1Conv(ChannelMatrix):
 
     `P` permutes rows, `L` is lower triangular with ones on its diagonal and
     `U` strictly upper triangular. The signs are fixed, so no value of the
-    variables makes `W` singular, and the log-det costs O(C).
+    variables makes `W` singular, and the log-det costs O(C). By default `P` is
+    the identity and the signs are 1.
 
     Without the factors `L` and `U`, `W = P` is a fixed permutation.
 
@@ -115,7 +116,7 @@ class Invertible1x1Conv(ChannelMatrix):
 
     def __init__(
         self,
-        permutation,
+        permutation=None,
         lower=None,
         upper=None,
         sign=None,
@@ -128,20 +129,22 @@ class Invertible1x1Conv(ChannelMatrix):
 
         Args:
             permutation: integer `Tensor` or array, shape `[C]`, or `[..., C]`
-                with the leading dimensions of the factors.
+                with the leading dimensions of the factors; `None` for the
+                identity.
             lower, upper, log_diagonal: floating `Tensor` or `tf.Variable`.
-            sign: floating `Tensor` of -1 and 1.
+            sign: floating `Tensor` of -1 and 1; `None` for ones.
             dtype: dtype of inputs if there are no factors; `None` for any.
             validate_args: `bool`; if true, factors must be finite.
             name: `str`.
         """
         parameters = dict(locals())
-        factors = [*self.MATRICES, *self.VECTORS]
+        factors = ["lower", "upper", "log_diagonal"]
         missing = [name for name in factors if parameters[name] is None]
-        if missing and missing != factors:
+        is_permutation = sign is None and permutation is not None
+        if missing and not (missing == factors and is_permutation):
             raise ValueError(
-                f"Expected all of {factors} or none of them. Received no "
-                f"{', '.join(missing)}"
+                f"Expected all of {factors}, or `permutation` alone. Received "
+                f"no {', '.join(missing)}"
             )
         self.permutation = tensor_util.convert_nonref_to_tensor(
             permutation, dtype_hint=tf.int32, name="permutation"
@@ -156,9 +159,10 @@ class Invertible1x1Conv(ChannelMatrix):
             forward_min_event_ndims=1,
             is_constant_jacobian=True,
         )
-        _checks.last_dimensions_agree(
-            permutation=self.permutation, **self._tensors()
-        )
+        if permutation is not None:
+            _checks.last_dimensions_agree(
+                permutation=self.permutation, **self._tensors()
+            )
 
     @classmethod
     def trainable(
@@ -193,23 +197,28 @@ class Invertible1x1Conv(ChannelMatrix):
 
     @classmethod
     def _parameter_properties(cls, dtype):
-        permutation = parameter_properties.ParameterProperties(
+        fixed = parameter_properties.ParameterProperties(
             event_ndims=1, is_preferred=False
         )
         factors = super()._parameter_properties(dtype)
-        return {"permutation": permutation, **factors}
+        return {**factors, **dict.fromkeys(_FIXED, fixed)}
 
     def matrix(self):
         if self.lower is None:
             size = self.permutation.shape[-1]
             return tf.one_hot(self.permutation, size, dtype=self.dtype)
         lower = tf.linalg.band_part(self.lower, -1, 0)
-        lower = tf.linalg.set_diag(lower, tf.ones_like(self.sign))
+        diagonal = tf.exp(self.log_diagonal)
+        lower = tf.linalg.set_diag(lower, tf.ones_like(diagonal))
         upper = tf.linalg.band_part(self.upper, 0, -1)
-        diagonal = self.sign * tf.exp(self.log_diagonal)
+        if self.sign is not None:
+            diagonal *= self.sign
         upper = tf.linalg.set_diag(upper, diagonal)
+        matrix = linear_algebra.product(lower, upper)
+        if self.permutation is None:
+            return matrix
         return tf.gather(
-            linear_algebra.product(lower, upper),
+            matrix,
             self.permutation,
             axis=-2,
             batch_dims=self.permutation.shape.rank - 1,

@@ -3,10 +3,12 @@
 """Computes a bijector's output and its log-determinant in one pass."""
 
 import abc
+import functools
 
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import cache_util
 
+from tfp_glow import _tf
 from tfp_glow.bijectors import structure
 
 tfb = tfp.bijectors
@@ -47,11 +49,15 @@ class JointBijector(tfb.Bijector):
         """Returns `inverse(y)` and the inverse's log-det of every event."""
 
     def _augmented_forward(self, x, **kwargs):
-        y, log_det = self.forward_and_log_det(x, **kwargs)
+        function = functools.partial(self.forward_and_log_det, **kwargs)
+        event_ndims = self.forward_min_event_ndims
+        y, log_det = _tf.with_known_rank(function, x, event_ndims)(x)
         return y, {"ildj": -log_det}
 
     def _augmented_inverse(self, y, **kwargs):
-        x, log_det = self.inverse_and_log_det(y, **kwargs)
+        function = functools.partial(self.inverse_and_log_det, **kwargs)
+        event_ndims = self.inverse_min_event_ndims
+        x, log_det = _tf.with_known_rank(function, y, event_ndims)(y)
         return x, {"ildj": log_det}
 
     def _forward_log_det_jacobian(self, x, **kwargs):

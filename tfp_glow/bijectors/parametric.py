@@ -8,6 +8,7 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import dtype_util
 from tensorflow_probability.python.internal import parameter_properties
+from tensorflow_probability.python.internal import prefer_static as ps
 from tensorflow_probability.python.internal import tensor_util
 
 from tfp_glow import _checks
@@ -15,7 +16,7 @@ from tfp_glow import _checks
 tfb = tfp.bijectors
 
 
-class Parametric(tfb.Bijector):
+class Parametric(tfb.AutoCompositeTensorBijector):
     """A bijector of floating parameters, each a `Tensor` or a `tf.Variable`.
 
     A subclass lists their names in `MATRICES`, `[..., C, C]`, and `VECTORS`,
@@ -65,8 +66,8 @@ class Parametric(tfb.Bijector):
     def _parameter_properties(cls, dtype):
         properties = parameter_properties.ParameterProperties
         return {
-            **dict.fromkeys(cls.MATRICES, properties(event_ndims=2)),
-            **dict.fromkeys(cls.VECTORS, properties(event_ndims=1)),
+            **dict.fromkeys(cls.MATRICES, properties(2, shape_fn=_square)),
+            **dict.fromkeys(cls.VECTORS, properties(1)),
         }
 
     def _tensors(self):
@@ -79,3 +80,8 @@ class Parametric(tfb.Bijector):
         if not self.validate_args:
             return []
         return _checks.finite_parameters(is_init, **self._tensors())
+
+
+def _square(output_shape):
+    """Returns the shape of matrices that multiply vectors of a shape."""
+    return ps.concat([output_shape, output_shape[-1:]], axis=0)

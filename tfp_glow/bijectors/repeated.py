@@ -216,7 +216,13 @@ class Repeated(joint.JointBijector, initialization.DataDependent):
     def _eagerly(self, name, x, conditioning):
         """Runs the loop in a traced function instead of step by step."""
         _checks.at_least_rank(self, x, self.forward_min_event_ndims)
-        key = name, x.shape.rank
+        # Were one function traced for several event shapes, it would forget
+        # them, and with them what is wrong with the next one.
+        key = (
+            name,
+            x.shape.rank,
+            tuple(x.shape[-self.forward_min_event_ndims :]),
+        )
         if key not in self._compiled:
             run = getattr(self, name)
             self._compiled[key] = _tf.compiled(

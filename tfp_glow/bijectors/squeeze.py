@@ -11,7 +11,7 @@ from tfp_glow import _tf
 tfb = tfp.bijectors
 
 
-class Squeeze(tfb.Bijector):
+class Squeeze(tfb.AutoCompositeTensorBijector):
     """Moves blocks of `factor x factor` pixels into the channels.
 
     ```none
@@ -58,6 +58,12 @@ class Squeeze(tfb.Bijector):
         return dict()
 
     def _forward(self, x):
+        return _tf.with_known_rank(self._squeeze, x, 3)(x)
+
+    def _inverse(self, y):
+        return _tf.with_known_rank(self._unsqueeze, y, 3)(y)
+
+    def _squeeze(self, x):
         f = self.factor
         self._forward_event_shape(x.shape)
         h, w, c = _tf.event_shape(x, 3)
@@ -65,7 +71,7 @@ class Squeeze(tfb.Bijector):
         blocks = _transpose_event(x_blocks, [0, 2, 4, 1, 3])
         return _tf.reshape_event(blocks, 5, [h // f, w // f, c * f**2])
 
-    def _inverse(self, y):
+    def _unsqueeze(self, y):
         f = self.factor
         self._inverse_event_shape(y.shape)
         h, w, c = _tf.event_shape(y, 3)

@@ -199,15 +199,18 @@ class FoldedNormConv(joint.JointBijector):
         )
 
     def forward_and_log_det(self, x):
+        _checks.channels(self, x, self._shift.shape[0])
         return _affine(x, self._kernel, self._shift), self._log_det
 
     def inverse_and_log_det(self, y):
+        _checks.channels(self, y, self._shift.shape[0])
         x = _affine(y, self._inverse_kernel, self._inverse_shift)
         return x, -self._log_det
 
 
 def _affine(x, kernel, shift):
-    rows = tf.reshape(x, [-1, x.shape[-1]])
+    x = _tf.ensure_event_shape(x, kernel.shape[:1])
+    rows = tf.reshape(x, [-1, kernel.shape[0]])
     y = tf.nn.bias_add(rows @ kernel, shift)
     return tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
 

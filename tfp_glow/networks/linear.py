@@ -129,7 +129,9 @@ def linear(x, weights, conditioning=None, activation=tf.identity):
     inner = activation if conditioning is None else tf.identity
     if kernel.shape[:-2].num_elements() == 1:
         # A matrix product computes a 1x1 convolution, up to twice as fast.
-        rows = tf.reshape(x, [-1, x.shape[-1]])
+        if x.shape[-1] is None:
+            x = tf.ensure_shape(x, [*x.shape[:-1], kernel.shape[-2]])
+        rows = tf.reshape(x, [-1, kernel.shape[-2]])
         kernel = tf.reshape(kernel, kernel.shape[-2:])
         y = inner(tf.nn.bias_add(tf.matmul(rows, kernel), bias))
         shape = tf.concat([tf.shape(x)[:-1], bias.shape], axis=0)
