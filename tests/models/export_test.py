@@ -109,7 +109,12 @@ MODELS = {
 CALLS = {
     ("glow", "log_prob"): [(IMAGES,), (IMAGES[:1],), (IMAGES[2:5],)],
     ("glow", "sample"): [(5, 0.7, 3), (1, 0.7, 3), (5, 1.0, 4), (2, 0.0, 3)],
-    ("glow", "encode"): [(IMAGES,), (IMAGES[:1],)],
+    ("glow", "encode"): [
+        (IMAGES,),
+        (IMAGES[:1].astype(np.uint8),),
+        (IMAGES.astype(np.int64),),
+        (IMAGES.tolist(),),
+    ],
     ("glow", "decode"): [
         (floats(count, 16, dtype=np.float64),) for count in (4, 1)
     ],
@@ -134,6 +139,17 @@ SIGNATURES = {
     ("nested", "serving_default"): PARTS,
     ("nested", "sample"): {"size": 2, "seed": 1},
 }
+# Calls that the files refuse, with a part of the message.
+REFUSED = {
+    "a gray level": ("encode", IMAGES + 17, "gray levels in [0, 17)"),
+    "a negative": ("encode", IMAGES - 17, "gray levels in [0, 17)"),
+    "its likelihood": ("log_prob", IMAGES + 17, "gray levels in [0, 17)"),
+    "an overflow": ("encode", IMAGES + np.int64(2**32), "at most 32 bits"),
+    "a likelihood": ("log_prob", IMAGES + np.int64(2**32), "at most 32 bits"),
+    "floats": ("encode", IMAGES + 0.7, "matching concrete function"),
+    "floats too": ("log_prob", IMAGES + 0.7, "matching concrete function"),
+    "a shape": ("encode", IMAGES[:, :3], "matching concrete function"),
+}
 GRADIENTS = {
     ("glow", "decode"): floats(4, 16, dtype=np.float64),
     ("real_nvp", "log_prob"): floats(5, 4),
@@ -154,7 +170,7 @@ import tensorflow as tf
 
 folder = sys.argv[1]
 with open(f"{folder}/calls", "rb") as file:
-    names, calls, signatures, gradients = pickle.load(file)
+    names, calls, signatures, gradients, refused = pickle.load(file)
 models = {name: tf.saved_model.load(f"{folder}/{name}") for name in names}
 
 def gradient(function, x):
@@ -163,6 +179,12 @@ def gradient(function, x):
         tape.watch(x)
         y = tf.reduce_sum(function(x) ** 2)
     return tape.gradient(y, x)
+
+def refusal(function, images):
+    try:
+        return f"Accepted: {function(images)}"
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+        return str(error)
 
 results = (
     {
@@ -180,14 +202,29 @@ results = (
         for (name, function), x in gradients.items()
     },
 )
-results = tf.nest.map_structure(lambda value: value.numpy(), results)
+results = [
+    *tf.nest.map_structure(lambda value: value.numpy(), results),
+    {
+        name: refusal(getattr(models["glow"], function), images)
+        for name, (function, images, _) in refused.items()
+    },
+]
 with open(f"{folder}/results", "wb") as file:
     pickle.dump(results, file)
 """
 
 Exported = collections.namedtuple(
     "Exported",
-    ["folder", "models", "before", "calls", "signatures", "gradients", "log"],
+    [
+        "folder",
+        "models",
+        "before",
+        "calls",
+        "signatures",
+        "gradients",
+        "refused",
+        "log",
+    ],
 )
 
 
@@ -205,7 +242,7 @@ def exported(tmp_path_factory):
         before[name] = state(models[name])
         models[name].export(folder / name)
     with open(folder / "calls", "wb") as file:
-        pickle.dump((list(models), CALLS, SIGNATURES, GRADIENTS), file)
+        pickle.dump((list(models), CALLS, SIGNATURES, GRADIENTS, REFUSED), file)
     process = subprocess.run(
         [sys.executable, "-c", _LOAD, str(folder)],
         cwd=folder,
@@ -245,6 +282,7 @@ def assert_equal(result, expected):
 def test_functions_give_the_numbers_of_the_model(exported, name, function):
     results = exported.calls[name, function]
     for args, result in zip(CALLS[name, function], results, strict=True):
+        args = [np.asarray(a) if isinstance(a, list) else a for a in args]
         expected = call(exported.models[name], function, args)
         assert_equal(result, tf.nest.map_structure(np.asarray, expected))
 
@@ -288,6 +326,11 @@ def test_gradients_are_those_of_the_model(exported, name, function):
     np.testing.assert_allclose(
         exported.gradients[name, function], expected, rtol=1e-3
     )
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_would_be_cast_silently_is_refused(exported, name):
+    assert REFUSED[name][-1] in exported.refused[name]
 
 
 def test_loading_says_nothing(exported):
@@ -376,6 +419,19 @@ def test_an_interrupted_export_leaves_nothing(
     monkeypatch.undo()
     tiny.export(str(tmp_path / "flow"), format="tf_saved_model")
     assert os.listdir(tmp_path) == ["flow"]
+
+
+def test_a_remote_folder_is_written_once(tmp_path, monkeypatch, tiny):
+    monkeypatch.chdir(tmp_path)
+    tiny.export("ram://exported/flow")
+    loaded = tf.saved_model.load("ram://exported/flow")
+    assert loaded.log_prob(np.zeros([3, 2])).shape == (3,)
+    with pytest.raises(FileExistsError, match="exists already"):
+        tiny.export("ram://exported/flow")
+    monkeypatch.setattr(tiny, "exported_functions", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        tiny.export("ram://exported/other")
+    assert os.listdir(tmp_path) == []
 
 
 def test_values_that_are_no_gray_levels_are_an_error(exported):

@@ -37,9 +37,11 @@ def test_codes_follow_the_weights(trained, digits):
     assert np.abs(trained.encode(x) - before).max() > 0.1
 
 
-def test_codes_of_the_wrong_size_are_an_error(trained):
-    with pytest.raises(ValueError, match="Expected 64"):
-        trained.decode(tf.zeros([2, 63]))
+@pytest.mark.parametrize("shape", [[2, 15], [16], [1, 2, 16]])
+def test_codes_of_another_shape_are_an_error_that_changes_nothing(eager, shape):
+    with pytest.raises(ValueError, match=r"\(None, 16\). Received"):
+        eager.decode(np.zeros(shape))
+    assert eager.decode(np.zeros([2, 16])).shape == (2, 4, 4, 1)
 
 
 def test_samples_are_gray_levels(trained):

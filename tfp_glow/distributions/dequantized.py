@@ -247,13 +247,20 @@ class Dequantized(tfd.Distribution):
         event_size = tf.reduce_prod(self.event_shape_tensor())
         return bound - tf.cast(event_size, bound.dtype) * math.log(self.bins)
 
-    def _sample_control_dependencies(self, value, **kwargs):
+    def gray_level_assertions(self, images):
+        """Returns a list of assertions that images are in `[0, bins)`.
+
+        It is empty without `validate_args`.
+        """
         if not self.validate_args:
             return []
         message = f"Expected gray levels in [0, {self.bins})."
-        value = tf.cast(value, tf.int32)
-        clipped = tf.clip_by_value(value, 0, self.bins - 1)
-        return [tf.debugging.assert_equal(value, clipped, message)]
+        images = tf.cast(images, tf.int64)
+        clipped = tf.clip_by_value(images, 0, self.bins - 1)
+        return [tf.debugging.assert_equal(images, clipped, message)]
+
+    def _sample_control_dependencies(self, value, **kwargs):
+        return self.gray_level_assertions(value)
 
     def _default_event_space_bijector(self):
         return None

@@ -4,6 +4,7 @@
 
 import collections.abc
 import inspect
+import itertools
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -38,6 +39,10 @@ def write(path, functions, distribution, spec, conditioning_kwargs):
     as `events_0`. The conditioning, if there is any, is the last input. The
     first function is also the default signature.
 
+    Functions whose first input is a batch of integers take them, and the
+    conditioning, in several dtypes. They refuse others, and integers that need
+    more than 32 bits. Those of other functions are cast by TensorFlow.
+
     Raises `ValueError` if two inputs of a signature have the same name, or a
     name is not an identifier.
     """
@@ -54,7 +59,7 @@ def write(path, functions, distribution, spec, conditioning_kwargs):
             input_signature=_named_specs(name, inputs),
             autograph=False,
         )
-        setattr(module, name, traced)
+        setattr(module, name, _of_several_dtypes(traced, inputs))
         signatures[name] = _signature(traced, function.output)
         signatures.setdefault(default, signatures[name])
         # The graph knows all variables, also those in closures.
@@ -97,20 +102,65 @@ def self_contained(distribution):
     return distribution
 
 
+def _of_several_dtypes(function, inputs):
+    """Returns a function that does not cast integers without a check.
+
+    With an input signature, TensorFlow would cut floats to integers and let
+    large integers overflow, without a word.
+    """
+    specs = function.input_signature
+    first = specs[0]
+    if tf.nest.is_nested(first) or not (first.dtype.is_integer and first.shape):
+        return function
+
+    def checked(*values):
+        return function(*(_cast(v, s) for v, s in zip(values, specs)))
+
+    checked = tf.function(_named(checked, inputs), autograph=False)
+    for dtypes in itertools.product(*(_dtypes(s.dtype) for s in specs)):
+        checked.get_concrete_function(
+            *(tf.TensorSpec(s.shape, d, s.name) for s, d in zip(specs, dtypes))
+        )
+    return checked
+
+
+def _dtypes(dtype):
+    if dtype.is_integer:
+        return tf.int32, tf.int64, tf.uint8
+    return dtype, tf.float32 if dtype == tf.float64 else tf.float64
+
+
+def _cast(value, spec):
+    result = tf.cast(value, spec.dtype)
+    if value.dtype.is_floating:
+        return result
+    message = f"Expected `{spec.name}` of integers of at most 32 bits."
+    same = tf.debugging.assert_equal(
+        tf.cast(result, value.dtype), value, message
+    )
+    with tf.control_dependencies([same]):
+        return tf.identity(result)
+
+
 def _with_names(function, names, flow, conditioning_kwargs):
     """Returns what a `Function` computes, with parameters of these names."""
     num_inputs = len(function.inputs)
 
-    def named(*values):
+    def compute(*values):
         given = values[num_inputs:]
         kwargs = conditioning_kwargs(*given) if given else {}
         return function.compute(flow, *values[:num_inputs], **kwargs)
 
+    return _named(compute, names)
+
+
+def _named(function, names):
+    """Sets the names of a function's parameters, and returns the function."""
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    named.__signature__ = inspect.Signature(
+    function.__signature__ = inspect.Signature(
         [inspect.Parameter(name, kind) for name in names]
     )
-    return named
+    return function
 
 
 def _named_specs(function, inputs):

@@ -266,7 +266,12 @@ class GlowModel(flow_model.FlowModel):
             `decode(encode(images))` is `images` up to rounding errors.
         """
         latents = tf.cast(latents, tf.float64)
-        _checks.channels(self.glow, latents, self.event_size)
+        expected = tf.TensorShape([None, self.event_size])
+        if not latents.shape.is_compatible_with(expected):
+            raise ValueError(
+                "Invalid shape received for the latents. Expected a batch of "
+                f"vectors, {expected}. Received: {latents.shape}"
+            )
         self._spec.check_conditioning(conditioning, len(latents))
         return self._decode(latents, **self.conditioning_kwargs(conditioning))
 
@@ -323,11 +328,14 @@ class GlowModel(flow_model.FlowModel):
         | `encode` | `images`, int32 | `latents` `[N, H * W * C]`, float64 |
         | `decode` | `latents`, float64 | `images` `[N, H, W, C]`, float64 |
 
-        Input images are `[N, H, W, C]`, where `N` may differ in every call.
-        Values outside `[0, bins)` raise `tf.errors.InvalidArgumentError`. The
-        results are those of the model's methods, and gradients are those of
-        `gradient="store"`. The functions of a conditional flow have
-        `conditioning` as their last input, float32, or int32 labels `[N]`.
+        Input images are `[N, H, W, C]`, where `N` may differ in every call. The
+        functions also take them as int64 and uint8; the signatures do not. For
+        other dtypes and shapes they raise `ValueError`, and for values outside
+        `[0, bins)` `tf.errors.InvalidArgumentError`. TensorFlow casts NumPy
+        arrays for the other inputs. The results are those of the model's
+        methods, and gradients are those of `gradient="store"`. The functions
+        of a conditional flow have `conditioning` as their last input, float32,
+        or int32 labels `[N]`.
         """
         integer, real = (tf.TensorSpec([], d) for d in (tf.int32, tf.float32))
         noise = {"size": integer, "temperature": real, "seed": integer}
@@ -352,7 +360,8 @@ def _bijector_kwargs(conditioning):
 
 def _encode(flow, images, bijector_kwargs=None):
     """Computes float64 latent vectors of the centers of gray levels."""
-    values = flow.dequantize(tf.cast(images, tf.float64))
+    with tf.control_dependencies(flow.gray_level_assertions(images)):
+        values = flow.dequantize(tf.cast(images, tf.float64))
     exact = precision.astype(flow.distribution.bijector, tf.float64)
     return exact.inverse(values, **bijector_kwargs or {})
 
