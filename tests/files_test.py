@@ -114,6 +114,34 @@ def test_a_missing_folder_is_an_error(tmp_path, context):
         pass
 
 
+def test_a_link_stays_and_its_target_is_replaced(tmp_path, path):
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    with _files.replacing(link) as temporary:
+        assert os.path.dirname(temporary) == str(path.parent)
+        write(temporary, b"after")
+    assert link.is_symlink()
+    assert path.read_bytes() == b"after"
+
+
+def test_a_replaced_file_keeps_its_permissions(path):
+    path.chmod(0o640)
+    with _files.replacing(path) as temporary:
+        write(temporary, b"after")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_what_cannot_be_replaced_is_an_error_that_names_it(tmp_path):
+    for path, error in (
+        (tmp_path, IsADirectoryError),
+        (tmp_path / "no" / "x", FileNotFoundError),
+    ):
+        with pytest.raises(error) as raised, _files.replacing(path):
+            pass
+        assert raised.value.filename == str(path)
+    assert os.listdir(tmp_path) == []
+
+
 # Folders.
 
 
@@ -200,3 +228,23 @@ def test_what_is_unfinished_is_removed_and_nothing_else(tmp_path):
     assert len(os.listdir(tmp_path)) == 5
     _files.remove_unfinished(tmp_path)
     assert sorted(os.listdir(tmp_path)) == [".hidden", "model"]
+
+
+def test_files_of_a_folder_are_replaced_and_others_stay(tmp_path):
+    for name in ("a", "old"):
+        write(tmp_path / name, b"before")
+    with _files.filling(tmp_path) as temporary:
+        fill(temporary)
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert (tmp_path / "inner" / "b").read_bytes() == b"new"
+    assert (tmp_path / "old").read_bytes() == b"before"
+    assert sorted(os.listdir(tmp_path)) == ["a", "inner", "old"]
+
+
+def test_an_interruption_leaves_the_files_of_a_folder(tmp_path):
+    write(tmp_path / "a", b"before")
+    with pytest.raises(RuntimeError), _files.filling(tmp_path) as temporary:
+        fill(temporary)
+        raise RuntimeError
+    assert (tmp_path / "a").read_bytes() == b"before"
+    assert os.listdir(tmp_path) == ["a"]

@@ -18,19 +18,52 @@ def replacing(path):
 
     The temporary file is in the folder of `path`, which must exist. If the
     block raises, on a full disk or Ctrl-C for example, the file is removed and
-    any file at `path` stays as it was.
+    any file at `path` stays as it was. A file that is replaced must be
+    writable, and its permissions stay. A link stays, and its target is
+    replaced.
     """
-    temporary = _temporary(path)
-    # Find out before the block whether the folder can be written to.
-    open(temporary, "xb").close()
+    target = os.path.realpath(path)
+    temporary = _temporary(target)
+    # Find out before the block whether the file and the folder can be written.
+    try:
+        if os.path.exists(target):
+            open(target, "ab").close()
+        open(temporary, "xb").close()
+    except OSError as error:
+        error.filename = os.fspath(path)
+        raise
     try:
         yield temporary
         _flush_to_disk(temporary)
-        os.replace(temporary, path)
+        if os.path.exists(target):
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.remove(temporary)
         raise
+
+
+@contextlib.contextmanager
+def filling(folder):
+    """Yields a temporary folder, and moves its files to `folder` at the end.
+
+    Files of the same names are replaced, `.json` files last, because those list
+    the others. If the block raises, the files of `folder` stay as they were.
+    """
+    temporary = _temporary(os.path.join(folder, "files"))
+    os.mkdir(temporary)
+    try:
+        yield temporary
+        paths = [p for p in pathlib.Path(temporary).rglob("*") if p.is_file()]
+        for path in paths:
+            _flush_to_disk(path)
+        for path in sorted(paths, key=lambda path: path.suffix == ".json"):
+            target = pathlib.Path(folder) / path.relative_to(temporary)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -60,10 +93,15 @@ def new_folder(path):
 def check_absent(path):
     """Raises `FileExistsError` if `path` exists, even as a broken link."""
     if os.path.lexists(path):
-        raise FileExistsError(
-            f"Expected the path of a new folder. Received: {path}, which "
-            "exists already"
-        )
+        raise exists_already(path)
+
+
+def exists_already(path):
+    """Returns the error for a `path` that should be new."""
+    return FileExistsError(
+        f"Expected the path of a new folder. Received: {path}, which exists "
+        "already"
+    )
 
 
 def is_empty(folder):

@@ -40,10 +40,10 @@ def test_inverse_undoes_forward(make):
 @pytest.mark.parametrize(
     "gradient, batch",
     [
-        pytest.param("store", [2, 3], marks=pytest.mark.slow),
-        pytest.param("recompute", [2, 3], marks=pytest.mark.slow),
+        ("store", [2, 3]),
+        ("recompute", [2, 3]),
         ("invert", []),
-        pytest.param("invert", [5], marks=pytest.mark.slow),
+        ("invert", [5]),
         ("invert", [2, 3]),
     ],
 )

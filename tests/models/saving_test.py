@@ -6,6 +6,7 @@
 the folder `data`, once for each format.
 """
 
+import copy
 import errno
 import io
 import json
@@ -352,6 +353,217 @@ def test_saving_replaces_the_file_and_loads(tmp_path):
     assert os.listdir(tmp_path) == ["model.keras"]
     loaded = keras.models.load_model(path)
     tiny.assert_equal_weights(tiny.values(loaded), tiny.values(model))
+
+
+# Keras' options of saving and loading.
+
+
+@pytest.fixture
+def model(eager):
+    """A compiled model whose file holds the state of the optimizer."""
+    eager.optimizer.build(eager.trainable_variables)
+    return eager
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.weights.h5"])
+@pytest.mark.parametrize("answer", ["n", "y", None])
+def test_overwrite_false_asks_and_keeps_the_file(
+    model, tmp_path, monkeypatch, name, answer
+):
+    save = model.save if name == "model.keras" else model.save_weights
+    path = tmp_path / name
+    # Nothing is asked where there is no file.
+    save(path, overwrite=False)
+    before = path.read_bytes()
+    helpers.perturb(model.distribution)
+    answers = iter(["perhaps", answer])
+
+    def reply(prompt):
+        assert str(path) in prompt
+        if answer is None:
+            raise EOFError
+        return next(answers)
+
+    monkeypatch.setattr("builtins.input", reply)
+    if answer is None:
+        with pytest.raises(FileExistsError, match="no answer"):
+            save(path, overwrite=False)
+    else:
+        save(path, overwrite=False)
+    assert (path.read_bytes() == before) == (answer != "y")
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("m.weights.json", dict(max_shard_size=3e-6)),
+        ("m.weights.h5", dict(max_shard_size=1)),
+        ("folder", dict(zipped=False)),
+    ],
+)
+def test_several_files_are_replaced_together(
+    model, tmp_path, monkeypatch, name, options
+):
+    twin = tiny.model(seed=1)
+
+    def save():
+        if "zipped" in options:
+            model.save(str(tmp_path / name), **options)
+        else:
+            model.save_weights(str(tmp_path / name), **options)
+
+    def load():
+        if "zipped" in options:
+            return keras.models.load_model(tmp_path / name)
+        twin.load_weights(tmp_path / "m.weights.json")
+        return twin
+
+    save()
+    files = sorted(tmp_path.rglob("*"))
+    tiny.assert_equal_weights(tiny.values(load()), tiny.values(model))
+    before = [path.read_bytes() for path in files if path.is_file()]
+
+    helpers.perturb(model.distribution)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            model._flow_layer, "save_own_variables", lambda store: 1 / 0
+        )
+        with pytest.raises(ZeroDivisionError):
+            save()
+    assert sorted(tmp_path.rglob("*")) == files
+    assert [p.read_bytes() for p in files if p.is_file()] == before
+
+    save()
+    assert sorted(tmp_path.rglob("*")) == files
+    tiny.assert_equal_weights(tiny.values(load()), tiny.values(model))
+
+
+def test_remote_files_are_those_of_keras(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model.save("ram://models/model.keras")
+    loaded = keras.models.load_model("ram://models/model.keras")
+    tiny.assert_equal_weights(tiny.values(loaded), tiny.values(model))
+    helpers.perturb(model.distribution)
+    model.save_weights("ram://models/model.weights.h5")
+    loaded.load_weights("ram://models/model.weights.h5")
+    tiny.assert_equal_weights(tiny.values(loaded), tiny.values(model))
+    monkeypatch.setattr("builtins.input", lambda prompt: "n")
+    before = tf.io.gfile.stat("ram://models/model.keras").mtime_nsec
+    model.save("ram://models/model.keras", overwrite=False)
+    after = tf.io.gfile.stat("ram://models/model.keras").mtime_nsec
+    assert before == after
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "options", "message"),
+    [
+        ("save", "m.h5", {}, "ends in `.keras`"),
+        ("save", "m.weights.h5", {}, "ends in `.keras`"),
+        ("save", "m", {}, ".keras` extension"),
+        ("save", "m.pt", {}, ".keras` extension"),
+        ("save", "m.keras", dict(zipped=False), "should not end in `.keras`"),
+        ("save", "m.keras", dict(mode="w"), "mode"),
+        ("save_weights", "m.h5", {}, "must end in `.weights.h5`"),
+        ("save_weights", "m.keras", {}, "must end in `.weights.h5`"),
+        ("save_weights", "m.h5", dict(max_shard_size=1), "`.weights.json`"),
+    ],
+)
+def test_other_names_are_refused_before_anything_is_written(
+    model, tmp_path, method, name, options, message
+):
+    with pytest.raises(ValueError, match=message) as error:
+        getattr(model, method)(tmp_path / name, **options)
+    assert ".writing" not in str(error.value)
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_fits_is_loaded_and_the_rest_is_named(tmp_path):
+    source, target = tiny.model(), tiny.model(num_levels=2, seed=1)
+    helpers.perturb(source.distribution)
+    source._flow_layer.initialized.assign(1)
+    source.save_weights(tmp_path / "m.weights.h5")
+    before = {k: v.numpy() for k, v in target.named_variables.items()}
+    with pytest.warns(UserWarning, match="Skipped: ") as caught:
+        target.load_weights(tmp_path / "m.weights.h5", skip_mismatch=True)
+    (warning,) = [str(w.message) for w in caught]
+    loaded = 0
+    for name, variable in target.named_variables.items():
+        other = source.named_variables.get(name)
+        if other is not None and other.shape == variable.shape:
+            np.testing.assert_array_equal(variable, other)
+            loaded += 1
+        else:
+            np.testing.assert_array_equal(variable, before[name])
+            assert name in warning
+    assert 0 < loaded < len(before)
+    assert f"Loaded {loaded} of {len(before)}" in warning
+    assert target.initialized
+
+
+def test_an_error_does_not_outlive_its_load(tmp_path):
+    model = tiny.model()
+    tiny.model(num_filters=8).save_weights(tmp_path / "wide.weights.h5")
+    dense = keras.Sequential([keras.Input([2]), keras.layers.Dense(1)])
+    dense.save_weights(tmp_path / "dense.weights.h5")
+    with pytest.raises(ValueError, match="hidden_0"):
+        model.load_weights(tmp_path / "wide.weights.h5")
+    with pytest.raises(ValueError, match="Received: 0 that fit"):
+        model.load_weights(tmp_path / "dense.weights.h5")
+
+
+class Interrupt(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise InterruptedError
+
+
+def test_training_goes_on_from_a_damaged_backup_with_its_noise(tmp_path):
+    def fit(*callbacks):
+        model = tiny.model()
+        model.compile(keras.optimizers.Adam(1e-2), run_eagerly=True)
+        data = dict(x=tiny.gray(8), batch_size=4, shuffle=False)
+        model.fit(**data, epochs=3, verbose=0, callbacks=list(callbacks))
+        return tiny.values(model)
+
+    def backup():
+        return keras.callbacks.BackupAndRestore(
+            tmp_path / "backup", double_checkpoint=True
+        )
+
+    with pytest.raises(InterruptedError):
+        fit(backup(), Interrupt())
+    path = tmp_path / "backup" / "latest.weights.h5"
+    path.write_bytes(path.read_bytes()[:1000])
+    tiny.assert_equal_weights(fit(backup()), fit())
+
+
+def test_copies_and_pickles_are_independent_models(model):
+    helpers.perturb(model.distribution)
+    for make in (copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))):
+        twin = make(model)
+        before = tiny.values(model)
+        tiny.assert_equal_weights(tiny.values(twin), before)
+        helpers.perturb(twin.distribution)
+        tiny.assert_equal_weights(tiny.values(model), before)
+
+
+def test_layers_that_share_a_flow_share_it_after_loading(tmp_path):
+    flow = tiny.model(conditioning_size=2)
+    helpers.perturb(flow.distribution)
+    features = keras.Input([2])
+    layers = [tfg.layers.Sample(flow, seed=seed) for seed in (1, 2)]
+    model = keras.Model(features, [layer(features) for layer in layers])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    first, second = (layer.flow for layer in loaded.layers[1:])
+    assert first is second
+    assert len(loaded.weights) == len(model.weights)
+    tiny.assert_equal_weights(tiny.values(first), tiny.values(flow))
+    # A clone has weights of its own.
+    clone = keras.models.clone_model(model)
+    assert clone.layers[1].flow is not flow
 
 
 def _write():

@@ -9,7 +9,6 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_glow import _checks
-from tfp_glow import _files
 from tfp_glow import _tf
 from tfp_glow.bijectors import glow
 from tfp_glow.bijectors import initialization
@@ -19,6 +18,7 @@ from tfp_glow.models import event_spec
 from tfp_glow.models import export
 from tfp_glow.models import likelihood
 from tfp_glow.models import replicas
+from tfp_glow.models import saving
 from tfp_glow.models import strategies
 from tfp_glow.models import tracking
 
@@ -271,28 +271,35 @@ class FlowModel(likelihood.LikelihoodModel):
             for variable, value in zip(variables, kept):
                 variable.assign(value)
 
-    def save(self, filepath, *args, **kwargs):
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Saves as `keras.Model.save` does, but never a part of a file.
 
         An interruption leaves an earlier file whole.
         """
-        try:
-            self.get_config()
-        except NotImplementedError as error:
-            raise NotImplementedError(
-                "A `.keras` file holds plain values, and a distribution is not "
-                "one. Expected `save_weights`, or a registered subclass that "
-                "makes its distribution from plain values, as `GlowModel` "
-                f"does. Received: a {type(self).__name__} around "
-                f"{self.distribution}"
-            ) from error
-        with _files.replacing(filepath) as temporary:
-            super().save(temporary, *args, **kwargs)
+        saving.check_can_be_saved(self)
+        saving.save(
+            super().save,
+            filepath,
+            saving.MODEL,
+            overwrite,
+            zipped=zipped,
+            **kwargs,
+        )
 
-    def save_weights(self, filepath, *args, **kwargs):
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
         """Saves as `keras.Model.save_weights`, but never a part of a file."""
-        with _files.replacing(filepath) as temporary:
-            super().save_weights(temporary, *args, **kwargs)
+        saving.save(
+            super().save_weights,
+            filepath,
+            saving.WEIGHTS,
+            overwrite,
+            max_shard_size=max_shard_size,
+        )
+
+    def __reduce__(self):
+        # Keras copies and pickles a model by saving it.
+        saving.check_can_be_saved(self)
+        return super().__reduce__()
 
     def export(self, filepath, format=export.FORMAT):
         """Writes a TensorFlow SavedModel of what the flow computes.
@@ -323,7 +330,7 @@ class FlowModel(likelihood.LikelihoodModel):
 
         Args:
             filepath: `str` or `os.PathLike`, a folder that does not exist
-                inside one that does. An interruption leaves nothing there.
+                inside one that does, or a remote one, `gs://...`. An interruption leaves nothing there.
             format: `"tf_saved_model"`, the only one.
 
         Raises:
@@ -331,7 +338,7 @@ class FlowModel(likelihood.LikelihoodModel):
             ValueError: if parts of nested events would share their names.
         """
         _checks.choice("format", format, (export.FORMAT,))
-        with _files.new_folder(filepath) as temporary:
+        with saving.new_folder(filepath) as temporary:
             export.write(
                 temporary,
                 self.exported_functions(),

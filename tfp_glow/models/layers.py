@@ -38,10 +38,15 @@ class Sample(keras.layers.Layer):
         )
 
     def get_config(self):
-        flow = keras.saving.serialize_keras_object(self.flow)
-        return {**super().get_config(), "flow": flow, "seed": self.seed}
+        # Keras serializes the flow, and so knows whether layers share it.
+        config = {"flow": self.flow, "seed": self.seed}
+        return {**super().get_config(), **config}
 
     @classmethod
     def from_config(cls, config):
-        flow = keras.saving.deserialize_keras_object(config["flow"])
+        flow = config["flow"]
+        if isinstance(flow, dict):
+            flow = keras.saving.deserialize_keras_object(flow)
+        else:  # A copy has weights of its own.
+            flow = flow.from_config(flow.get_config())
         return cls(**{**config, "flow": flow})

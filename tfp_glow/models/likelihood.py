@@ -10,6 +10,7 @@ from tfp_glow import _checks
 from tfp_glow.distributions import units
 from tfp_glow.models import nan_report
 from tfp_glow.models import replicas
+from tfp_glow.models import saving
 from tfp_glow.models import strategies
 
 
@@ -113,6 +114,11 @@ class LikelihoodModel(keras.Model):
                 step and the first layer whose values are not.
         """
         [init_batches] = _checks.positive_integer(init_batches=init_batches)
+        callbacks = kwargs.pop("callbacks", None)
+        if isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = callbacks.callbacks
+        callbacks = keras.tree.flatten(callbacks or [])
+        saving.check_callbacks(self, callbacks)
         if isinstance(x, tf.data.Dataset):
             self._spec.check_dataset(x)
             kwargs.setdefault("shuffle", False)  # A data set shuffles itself.
@@ -123,12 +129,6 @@ class LikelihoodModel(keras.Model):
             self.initialize(*self._spec.first(x, y, init_batches, size))
         if self.compiled:
             self._build_optimizer()
-            # Files do not hold the generator's position in its stream. A model
-            # that was loaded would otherwise repeat the noise of the first step.
-            state = self._seed_generator.state
-            seed = tf.convert_to_tensor(state)[0]
-            step = tf.cast(self.optimizer.iterations, seed.dtype)
-            state.assign(tf.stack([seed, step]))
         validation = kwargs.get("validation_data")
         if validation is not None:
             kwargs["validation_data"] = self._for_keras(
@@ -136,10 +136,11 @@ class LikelihoodModel(keras.Model):
             )
         x, y, _ = self._for_keras(x, y, kwargs.get("sample_weight"))
         position = nan_report.Position()
-        callbacks = kwargs.pop("callbacks", None)
-        if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = callbacks.callbacks
-        callbacks = [*keras.tree.flatten(callbacks or []), position]
+        # The step is known after callbacks such as `BackupAndRestore`.
+        noise = keras.callbacks.LambdaCallback(
+            on_train_begin=lambda logs: self._continue_noise()
+        )
+        callbacks = [*callbacks, noise, position]
         try:
             return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
         except tf.errors.InvalidArgumentError as error:
@@ -147,6 +148,17 @@ class LikelihoodModel(keras.Model):
             if translated is None:
                 raise
             raise translated from error
+
+    def _continue_noise(self):
+        """Sets the noise generator to the state of the present step.
+
+        Files do not hold its position in the stream. A model that was loaded
+        would otherwise repeat the noise of the first step.
+        """
+        state = self._seed_generator.state
+        seed = tf.convert_to_tensor(state)[0]
+        step = tf.cast(self.optimizer.iterations, seed.dtype)
+        state.assign(tf.stack([seed, step]))
 
     def _for_keras(self, x, y=None, sample_weight=None):
         """Shards data sets, and keeps weights that Keras would drop."""

@@ -7,13 +7,124 @@ A `.keras` file holds a model's configuration and its variables by name, see
 far is 1.
 """
 
+import contextlib
 import os
 import zipfile
 
 import keras
+import tensorflow as tf
+
+from tfp_glow import _files
 
 VERSION = 1
+# With which the names of files end.
+MODEL, WEIGHTS = ".keras", ".weights.h5"
+_SHARDS = ("weights.json", "weights.h5")
 KEY = "format_version"
+
+
+def save(write, path, extension, overwrite=True, **options):
+    """Calls a saving method of Keras so that no earlier file is damaged.
+
+    An interruption leaves earlier files whole. Unless `overwrite`, the user is
+    asked before a file is replaced.
+
+    Args:
+        write: callable of a path and `options`.
+        path: `str` or `os.PathLike`, which may be remote, as `gs://...`.
+        extension: `str`, with which names of single files end.
+        overwrite: `bool`.
+        **options: such as Keras' `zipped` and `max_shard_size`.
+
+    Raises:
+        FileExistsError: if nobody answers whether to replace a file.
+        OSError: if the folder does not exist or cannot be written to.
+        ValueError: for another extension.
+    """
+    path = os.fsdecode(path)
+    is_sharded = options.get("max_shard_size") is not None
+    is_folder = options.get("zipped") is False
+    if is_sharded and path.endswith(_SHARDS):
+        path = os.path.splitext(path)[0] + ".json"
+    if extension == MODEL and path.endswith((".h5", ".hdf5")):
+        raise ValueError(
+            "Expected a path that ends in `.keras`. Keras' earlier format, "
+            f"HDF5, cannot hold this model. Received: {path}"
+        )
+    if not overwrite and tf.io.gfile.exists(path) and not _is_confirmed(path):
+        return
+    if "://" in path:
+        write(path, **options)  # A remote file appears when it is complete.
+    elif is_sharded and path.endswith(_SHARDS):
+        folder, name = os.path.split(os.path.abspath(path))
+        with _files.filling(folder) as temporary:
+            write(os.path.join(temporary, name), **options)
+    elif is_folder and not path.endswith(MODEL):
+        os.makedirs(path, exist_ok=True)
+        with _files.filling(path) as temporary:
+            write(temporary, **options)
+    elif path.endswith(extension) and not (is_folder or is_sharded):
+        with _files.replacing(path) as temporary:
+            write(temporary, **options)
+    else:
+        write(path, **options)  # Keras tells which name it expects.
+
+
+def _is_confirmed(path):
+    answer = None
+    try:
+        while answer not in ("y", "n"):
+            answer = input(f"{path} exists. Replace it? [y/n] ").strip().lower()
+    except (EOFError, RuntimeError) as error:
+        raise FileExistsError(
+            "Expected an answer to whether a file may be replaced, a path "
+            f"without a file, or `overwrite=True`. Received: {path}, which "
+            "exists, and no answer"
+        ) from error
+    return answer == "y"
+
+
+@contextlib.contextmanager
+def new_folder(path):
+    """Yields a folder that is at `path`, perhaps a remote one, at the end.
+
+    See `_files.new_folder`.
+    """
+    path = os.fsdecode(path)
+    if "://" not in path:
+        with _files.new_folder(path) as temporary:
+            yield temporary
+        return
+    if tf.io.gfile.exists(path):
+        raise _files.exists_already(path)
+    try:
+        yield path
+    except BaseException:
+        if tf.io.gfile.exists(path):
+            tf.io.gfile.rmtree(path)
+        raise
+
+
+def check_can_be_saved(model):
+    """Raises `NotImplementedError` unless a `.keras` file can hold a model."""
+    try:
+        model.get_config()
+    except NotImplementedError as error:
+        raise NotImplementedError(
+            "A `.keras` file, a copy or a pickle of a model is made from plain "
+            "values, and a distribution is not one. Expected `save_weights`, or "
+            "a registered subclass that makes its distribution from plain "
+            f"values, as `GlowModel` does. Received: a {type(model).__name__} "
+            f"around {model.distribution}"
+        ) from error
+
+
+def check_callbacks(model, callbacks):
+    """Raises `NotImplementedError` if callbacks would fail to save a model."""
+    for callback in callbacks:
+        is_checkpoint = isinstance(callback, keras.callbacks.ModelCheckpoint)
+        if is_checkpoint and not callback.save_weights_only:
+            check_can_be_saved(model)
 
 
 def load_model(path):

@@ -12,6 +12,7 @@ import functools
 import inspect
 import re
 import types
+import warnings
 
 import keras
 import numpy as np
@@ -67,45 +68,64 @@ class Tracked(keras.layers.Layer):
     def save_own_variables(self, store):
         store[saving.KEY] = np.int32(saving.VERSION)
         for name, variable in self.named_variables.items():
-            store[name] = variable
+            store[name] = keras.ops.convert_to_numpy(variable.value)
 
     def load_own_variables(self, store):
-        # After an error Keras tries again with an empty store, and would report
-        # only the second error.
-        if not store.keys() and self._load_error is not None:
+        # Keras does not pass `skip_mismatch` on to layers, but the caller has it.
+        loading = inspect.currentframe().f_back.f_locals
+        # Keras tries a layer that failed again, with an empty store, and would
+        # report only the second error.
+        if id(self) in (loading.get("failed_saveables") or ()):
             raise self._load_error
         variables = self.named_variables
         try:
-            values = _read(store, variables)
+            values, misfits = _read(store, variables)
+            if misfits and not loading.get("skip_mismatch"):
+                shown = "; ".join(misfits[:5])
+                raise ValueError(
+                    "The file holds the weights of another distribution. "
+                    f"Expected {len(variables)} variables. Received: "
+                    f"{len(values)} that fit; {shown}; {len(misfits)} misfits "
+                    "in all. `skip_mismatch=True` loads those that fit"
+                )
         except ValueError as error:
             self._load_error = error
             raise
-        for name, variable in variables.items():
-            variable.assign(values[name])
+        for name, value in values.items():
+            variables[name].assign(value)
+        if misfits:
+            warnings.warn(
+                f"Loaded {len(values)} of {len(variables)} variables. Skipped: "
+                f"{'; '.join(misfits)}",
+                stacklevel=2,
+            )
 
 
 def _read(store, variables):
-    """Returns a dictionary of the values of all variables, or raises."""
+    """Returns a dictionary of the values that fit, and a list of the misfits."""
     received = set(store.keys())
     if saving.KEY in received:
         received.remove(saving.KEY)
         saving.check_version(int(np.asarray(store[saving.KEY])))
-    if received != variables.keys():
-        differing = sorted(received ^ variables.keys())
-        raise ValueError(
-            "The file holds the weights of another distribution. Expected "
-            f"{len(variables)} variables. Received: {len(received)}; names "
-            f"in only one of them are {', '.join(differing[:5])}"
-        )
-    values = {name: np.asarray(store[name]) for name in variables}
-    for name, variable in variables.items():
-        if variable.shape != values[name].shape:
-            raise ValueError(
-                "The file holds the weights of another distribution. "
-                f"Expected `{name}` of shape {variable.shape}. "
-                f"Received: {values[name].shape}"
+    expected = variables.keys()
+    misfits = [
+        *(
+            f"{name} is only in the file"
+            for name in sorted(received - expected)
+        ),
+        *(f"{name} is not in the file" for name in sorted(expected - received)),
+    ]
+    values = {}
+    for name in [name for name in variables if name in received]:
+        value = np.asarray(store[name])
+        if variables[name].shape == value.shape:
+            values[name] = value
+        else:
+            misfits.append(
+                f"{name} has shape {value.shape} in the file, not "
+                f"{variables[name].shape}"
             )
-    return values
+    return values, misfits
 
 
 def find(root, call=None, specs=(), layers=()):
