@@ -4,8 +4,8 @@
 # The first of these that runs, or python3.
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13,\
   $(shell $(name) -c "print('$(name)')" 2>/dev/null)) python3)
-# One more than CPU cores, because tests wait for the processes that they start.
-WORKERS ?= 3
+# Each worker imports TensorFlow and traces models of its own.
+WORKERS ?= 2
 RUN ?= runs/digits
 
 BIN := .venv/bin
@@ -36,7 +36,7 @@ demo: .venv/installed  ## train on digits for two minutes, draw, evaluate
 	  --max_minutes=2.5 --patience=30
 	$(BIN)/python -m tfp_glow evaluate --run=$(RUN)
 
-test: lint  ## lint, then all tests but the slow ones, WORKERS=3 at a time
+test: lint  ## lint, then all tests but the slow ones, WORKERS=2 at a time
 	$(PYTEST) -m "not slow" tests
 	@echo "Passed. 'make test-all' also runs the slow tests."
 

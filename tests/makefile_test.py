@@ -55,8 +55,8 @@ def first_error(folder, script):
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        (OLD, "Expected Python 3.11 or newer. Received: Python 3.9.2"),
-        ("exit 127", "Expected Python 3.11 or newer. Received: none"),
+        (OLD, "Expected Python 3.11 to 3.13. Received: Python 3.9.2"),
+        ("exit 127", "Expected Python 3.11 to 3.13. Received: none"),
         (NO_VENV, "lacks the module venv"),
         (NO_PIP, "No network: pip could not download the packages."),
     ],

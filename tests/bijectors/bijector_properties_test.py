@@ -17,29 +17,27 @@ for_every_bijector = pytest.mark.parametrize("name", registry.BIJECTORS)
 for_every_bijector_with_variables = pytest.mark.parametrize(
     "name", [name for name, number in registry.NUM_VARIABLES.items() if number]
 )
-# For slow tests, such as those that compile.
-for_one_of_each_kind = pytest.mark.parametrize(
-    "name",
-    [
-        "act_norm_batched",
-        "conv_learned",
-        "conv_shuffle",
-        "conv_full",
-        "coupling_of_images",
-        "coupling_bounded_exp_of_vectors",
-        "coupling_additive_of_vectors",
-        "coupling_checkerboard_first",
-        "coupling_spline_checkerboard",
-        "coupling_mixture_first_of_images",
-        "coupling_of_keras_layers",
-        "coupling_of_a_function",
-        "coupling_of_a_module",
-        "squeeze",
-        "glow_of_2_levels",
-        "repeated",
-        "inverted_chain",
-    ],
+# These represent the others in tests that trace or compile.
+OF_EACH_KIND = (
+    "act_norm_batched",
+    "conv_learned",
+    "conv_shuffle",
+    "conv_full",
+    "coupling_of_images",
+    "coupling_bounded_exp_of_vectors",
+    "coupling_additive_of_vectors",
+    "coupling_checkerboard_first",
+    "coupling_spline_checkerboard",
+    "coupling_mixture_first_of_images",
+    "coupling_of_keras_layers",
+    "coupling_of_a_function",
+    "coupling_of_a_module",
+    "squeeze",
+    "glow_of_2_levels",
+    "repeated",
+    "inverted_chain",
 )
+for_one_of_each_kind = pytest.mark.parametrize("name", OF_EACH_KIND)
 
 
 @for_every_bijector
@@ -168,7 +166,15 @@ def test_larger_event_ndims_sum_the_log_det(name):
     )
 
 
-@for_every_bijector
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=[] if name in OF_EACH_KIND else [pytest.mark.slow]
+        )
+        for name in registry.BIJECTORS
+    ],
+)
 def test_a_traced_unknown_batch_size_changes_no_number_and_no_event_shape(
     name,
 ):

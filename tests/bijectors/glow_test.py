@@ -497,9 +497,9 @@ def test_inputs_of_other_shapes_raise():
 @pytest.mark.parametrize(
     "direction, conditioning_size",
     [
-        ("inverse", None),
+        pytest.param("inverse", None, marks=pytest.mark.slow),
         ("inverse", 3),
-        ("inverse", (4, 4, 2)),
+        pytest.param("inverse", (4, 4, 2), marks=pytest.mark.slow),
         ("forward", (4, 4, 2)),
     ],
 )

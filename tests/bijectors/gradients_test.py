@@ -46,8 +46,16 @@ def evaluation(bijector, direction, event_ndims):
 
 @pytest.mark.parametrize(
     ("make", "dtype", "tolerance"),
-    [(make, tf.float64, 1e-10) for make in loops.MAKERS]
-    + [(loops.images, tf.float32, 1e-4)],
+    [
+        (loops.images, tf.float64, 1e-10),
+        (loops.real_nvp_of_tfp, tf.float64, 1e-10),
+        pytest.param(loops.images, tf.float32, 1e-4, marks=pytest.mark.slow),
+    ]
+    + [
+        pytest.param(make, tf.float64, 1e-10, marks=pytest.mark.slow)
+        for make in loops.MAKERS
+        if make not in (loops.images, loops.real_nvp_of_tfp)
+    ],
 )
 @pytest.mark.parametrize("direction", ["forward", "inverse"])
 def test_values_and_gradients_are_those_of_the_unrolled_chain(

@@ -40,10 +40,10 @@ def test_inverse_undoes_forward(make):
 @pytest.mark.parametrize(
     "gradient, batch",
     [
-        ("store", [2, 3]),
-        ("recompute", [2, 3]),
+        pytest.param("store", [2, 3], marks=pytest.mark.slow),
+        pytest.param("recompute", [2, 3], marks=pytest.mark.slow),
         ("invert", []),
-        ("invert", [5]),
+        pytest.param("invert", [5], marks=pytest.mark.slow),
         ("invert", [2, 3]),
     ],
 )

@@ -147,7 +147,8 @@ def test_networks_run_once_for_noise_and_density():
 
 
 @pytest.mark.parametrize(
-    ("shape", "num_noise_samples"), [((4, 2, 1), 2), ((3, 2, 2), 1)]
+    ("shape", "num_noise_samples"),
+    [((4, 2, 1), 2), pytest.param((3, 2, 2), 1, marks=pytest.mark.slow)],
 )
 def test_every_variable_receives_the_same_gradient_however_it_is_computed(
     shape, num_noise_samples

@@ -112,7 +112,21 @@ def compiled(model, rate=1e-2, **kwargs):
     return model
 
 
-@pytest.fixture(scope="module", params=DISTRIBUTIONS, ids=lambda f: f.__name__)
+# These have what makes a distribution hard to adopt. The others are as usual.
+HARD = (real_nvp_of_a_template, mixture, joint)
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(
+            make,
+            id=make.__name__,
+            marks=[] if make in HARD else [pytest.mark.slow],
+        )
+        for make in DISTRIBUTIONS
+    ],
+)
 def fitted(request):
     """A trained model, its history, what made it, and its data."""
     make = request.param
@@ -224,7 +238,6 @@ def assert_close(first, second, atol=1e-6):
         {"jit_compile": True},
         {"run_eagerly": True},
         {"steps_per_execution": 4},
-        {"steps_per_execution": 3},
     ],
     ids=str,
 )
@@ -484,7 +497,9 @@ def encoder_and_flow(add_loss):
     return keras.Model([features, target], log_prob), network, flow
 
 
-@pytest.mark.parametrize("add_loss", [True, False])
+@pytest.mark.parametrize(
+    "add_loss", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_an_encoder_is_trained_through_the_flow_it_conditions(add_loss):
     x, c = pairs()
     model, network, flow = encoder_and_flow(add_loss)

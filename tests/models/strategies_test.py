@@ -61,7 +61,13 @@ def fit_glow(strategy):
         )
         model.compile(
             keras.optimizers.Adam(
-                1e-2, global_clipnorm=0.1, use_ema=True, ema_momentum=0.5
+                1e-2,
+                # Otherwise Adam makes large steps of gradients that are
+                # rounding errors, and those differ between strategies.
+                epsilon=1e-3,
+                global_clipnorm=0.1,
+                use_ema=True,
+                ema_momentum=0.5,
             )
         )
     x = digits()
@@ -152,7 +158,6 @@ def one_machine_program(folder):
         strategy = strategies.make(name)
         glow, found = fit_glow(strategy)
         np.savez(folder / f"{name}-glow.npz", **found)
-        np.savez(folder / f"{name}-vectors.npz", **fit_vectors(strategy))
         glow.save(folder / f"{name}.keras")
         glow.save_weights(folder / f"{name}.weights.h5")
     assert strategy.num_replicas_in_sync == 2
@@ -176,7 +181,9 @@ def one_machine_program(folder):
         loaded = tfg.GlowModel.from_config(loaded.get_config())
         loaded.load_weights(folder / "none.weights.h5")
     np.save(folder / "loaded.npy", loaded.log_prob(digits()))
-    assert cli.main(command(folder / "run", "none")) == 0
+    np.savez(
+        folder / "none-vectors.npz", **fit_vectors(strategies.make("none"))
+    )
 
 
 def worker_program(folder):
@@ -287,7 +294,6 @@ def assert_all_close(found, expected, atol=1e-5, rtol=1e-6):
     ("kind", "name"),
     [
         ("glow", "mirrored"),
-        ("vectors", "mirrored"),
         ("vectors", "worker_0"),
         ("vectors", "worker_1"),
     ],
@@ -337,25 +343,34 @@ def test_the_chief_alone_writes_files(trained):
 
 
 @pytest.mark.slow
-def test_workers_resume_when_one_of_them_was_killed(trained, tmp_path):
-    run = trained / "run_of_worker_0"
+def test_workers_resume_as_if_none_of_them_had_been_killed(trained, tmp_path):
+    run, expected = trained / "run_of_worker_0", tmp_path / "run"
     checkpoint = keras.models.load_model(run / "last.keras")
-    call = [processes.command, *command(run, "multi_worker")]
-    with workers(*call, folder=tmp_path) as (chief, other):
-        assert "Resuming" in chief.finish()
-        other.finish()
-    assert sorted(os.listdir(run)) == sorted(os.listdir(trained / "run"))
-    last, expected = (
+    printed = []
+    for folder in (run, expected):
+        call = [processes.command, *command(folder, "multi_worker")]
+        with workers(*call, folder=tmp_path) as (chief, other):
+            printed.append(chief.finish())
+            other.finish()
+    assert "Resuming" in printed[0]
+    assert sorted(os.listdir(run)) == sorted(os.listdir(expected))
+    last, never_killed = (
         keras.models.load_model(folder / "last.keras")
-        for folder in (run, trained / "run")
+        for folder in (run, expected)
     )
-    assert_all_close(arrays(last), arrays(expected), atol=1e-6)
+    # The same workers add the same numbers in the same order. One device does
+    # not, and Adam makes large steps of gradients that are rounding errors.
+    assert_all_close(arrays(last), arrays(never_killed), atol=0.0, rtol=0.0)
     steps = [int(m.optimizer.iterations) for m in (checkpoint, last)]
     assert 0 < steps[0] < steps[1]
 
 
-def test_a_complete_run_may_be_continued_with_another_strategy(trained, capsys):
-    assert cli.main(command(trained / "run", "mirrored")) == 0
+@pytest.mark.slow
+def test_a_complete_run_may_be_continued_with_another_strategy(
+    tmp_path, capsys
+):
+    assert cli.main(command(tmp_path / "run", "none")) == 0
+    assert cli.main(command(tmp_path / "run", "mirrored")) == 0
     assert "is complete" in capsys.readouterr().out
 
 

@@ -4,7 +4,6 @@
 
 import csv
 import io
-import itertools
 import os
 import random
 import shutil
@@ -130,7 +129,7 @@ def test_a_run_killed_between_its_files_ends_as_one_never_interrupted(
     settings, expected, tmp_path, monkeypatch
 ):
     run = tmp_path / "run"
-    for epoch, name in itertools.product([1, 3], ["model.keras", "last.keras"]):
+    for epoch, name in ((1, "model.keras"), (3, "last.keras")):
         with monkeypatch.context() as patch, pytest.raises(Killed):
             kill_before(patch, name, epoch)
             commands.train(str(run), epochs=4, **settings)
@@ -140,6 +139,7 @@ def test_a_run_killed_between_its_files_ends_as_one_never_interrupted(
     assert_equal_runs(run, expected)
 
 
+@pytest.mark.slow
 def test_more_epochs_end_as_if_asked_for_at_once(settings, expected, tmp_path):
     for epochs in (3, 4):
         commands.train(str(tmp_path / "run"), epochs=epochs, **settings)
@@ -163,6 +163,7 @@ def test_what_is_newer_than_the_checkpoint_is_dropped(
     assert_equal_runs(run, expected)
 
 
+@pytest.mark.slow
 def test_a_first_epoch_that_was_cut_off_is_done_again(
     settings, expected, tmp_path
 ):
@@ -276,6 +277,7 @@ def test_a_run_within_its_limits_is_trained(
         commands.train(str(worse), **settings, **limits)
 
 
+@pytest.mark.slow
 def test_patience_counts_epochs_before_an_interruption(
     settings, tmp_path, capsys
 ):
