@@ -113,7 +113,7 @@ def medians(records):
     Returns:
         Dictionary of `(case, num_steps, batch_size)` to a dictionary of the
         numbers measured, `rounds`, how many there were, and `start_seconds`,
-        the first step and initialisation.
+        the first step and initialization.
     """
     groups = collections.defaultdict(list)
     for record in records:
@@ -168,7 +168,7 @@ def table(medians):
         )
     lines.append(
         "Seconds; MiB above the imports' and in total. The first step is from "
-        "nothing to the end of\nthe first run; the peers initialise in it."
+        "nothing to the end of\nthe first run; the peers initialize in it."
     )
     return "\n".join(lines)
 

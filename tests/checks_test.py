@@ -92,7 +92,7 @@ def test_unknown_names_suggest_the_nearest():
 
 
 @pytest.mark.parametrize("value", ["", "xyz", None, 3])
-def test_names_like_no_other_still_raise_with_a_suggestion(value):
+def test_names_unlike_all_options_still_raise_with_a_suggestion(value):
     with pytest.raises(ValueError, match="Did you mean"):
         _checks.choice("fruit", value, ("pear", "apple"))
 
@@ -150,7 +150,7 @@ def test_too_few_dimensions_raise():
         _checks.at_least_rank(bijector, tf.zeros([1]), 2)
 
 
-def test_what_cannot_be_assigned_to_raises():
+def test_parameters_that_are_not_variables_raise():
     _checks.variables(a=tf.Variable(1.0))
     with pytest.raises(TypeError, match=r"`b` to be a `tf.Variable`.*float"):
         _checks.variables(a=tf.Variable(1.0), b=1.0)
@@ -174,7 +174,7 @@ def test_events_of_the_other_kind_of_dtype_raise():
 
 
 @pytest.mark.parametrize("shape", [[2, 2, 1], [5, 2, 2, 3], [5, 1, 2, 2, 1]])
-def test_events_that_are_no_batch_of_the_event_shape_raise(shape):
+def test_events_of_another_shape_raise(shape):
     _checks.events([([None, 2, 2, None], tf.int32)], images())
     with pytest.raises(ValueError, match=r"\(None, 2, 2, 1\). Received"):
         _checks.events([(shape, tf.int32)], images())

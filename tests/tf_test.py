@@ -24,7 +24,7 @@ def test_other_batch_sizes_trace_once_more():
     assert traces == [[1, 3], [None, 3]]
 
 
-def test_many_flows_are_no_reason_to_warn(monkeypatch, caplog):
+def test_many_flows_do_not_warn(monkeypatch, caplog):
     monkeypatch.setattr(tf.get_logger(), "propagate", True)
     x = tf.zeros([2, 3])
     for loc in range(6):

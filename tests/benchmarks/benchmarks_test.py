@@ -74,7 +74,7 @@ def test_medians_are_over_the_rounds_of_equal_runs():
     assert row["start_seconds"] == 20.5
 
 
-def test_table_has_a_line_for_every_case_and_says_what_was_not_measured():
+def test_table_has_a_line_for_every_case_and_marks_missing_measurements():
     floor = _record("floor")
     del floor["sample_seconds"]
     records = [floor, _record("invert"), _record("invert", 4)]
@@ -157,7 +157,7 @@ def test_plan_covers_every_target():
             assert target.ratio(medians, mode) is not None, target.name
 
 
-def test_plan_leaves_out_what_takes_minutes_to_start():
+def test_plan_leaves_out_cases_that_take_minutes_to_start():
     deep = [run.case for run in _plan(compare_case.MODULES, [64])]
     assert deep.count("tfb_glow") == 1  # The check.
     assert deep.count("normflows") == 2
@@ -233,7 +233,7 @@ def test_chart_is_a_wide_picture_with_colours(tmp_path):
     assert (pixels.max(-1) - pixels.min(-1)).max() > 0.5
 
 
-def test_an_installation_that_was_cut_short_is_done_anew(tmp_path, monkeypatch):
+def test_an_interrupted_installation_is_repeated(tmp_path, monkeypatch):
     commands = []
 
     def run(command, check):

@@ -26,7 +26,7 @@ def test_results_are_found_by_the_next_call(make, tmp_path):
 
 
 @_CACHES
-def test_interruption_leaves_what_was_finished(make, tmp_path, monkeypatch):
+def test_an_interruption_keeps_finished_results(make, tmp_path, monkeypatch):
     path = tmp_path / "results"
     results = make(path)
     results["a"] = {"nats": 1.0}

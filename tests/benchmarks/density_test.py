@@ -178,7 +178,7 @@ def test_peers_get_noise_that_fills_gray_levels():
     assert np.mean(again == values) < 0.01
 
 
-def test_plan_goes_seed_by_seed_and_the_gaussian_has_no_rate():
+def test_plan_goes_seed_by_seed_and_gives_the_gaussian_no_rate():
     rates = {"ours": [1e-3, 2e-3], "normflows": [1e-3]}
     cases = ["ours", "normflows", "tfb_glow", "gaussian"]
     runs = density_plan.plan("digits", cases, [0, 1], rates, **_SIZES)
@@ -375,7 +375,7 @@ def test_errors_are_over_seeds_and_over_images():
     np.testing.assert_allclose(summary.images, [2.09, 2.1, 2.11])
 
 
-def test_curves_are_compared_by_what_was_best_until_a_step():
+def test_curves_are_compared_by_their_best_value_up_to_a_step():
     curve = [[1.0, 10, None], [2.0, 20, 3.0], [3.0, 30, 2.0], [4.0, 40, 5.0]]
     assert density_report.best_until(curve, 19) is None
     assert density_report.best_until(curve, 20) == 3.0
@@ -526,7 +526,7 @@ def run_script(*arguments):
 
 
 @pytest.mark.parametrize("script", ["density.py", "ablations.py"])
-def test_scripts_draw_what_is_finished(script, tmp_path):
+def test_scripts_draw_finished_runs(script, tmp_path):
     call = (run_script, script, "--draw_only", f"--results={tmp_path}")
     with processes.Process(*call, log=tmp_path / "log") as process:
         assert "No results" in process.finish()

@@ -189,7 +189,7 @@ def test_another_process_may_finish_first(tmp_path, monkeypatch):
     )
 
 
-def test_another_process_may_prepare_what_is_already_opened(tmp_path):
+def test_another_process_may_prepare_an_opened_data_set(tmp_path):
     source = sources.open_source("digits", data_dir=tmp_path)
     datasets.info("digits", data_dir=tmp_path)
     assert source.num_examples["test"] == 267

@@ -41,7 +41,7 @@ def test_training_order_is_reproducible_and_new_in_every_epoch(numbered):
 
 
 @pytest.mark.parametrize("global_seed", [None, 0, 7])
-def test_order_of_a_numbered_epoch_depends_on_seed_and_number_alone(
+def test_order_of_a_numbered_epoch_depends_on_seed_and_number_only(
     numbered, global_seed
 ):
     def epochs(initial_epoch, seed=1):

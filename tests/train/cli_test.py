@@ -277,9 +277,7 @@ def test_an_interruption_is_said_to_leave_whole_files(
         (["export", "--run={}", "--out={}"], "exists already"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(
-    capsys, tmp_path, argv, message
-):
+def test_a_failed_command_prints_one_line(capsys, tmp_path, argv, message):
     (tmp_path / "other.json").write_text('{"epochs": 3}')
     (tmp_path / "broken.json").write_text('{"settings": {')
     before = sorted(os.listdir(tmp_path))

@@ -336,7 +336,9 @@ def test_a_run_of_a_version_without_a_setting_resumes(
     assert commands.reconstruct(str(run), num=2)[1] < 1e-9
 
 
-def test_other_epochs_are_no_part_of_a_cosine(tmp_path, settings, no_pictures):
+def test_a_cosine_is_not_resumed_with_more_epochs(
+    tmp_path, settings, no_pictures
+):
     settings = {**settings, "decay": "cosine"}
     for _ in range(2):
         commands.train(str(tmp_path), epochs=1, **settings)
@@ -611,7 +613,7 @@ def test_reconstructions_are_drawn_below_the_images(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["evaluate", "sample", "reconstruct"])
-def test_a_folder_that_is_no_run_is_an_error(tmp_path, name):
+def test_a_folder_without_a_run_is_an_error(tmp_path, name):
     with pytest.raises(ValueError, match=r"folder of a run.*no config\.json"):
         getattr(commands, name)(str(tmp_path))
 
@@ -673,7 +675,7 @@ def test_a_run_of_classes_is_trained_and_resumed(
     assert model.has_classifier
 
 
-def test_what_is_made_of_classes_has_them_in_turn_or_one(classes, tmp_path):
+def test_pictures_of_classes_show_them_in_turn_or_one(classes, tmp_path):
     _, run = classes
     model = keras.models.load_model(run / "model.keras")
     for label, labels in ((None, [0, 1, 2, 0]), (2, [2, 2, 2, 2])):
@@ -687,7 +689,7 @@ def test_what_is_made_of_classes_has_them_in_turn_or_one(classes, tmp_path):
 
 
 @pytest.mark.parametrize("label", [3, -1, 1.5])
-def test_a_label_that_is_no_class_is_an_error(classes, label):
+def test_a_label_outside_the_classes_is_an_error(classes, label):
     with pytest.raises(ValueError, match=r"`label`.*integer in \[0, 3\)"):
         commands.sample(str(classes[1]), label=label)
 

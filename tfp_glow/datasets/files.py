@@ -19,6 +19,8 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
 # Pillow's modes, and those to which images are converted.
 _MODES = dict.fromkeys(("1", "L"), "L")
 _MODES |= dict.fromkeys(("RGB", "P", "CMYK", "YCbCr"), "RGB")
+# `np.load` raises these errors for damaged files and other formats.
+_NUMPY_ERRORS = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 class FolderSource:
@@ -173,13 +175,7 @@ class ArraySource:
                 return {"images": loaded}
             with loaded:
                 return dict(loaded)
-        except (
-            ValueError,
-            OSError,
-            EOFError,
-            zipfile.BadZipFile,
-            zlib.error,
-        ) as error:
+        except _NUMPY_ERRORS as error:
             raise self._invalid(
                 f"a NumPy file of numbers; reading it failed with: {error}"
             ) from error

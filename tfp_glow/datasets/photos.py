@@ -43,7 +43,7 @@ class PhotosConfig(tfds.core.BuilderConfig):
 
 
 class Photos(embedded.EmbeddedBuilder):
-    """Crops of the colour photographs in scikit-image and scikit-learn.
+    """Crops of the color photographs in scikit-image and scikit-learn.
 
     No photograph is shared between splits: astronaut, coffee, the left view of
     motorcycle, and china are for training (20,000 crops), flower for validation
