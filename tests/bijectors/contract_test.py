@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""What TFP does with every bijector: maps, unknown ranks, parameters."""
+"""Tests of TFP's contract: maps, unknown ranks and shapes of parameters."""
 
 import numpy as np
 import pytest
