@@ -13,7 +13,9 @@ BIN := .venv/bin
 # The first line of a failure says in plain words what is missing. pip's own
 # output comes after it.
 fail = { echo "$(1)" >&2; exit 1; }
-pip_install = @$(BIN)/python -m pip install --quiet -c constraints.txt $(1) \
+# Python compiles the modules that are used, which are few of those installed.
+pip_install = @$(BIN)/python -m pip install --quiet --no-compile \
+  -c constraints.txt $(1) \
   >.venv/pip.log 2>&1 || { \
   if grep -qi "connection\|timed out\|name resolution" .venv/pip.log; \
   then echo "No network: pip could not download the packages."; \
@@ -54,7 +56,7 @@ clean:  ## remove the environment, runs and caches
 	rm -rf .venv .venv-peers runs dist *.egg-info .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
-.venv/installed: setup.py constraints.txt
+.venv/created:
 	@$(PYTHON) -c "import sys; assert (3, 11) <= sys.version_info < (3, 14)" \
 	  2>/dev/null || $(call fail,Expected Python 3.11 to 3.13. Received: \
 	  $$($(PYTHON) --version 2>/dev/null || echo none) from PYTHON=$(PYTHON). \
@@ -64,9 +66,12 @@ clean:  ## remove the environment, runs and caches
 	  sudo apt install $(notdir $(PYTHON))-venv)
 	@echo "Installing into .venv with $(PYTHON), which takes a minute or two."
 	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/installed: .venv/created setup.py constraints.txt
 	$(call pip_install,-e .)
 	@touch $@
 
-.venv/installed-tests: .venv/installed
-	$(call pip_install,-e '.[tests,colab]')
-	@touch $@
+.venv/installed-tests: .venv/created setup.py constraints.txt
+	$(call pip_install,-e '.[tests]')
+	@touch .venv/installed $@

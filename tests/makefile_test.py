@@ -28,15 +28,15 @@ exec {sys.executable} "$@"
 """
 
 
-def first_error(folder, script):
-    """The first line of `make demo` with a script as Python, if it fails."""
+def first_error(folder, script, target):
+    """The first line of `make` with a script as Python, if it fails."""
     for name in ("Makefile", "setup.py", "pyproject.toml", "constraints.txt"):
         shutil.copy(ROOT / name, folder)
     python = folder / "python3"
     python.write_text(f"#!/bin/sh\n{script}")
     python.chmod(0o755)
     made = subprocess.run(
-        ["make", "demo", f"PYTHON={python}"],
+        ["make", target, f"PYTHON={python}"],
         cwd=folder,
         env={
             "PATH": os.environ["PATH"],
@@ -53,16 +53,17 @@ def first_error(folder, script):
 
 
 @pytest.mark.parametrize(
-    ("script", "expected"),
+    ("script", "target", "expected"),
     [
-        (OLD, "Expected Python 3.11 to 3.13. Received: Python 3.9.2"),
-        ("exit 127", "Expected Python 3.11 to 3.13. Received: none"),
-        (NO_VENV, "lacks the module venv"),
-        (NO_PIP, "No network: pip could not download the packages."),
+        (OLD, "demo", "Expected Python 3.11 to 3.13. Received: Python 3.9.2"),
+        ("exit 127", "demo", "Expected Python 3.11 to 3.13. Received: none"),
+        (NO_VENV, "demo", "lacks the module venv"),
+        (NO_PIP, "demo", "No network: pip could not download the packages."),
+        (NO_PIP, "test", "No network: pip could not download the packages."),
     ],
-    ids=["old", "missing", "no_venv", "no_network"],
+    ids=["old", "missing", "no_venv", "no_network", "no_network_for_tests"],
 )
 def test_the_first_line_of_a_failure_says_what_is_missing(
-    tmp_path, script, expected
+    tmp_path, script, target, expected
 ):
-    assert expected in first_error(tmp_path, script)
+    assert expected in first_error(tmp_path, script, target)
