@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of `tfp_glow.bijectors.gradients`, by way of `tfp_glow.Repeated`."""
+"""Tests of `tfp_glow.bijectors.gradients`, through `tfp_glow.Repeated`."""
 
 import itertools
 
@@ -177,7 +177,7 @@ def test_conditioning_receives_equal_gradients_in_all_modes(direction):
 @pytest.mark.parametrize(
     "gradient, networks", [("store", 1), ("recompute", 2), ("invert", 2)]
 )
-def test_a_training_step_evaluates_each_network_so_often(gradient, networks):
+def test_how_often_a_training_step_evaluates_each_network(gradient, networks):
     repeated, shape = loops.images(tf.float32, gradient=gradient)
 
     def step(x):
@@ -215,7 +215,7 @@ def test_a_second_order_gradient_works_or_is_refused():
 
 
 def two_replicas():
-    """Runs in a new process, since devices are set before TensorFlow starts."""
+    """Runs in a new process, because devices are set before TensorFlow starts."""
     (cpu,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * 2

@@ -94,9 +94,6 @@ def test_the_top_prior_shifts_and_scales_every_element(size, batch_shape):
     np.testing.assert_allclose(
         tf.broadcast_to(log_det, batch_shape), expected, atol=1e-12
     )
-    if size is not None:
-        with pytest.raises(ValueError, match="Received: None"):
-            prior.forward(x)
 
 
 @pytest.mark.parametrize("kind", SHAPES)
@@ -170,11 +167,8 @@ def test_conditioned_priors_leave_the_couplings_alone():
     np.testing.assert_allclose(*features, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    "network",
-    [keras.layers.Conv2D(3, 1, dtype="float64")],
-)
-def test_other_networks_are_conditioned_too(network):
+def test_a_keras_layer_as_the_network_is_conditioned_too():
+    network = keras.layers.Conv2D(3, 1, dtype="float64")
     glow = conditional_glow("vectors", network=network, num_levels=1)
     x, c = helpers.normal([3, 4, 4, 1]), conditioning("vectors")
     z = glow.inverse(x, conditioning=c)

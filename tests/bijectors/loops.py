@@ -131,6 +131,6 @@ MAKERS = [
 
 
 def unrolled(repeated):
-    """Returns the chain of all steps, made of the present values."""
+    """Returns the chain of all steps, with the variables' current values."""
     steps = [repeated.step(k) for k in range(repeated.num_steps)]
     return tfb.Chain(steps[::-1])

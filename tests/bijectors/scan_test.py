@@ -110,9 +110,3 @@ def test_the_graph_holds_the_step_once():
         return helpers.count_ops(function, op_type="Sin")
 
     assert sines(2) == sines(20) == 1
-
-
-def test_first_and_specs_describe_one_slice():
-    p = stacked()
-    np.testing.assert_array_equal(scan.first(p)["shift"], p["shift"][0])
-    assert scan.specs(p) == {name: tf.TensorSpec([2], tf.float64) for name in p}

@@ -128,7 +128,9 @@ def test_initialize_sets_both_networks_of_a_checkerboard():
 @pytest.mark.parametrize("permutation", ["reverse", "shuffle"])
 def test_fixed_permutations_are_not_whitened(permutation):
     with pytest.raises(
-        ValueError, match=f"`initialization`.*permutation='{permutation}'"
+        ValueError,
+        match="Expected 'learned' or 'full' with initialization='whiten'. "
+        f"Received: permutation='{permutation}'",
     ):
         make_steps(initialization="whiten", permutation=permutation)
 
@@ -150,5 +152,5 @@ def test_an_unknown_name_suggests_the_nearest(kwargs, nearest):
 
 
 def test_vectors_have_no_checkerboard():
-    with pytest.raises(ValueError, match=r"`mask`\. Expected 'channel' for"):
+    with pytest.raises(ValueError, match="Expected 1 for vectors or 3 for"):
         steps.make_steps([4], 1, 4, mask="checkerboard")

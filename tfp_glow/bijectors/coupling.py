@@ -13,9 +13,6 @@ from tfp_glow.bijectors import initialization
 from tfp_glow.bijectors import joint
 from tfp_glow.bijectors import transformers
 
-MASKS = ("channel", "checkerboard")
-CHANGES = ("second", "first")
-
 
 class Coupling(joint.SplitBijector, initialization.DataDependent):
     """Transforms one half of the input, element by element, given the other.
@@ -76,15 +73,15 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
             mask: `"channel"` or `"checkerboard"`.
             event_ndims: 1 for vectors, 3 for images.
             dtype: dtype that inputs must have, or `None` for any.
-            validate_args: `bool`; shapes are always checked, so this changes
-                nothing here.
+            validate_args: `bool`; it has no effect, because shapes are always
+                checked.
             parameters: dictionary of a subclass' arguments, as in `tfb.Chain`.
             name: `str`.
 
         Raises:
             TypeError: if `network` is not callable.
-            ValueError: for an unknown name, suggesting the nearest, and, when
-                used, if the network's output does not fit.
+            ValueError: for an unknown name, and later if the network's output
+                has the wrong shape.
         """
         parameters = dict(locals()) if parameters is None else parameters
         if not callable(network):
@@ -92,12 +89,9 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
                 "Invalid value received for argument `network`. Expected a "
                 f"callable. Received: {type(network).__name__}"
             )
-        _checks.choice("change", change, CHANGES)
-        _checks.choice("mask", mask, MASKS)
-        if event_ndims not in (1, 3) or (event_ndims, mask) == (
-            1,
-            "checkerboard",
-        ):
+        _checks.choice("change", change, ("second", "first"))
+        _checks.choice("mask", mask, ("channel", "checkerboard"))
+        if event_ndims not in ((3,) if mask == "checkerboard" else (1, 3)):
             raise ValueError(
                 "Invalid value received for argument `event_ndims`. Expected "
                 "1 for vectors or 3 for images, and 3 for a checkerboard. "
@@ -130,7 +124,7 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
         network="paper",
         **kwargs,
     ):
-        """Makes a coupling with a new network, which outputs zeros at first.
+        """Makes a coupling with a new network, which initially outputs zeros.
 
         Args:
             event_shape: `[H, W, C]` or `[D]`.
@@ -140,11 +134,8 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
             network: `"paper"`, a Keras layer or an unbuilt network; see `Glow`.
             **kwargs: further arguments of the constructor.
 
-        Returns:
-            A coupling of this class.
-
         Raises:
-            ValueError: if `event_shape` is neither, or too small to split.
+            ValueError: for another rank, or too few channels to split.
         """
         event_shape = tuple(event_shape)
         if len(event_shape) not in (1, 3):
@@ -152,15 +143,12 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
                 "event_shape", event_shape, "[H, W, C] or [D]"
             )
         [num_filters] = _checks.positive_integer(num_filters=num_filters)
-        # The constructor knows the transformer, and so the network's outputs.
+        # A constructor decides the transformer, and so the network's outputs.
         coupling = cls(
             tf.identity, event_ndims=len(event_shape), dtype=dtype, **kwargs
         )
         num_seen, num_outputs = network_channels(
-            event_shape,
-            coupling.transformer,
-            coupling._change,
-            coupling._mask,
+            event_shape, coupling.transformer, coupling._change, coupling._mask
         )
         network = networks.make_network(
             network,
@@ -196,8 +184,8 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
     def split(self, x):
         """Splits the input into the half that the network sees and the other.
 
-        With a checkerboard both have the shape of `x`, and each is zero on the
-        cells of the other.
+        With a checkerboard, both halves have the shape of `x`, with zeros for
+        the cells of the other half.
         """
         _checks.at_least_rank(self, x, self._event_ndims)
         if self._mask == "checkerboard":
@@ -218,7 +206,7 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
         return tf.concat(halves, axis=-1)
 
     def given(self, kept, **kwargs):
-        """Evaluates the network of the half that is kept."""
+        """Evaluates the network on the half that is kept."""
         outputs = self._network(
             _tf.flatten_batch(kept, self._event_ndims), **kwargs
         )
@@ -232,16 +220,11 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
 
     def forward_given(self, x, context):
         self._check_outputs(context, x)
-        y, log_det = self._transformer.forward(x, context)
-        # Some of TFP's bijectors lose the static shape.
-        y.set_shape(x.shape)
-        return y, self._sum_event(log_det, x)
+        return self._summed(x, *self._transformer.forward(x, context))
 
     def inverse_given(self, y, context):
         self._check_outputs(context, y)
-        x, log_det = self._transformer.inverse(y, context)
-        x.set_shape(y.shape)
-        return x, self._sum_event(log_det, y)
+        return self._summed(y, *self._transformer.inverse(y, context))
 
     def _check_outputs(self, outputs, x):
         per_channel = self._transformer.outputs_per_channel
@@ -255,15 +238,17 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
                 f"of {num_channels} channels. Received: {outputs.shape}"
             )
 
-    def _sum_event(self, log_det, x):
-        """Sums the log-dets of the elements that change over each event."""
+    def _summed(self, x, y, log_det):
+        """Returns `y`, and the sum of the changing elements' log-dets."""
+        # Some of TFP's bijectors lose the static shape.
+        y.set_shape(x.shape)
         ndims = self._event_ndims
         if self._mask == "checkerboard":
             log_det *= self._changing_cells(x)
         if log_det.shape[-ndims:] != x.shape[-ndims:]:
             event_shape = ps.stack(_tf.event_shape(x, ndims))
             log_det *= tf.ones(event_shape, x.dtype)
-        return tf.reduce_sum(log_det, axis=list(range(-ndims, 0)))
+        return y, tf.reduce_sum(log_det, axis=list(range(-ndims, 0)))
 
     def _changing_cells(self, x):
         height, width = ps.shape(x)[-3], ps.shape(x)[-2]
@@ -272,8 +257,8 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
         return tf.cast((parity + offset) % 2, x.dtype)[..., tf.newaxis]
 
     def _find_network_variables(self):
-        # `tf.Module` finds the variables of attributes. A Keras layer has its
-        # weights once it is built, perhaps by our first call.
+        # `tf.Module` finds variables in attributes, but not in Keras layers. The
+        # first call may build a layer and so make its weights.
         if isinstance(self._network, keras.layers.Layer):
             weights = self._network.weights
             if len(weights) != len(self._network_variables):
@@ -281,7 +266,7 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
 
 
 def network_channels(event_shape, transformer, change="second", mask="channel"):
-    """Returns the numbers of channels that a coupling's network sees and gives.
+    """Returns the numbers of input and output channels of a coupling's network.
 
     Raises:
         ValueError: if the events `[..., C]` have too few channels to split.

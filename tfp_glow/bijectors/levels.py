@@ -23,9 +23,9 @@ tfb = tfp.bijectors
 
 
 class Level(NamedTuple):
-    """The bijectors of a level, both from data towards the latent.
+    """The bijectors of a level, which map data towards latents.
 
-    The prior makes what leaves the flow at this level a standard normal variable.
+    The prior standardizes the channels that leave the flow at this level.
     """
 
     steps: repeated.Repeated
@@ -40,34 +40,20 @@ class TopPrior(joint.JointBijector):
     y = exp(log_scale + r) * (x + shift + m)
     ```
 
-    | | shape |
-    |---|---|
-    | `shift`, `log_scale` | `[H, W, C]` |
-    | `conditioning_kernel` | `[D, 2 * C]`, or `None` |
-    | `conditioning` | `[N, D]` or `[N, H, W, D]`, or `None` |
-    | `x`, `y` | `[..., H, W, C]`, `N` events |
-
-    References:
-        The paper's code, `model.py`, `prior`, which has a mean and a scale per
-        channel; here they are per element.
+    `shift` and `log_scale` are `[H, W, C]`, and `conditioning_kernel` is
+    `[D, 2 * C]`. In the paper's code, `model.py`, `prior`, they are per channel.
     """
 
     def __init__(
-        self,
-        shift,
-        log_scale,
-        conditioning_kernel=None,
-        dtype=None,
-        name="top_prior",
+        self, shift, log_scale, conditioning_kernel=None, name="top_prior"
     ):
-        """Makes the bijector from its parameters."""
         parameters = dict(locals())
         self._shift = shift
         self._log_scale = log_scale
         self._conditioning_kernel = conditioning_kernel
         super().__init__(
             forward_min_event_ndims=3,
-            dtype=dtype or shift.dtype,
+            dtype=shift.dtype,
             parameters=parameters,
             name=name,
         )
@@ -87,11 +73,6 @@ class TopPrior(joint.JointBijector):
         log_scale = tf.convert_to_tensor(self._log_scale)
         if self._conditioning_kernel is None:
             return shift, log_scale
-        if conditioning is None:
-            raise ValueError(
-                f"Invalid conditioning of `{self.name}`. Expected a tensor. "
-                "Received: None"
-            )
         kernel = tf.convert_to_tensor(self._conditioning_kernel)
         more = tf.cast(conditioning, kernel.dtype) @ kernel
         if more.shape.rank == 2:
@@ -122,18 +103,15 @@ def checked_image_shape(image_shape, num_levels):
     )
     multiple = 2**num_levels
     if height % multiple or width % multiple:
-        below, above = (
-            tuple(
-                max(round_(n / multiple), 1) * multiple for n in (height, width)
-            )
-            for round_ in (math.floor, math.ceil)
-        )
-        near = f"{below} or {above}" if below != above else f"{above}"
+        near = {
+            tuple(max(r(n / multiple), 1) * multiple for n in (height, width))
+            for r in (math.floor, math.ceil)
+        }
         raise _checks.invalid_value(
             "image_shape",
             image_shape,
             f"a height and a width divisible by 2**num_levels={multiple}, for "
-            f"instance {near}",
+            f"instance {' or '.join(map(str, sorted(near)))}",
         )
     return height, width, channels
 
@@ -160,7 +138,7 @@ def checked_conditioning_shape(conditioning_size, image_shape):
 def conditioning_of_levels(glow, conditioning, batch_shape):
     """Returns the conditioning of every level, with one batch dimension.
 
-    Images are squeezed like the images of the flow, so that nothing is lost.
+    Images are squeezed like those of the flow, so that they lose no information.
     The list holds tensors `[N, D]` or `[N, H, W, D]`, or `None`.
     """
     shape = glow.conditioning_shape
@@ -186,8 +164,8 @@ def conditioning_of_levels(glow, conditioning, batch_shape):
             conditioning, ps.concat([batch_shape, shape], axis=0)
         )
     conditioning = _tf.flatten_batch(conditioning, event_ndims)
-    # TFP's cache does not know a new tensor. A cached result that was computed
-    # outside the present tape would have no gradient.
+    # TFP's cache does not know a new tensor. It would return a result from
+    # outside the current tape, which has no gradient.
     conditioning = tf.identity(conditioning)
     levels = []
     for _ in range(glow.num_levels):
@@ -209,7 +187,7 @@ def make_levels(
 ):
     """Makes a tuple of `Level`s with new variables; see `Glow`.
 
-    The `arguments` are those of `steps.make_steps`.
+    The other `arguments` are those of `steps.make_steps`.
     """
     levels = []
     seeds = np.random.SeedSequence(seed).spawn(num_levels)
@@ -244,7 +222,7 @@ def _conditioning_sizes(conditioning_shape, num_levels):
 
 
 def _make_split_prior(shape, conditioning_size, dtype, network):
-    """Normalizes the second half of the channels given the first half."""
+    """Makes a bijector that normalizes half of the channels given the rest."""
     half = shape[-1] // 2
     layer = networks.make_prior_network(
         network,
@@ -260,7 +238,7 @@ def _make_split_prior(shape, conditioning_size, dtype, network):
 
 
 def _make_top_prior(shape, conditioning_size, dtype):
-    """Normalizes every element by a mean and a scale of its own."""
+    """Makes a bijector that normalizes every element on its own."""
     zeros = tf.zeros(shape, dtype)
     log_scale = tf.Variable(zeros, name="log_scale")
     shift = tf.Variable(zeros, name="shift")

@@ -32,14 +32,14 @@ class Repeated(joint.JointBijector, initialization.DataDependent):
     |---|---|---|
     | `"store"` | everything that the steps computed | 1 |
     | `"recompute"` | the input of every step | 2 |
-    | `"invert"` | the output of the last step | 2, or 3 for other bijectors |
+    | `"invert"` | the output of the last step | 2 of a `SplitBijector`, else 3 |
 
     `"store"` is ordinary automatic differentiation. `"invert"` recomputes the
     input of every step from its output, so it stores no activations whatever K
     is. Its gradients carry the rounding errors of the inverses, which
-    `benchmarks/gradient_error.py` measures for a Glow. The network of a
-    `SplitBijector`, such as `AffineCoupling`, is evaluated once for both
-    the inverse and the gradient.
+    `benchmarks/gradient_error.py` measures for a Glow. A `SplitBijector`, such
+    as `AffineCoupling`, evaluates its network once for both the inverse and the
+    gradient.
 
     | | shape |
     |---|---|
@@ -47,8 +47,8 @@ class Repeated(joint.JointBijector, initialization.DataDependent):
     | `x`, `y` | those of a step |
 
     Keyword arguments of the methods are tensors, which are passed on to
-    `step_fn`. They and the parameters receive gradients. Other tensors that
-    `step_fn` uses do not, and it must not read other variables.
+    `step_fn`. Gradients flow to them and to the parameters, but not to other
+    tensors that `step_fn` uses. It must not read other variables.
 
     Example:
 
@@ -91,12 +91,11 @@ class Repeated(joint.JointBijector, initialization.DataDependent):
                 leading dimensions are all K.
             gradient: `"store"`, `"recompute"` or `"invert"`.
             prepare_fn: optional callable from the stacked parameters, as
-                tensors, to the stacked values of which `step_fn` gets slices.
-                Computations that do not depend on data are done here, for all
-                steps at once.
-            initialize_fn: optional callable from one step's slice of the
-                parameters, the step's input and its index, a `Tensor`, to the
-                slice's new values, for `initialize`.
+                tensors, to stacked values; `step_fn` gets slices of these. It
+                computes what does not depend on data, for all steps at once.
+            initialize_fn: optional callable for `initialize`, from one step's
+                slice of the parameters, its input and its index, a `Tensor`, to
+                the slice's new values.
             event_ndims: `int`, dimensions of an event of a step; by default
                 the minimum of what `step_fn` returns without conditioning.
             dtype: dtype that inputs must have, or `None` for any.
@@ -111,7 +110,7 @@ class Repeated(joint.JointBijector, initialization.DataDependent):
                 or their leading dimensions differ.
         """
         arguments = dict(locals())
-        _checks.choice("gradient", gradient, tuple(gradients.GRADIENTS))
+        _checks.choice("gradient", gradient, gradients.GRADIENTS)
         with tf.name_scope(name) as name:
             self._step_fn = step_fn
             self._stacked = parameters
@@ -119,8 +118,8 @@ class Repeated(joint.JointBijector, initialization.DataDependent):
             self._prepare_fn = prepare_fn or (lambda stacked: stacked)
             self._initialize_fn = initialize_fn
             self._num_steps = _leading_dimension(parameters)
-            # Not a dependency: a checkpoint cannot hold the keys of a
-            # dictionary that are not strings.
+            # This is not a dependency because a checkpoint cannot hold
+            # dictionaries whose keys are not strings.
             self._compiled = self._no_dependency({})
             if event_ndims is None:
                 event_ndims = self._step_event_ndims()
@@ -131,47 +130,36 @@ class Repeated(joint.JointBijector, initialization.DataDependent):
                 parameters=arguments,
                 name=name,
             )
-            self._run_forward, self._run_inverse = (
-                gradients.bind(
-                    gradient,
-                    gradients.Loop(
-                        self._make_step,
-                        self._num_steps,
-                        inverse,
-                        event_ndims,
-                        self._check,
-                    ),
-                )
-                for inverse in (False, True)
+            # Indexed by whether the inverse is applied.
+            self._runs = tuple(
+                gradients.bind(self, inverse) for inverse in (False, True)
             )
 
     @property
     def num_steps(self):
-        """K."""
+        """The number of steps, K."""
         return self._num_steps
 
     @property
     def gradient(self):
-        """`"store"`, `"recompute"` or `"invert"`."""
+        """The way to compute gradients: `"store"`, `"recompute"` or `"invert"`."""
         return self._gradient
 
     def step(self, index, **conditioning):
-        """Returns the bijector of step `index`, made of the present values."""
+        """Returns the bijector of step `index`, with the parameters' current values."""
         prepared = self._prepare(lambda p: p[index : index + 1])
         return self._make_step(scan.first(prepared), conditioning)
 
     def initialize(self, x, **conditioning):
-        """Sets every step's parameters from its own input, in one loop.
+        """Sets every step's parameters from its own input, by `initialize_fn`.
 
-        Without an `initialize_fn` nothing is set. Parameters that are not
-        variables stay as they are. Returns the output of the last step, after
-        the initialization.
+        Parameters that are not variables keep their values. Returns `forward(x)`
+        with the new values.
         """
         x = tf.convert_to_tensor(x, dtype_hint=self.dtype)
         if self._initialize_fn is None:
             return self.forward(x, **conditioning)
-        # A concrete function, because TensorFlow warns when many new functions
-        # are traced.
+        # TensorFlow warns if many functions are traced by calling them.
         run = tf.function(self._initial_values, autograph=False)
         y, values = run.get_concrete_function(x, conditioning)(x, conditioning)
         for parameter, value in zip(
@@ -202,29 +190,25 @@ class Repeated(joint.JointBijector, initialization.DataDependent):
         )
 
     def forward_and_log_det(self, x, **conditioning):
-        if tf.executing_eagerly():
-            return self._eagerly("_run_forward", x, conditioning)
         _checks.at_least_rank(self, x, self.forward_min_event_ndims)
-        return self._run_forward(x, self._prepare(), conditioning)
+        if tf.executing_eagerly():
+            return self._eagerly(False, x, conditioning)
+        return self._runs[False](x, self._prepare(), conditioning)
 
     def inverse_and_log_det(self, y, **conditioning):
-        if tf.executing_eagerly():
-            return self._eagerly("_run_inverse", y, conditioning)
         _checks.at_least_rank(self, y, self.forward_min_event_ndims)
-        return self._run_inverse(y, self._prepare(), conditioning)
+        if tf.executing_eagerly():
+            return self._eagerly(True, y, conditioning)
+        return self._runs[True](y, self._prepare(), conditioning)
 
-    def _eagerly(self, name, x, conditioning):
+    def _eagerly(self, inverse, x, conditioning):
         """Runs the loop in a traced function instead of step by step."""
-        _checks.at_least_rank(self, x, self.forward_min_event_ndims)
         # Were one function traced for several event shapes, it would forget
         # them, and with them what is wrong with the next one.
-        key = (
-            name,
-            x.shape.rank,
-            tuple(x.shape[-self.forward_min_event_ndims :]),
-        )
+        event_shape = tuple(x.shape[-self.forward_min_event_ndims :])
+        key = inverse, x.shape.rank, event_shape
         if key not in self._compiled:
-            run = getattr(self, name)
+            run = self._runs[inverse]
             self._compiled[key] = _tf.compiled(
                 lambda x, conditioning: run(x, self._prepare(), conditioning)
             )
@@ -249,18 +233,16 @@ class Repeated(joint.JointBijector, initialization.DataDependent):
         return step
 
     def _step_event_ndims(self):
-        found = []
+        steps = []
 
         # Traced but never run.
         @tf.function(autograph=False)
         def trace():
-            step = self._make_step(scan.first(self._prepare()), {})
-            found.append(
-                (step.forward_min_event_ndims, step.inverse_min_event_ndims)
-            )
+            steps.append(self._make_step(scan.first(self._prepare()), {}))
 
         trace.get_concrete_function()
-        forward, inverse = found[-1]
+        forward = steps[-1].forward_min_event_ndims
+        inverse = steps[-1].inverse_min_event_ndims
         if forward != inverse:
             raise ValueError(
                 "Expected `step_fn` to return a bijector that keeps the rank "

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""A loop over stacked parameters, the one that `Repeated` is made of."""
+"""The loop over stacked parameters that `Repeated` is built on."""
 
 import tensorflow as tf
 
@@ -18,25 +18,24 @@ def scan(
     """Runs a function once for every slice of stacked tensors.
 
     ```none
-    for k in 0 ... num_steps - 1, or the other way round:
+    for k in 0 ... num_steps - 1, or in reverse:
         carry, out[k] = step(k, carry, slice k of stacked, *constants)
     ```
 
     The graph holds `step` once, whatever `num_steps` is. XLA compiles it.
 
     Args:
-        step: callable of the index (an int32 scalar `Tensor`), the carry, a
-            slice of every stacked tensor, and the constants; it returns the new
-            carry, whose shapes must stay the same, and an output.
-        carry: nested structure of tensors.
-        stacked: nested structure of tensors of shape `[num_steps, ...]`.
-        *constants: nested structures of tensors that every step gets.
+        step: callable of the index, an int32 scalar, and the arguments above. It
+            returns a new carry of the same shapes, and an output.
+        carry: nested tensors.
+        stacked: nested tensors of shape `[num_steps, ...]`.
+        *constants: nested tensors that every step gets.
         num_steps: `int`.
-        outs: nested structure of `tf.TensorSpec`s, of the output of one step.
+        outs: nested `tf.TensorSpec`s, of the output of one step.
         reverse: `bool`; if true, the last slice comes first.
-        differentiable: `bool`; if true, TensorFlow can differentiate the loop.
-            Then the slices are read from arrays, because otherwise the gradient
-            of each slice would be as large as the whole stack.
+        differentiable: `bool`; whether TensorFlow will differentiate the loop.
+            If so, slices are read from arrays, because the gradient of
+            `tf.gather` would be as large as the stack for every slice.
 
     Returns:
         The last carry, and the stacked outputs `[num_steps, ...]`.

@@ -43,9 +43,9 @@ INITIALIZATIONS = {
     "whiten": ("learned", "full"),
 }
 
-# The networks of a step, by the names that files hold, and the half of the
-# input that each one changes.
-_NETWORKS = {
+# The halves that the couplings of a step change, by the names of the couplings'
+# networks in files.
+_CHANGES = {
     "channel": {"network": "second"},
     "checkerboard": {"network": "second", "network_first": "first"},
 }
@@ -67,9 +67,9 @@ def make_steps(
     validate_args=False,
     name="steps",
 ):
-    """Makes K steps with new variables, coupling(conv1x1(actnorm(x))) each.
+    """Makes a `Repeated` of K steps, each `coupling(conv1x1(actnorm(x)))`.
 
-    With a checkerboard a step has two couplings, one for each colour.
+    With a checkerboard a step has two couplings, one for each color.
 
     ActNorm and the 1x1 convolution are folded into one affine map of the
     channels. It, its inverse and its log-det are computed for all steps at
@@ -80,59 +80,52 @@ def make_steps(
         seed: `int`, `numpy.random.SeedSequence` or `None`.
         mask: see `Coupling`.
         conditioning_size: `int` or `None`. With it the steps take a keyword
-            argument `conditioning`, `[N, D]` or `[N, H, W, D]`, where `N` is
-            the number of events.
+            argument `conditioning`, `[N, D]` or `[N, H, W, D]` for N events.
         num_steps, num_filters, dtype, coupling, permutation, network,
             initialization, gradient, validate_args, name: see `Glow`.
-
-    Returns:
-        A `Repeated`.
     """
-    *spatial_shape, num_channels = event_shape
+    event_shape = tuple(event_shape)
     transformer = transformers.get(coupling)
     _checks.choice("permutation", permutation, tuple(PERMUTATIONS))
-    _checks.choice("mask", mask, tuple(_NETWORKS))
-    _check_initialization(initialization, permutation)
-    if mask == "checkerboard" and not spatial_shape:
-        raise _checks.invalid_value("mask", mask, "'channel' for vectors")
+    _checks.choice("initialization", initialization, tuple(INITIALIZATIONS))
+    if permutation not in INITIALIZATIONS[initialization]:
+        expected = " or ".join(map(repr, INITIALIZATIONS[initialization]))
+        expected += f" with initialization={initialization!r}"
+        raise _checks.invalid_value("permutation", permutation, expected)
+    _checks.choice("mask", mask, tuple(_CHANGES))
     num_seen, num_outputs = coupling_.network_channels(
         event_shape, transformer, mask=mask
     )
-    names = _NETWORKS[mask]
     seed = _checks.seed(seed)
     if not isinstance(seed, np.random.SeedSequence):
         seed = np.random.SeedSequence(seed)
-    conv_seed, *network_seeds = seed.generate_state(1 + len(names)).tolist()
-    templates = {
-        name: networks.make_network(
+    changes = _CHANGES[mask]
+    conv_seed, *seeds = seed.generate_state(1 + len(changes)).tolist()
+    variables = dict(dtype=dtype, batch_shape=[num_steps])
+    norm = actnorm.ActNorm.trainable(event_shape[-1], **variables)
+    conv = PERMUTATIONS[permutation](
+        event_shape[-1], seed=conv_seed, **variables
+    )
+    couplings, weights = {}, {}
+    for (key, change), network_seed in zip(changes.items(), seeds):
+        layer = networks.make_network(
             network,
             num_outputs=num_outputs,
             num_filters=num_filters,
-            spatial_shape=tuple(spatial_shape),
+            spatial_shape=event_shape[:-1],
             conditioning_size=conditioning_size,
             seed=network_seed,
             dtype=tf.as_dtype(dtype).name,
         )
-        for name, network_seed in zip(names, network_seeds)
-    }
-    norm = actnorm.ActNorm.trainable(
-        num_channels, dtype=dtype, batch_shape=[num_steps]
-    )
-    conv = PERMUTATIONS[permutation](
-        num_channels, seed=conv_seed, dtype=dtype, batch_shape=[num_steps]
-    )
-    weights = {}
-    for network_name, template in templates.items():
-        with tf.name_scope(network_name):
-            weights[network_name] = template.stacked_variables(
-                num_seen, num_steps
-            )
+        couplings[key] = coupling_.Coupling(
+            layer, transformer, change, mask, len(event_shape)
+        )
+        with tf.name_scope(key):
+            weights[key] = layer.stacked_variables(num_seen, num_steps)
     steps = _Steps(
-        networks=templates,
+        couplings=couplings,
         make_conv=type(conv),
-        transformer=transformer,
-        mask=mask,
-        event_shape=tuple(event_shape),
+        event_shape=event_shape,
         num_steps=num_steps,
         whiten=initialization == "whiten",
     )
@@ -165,12 +158,7 @@ class FoldedNormConv(joint.JointBijector):
     x[..., :] = y[..., :] inverse_kernel + inverse_shift
     ```
 
-    | | shape |
-    |---|---|
-    | `kernel`, `inverse_kernel` | `[C, C]` |
-    | `shift`, `inverse_shift` | `[C]` |
-    | `log_det` | `[]`, of a whole event |
-    | `x`, `y` | `[..., H, W, C]`, or `[..., C]` if `event_ndims=1` |
+    `log_det` is a scalar, the log-det of a whole event.
     """
 
     def __init__(
@@ -183,7 +171,6 @@ class FoldedNormConv(joint.JointBijector):
         event_ndims=3,
         name="folded_norm_conv",
     ):
-        """Makes the bijector. The inverse and the log-det are given too."""
         parameters = dict(locals())
         self._kernel = kernel
         self._shift = shift
@@ -215,43 +202,33 @@ def _affine(x, kernel, shift):
     return tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
 
 
-# Compared by identity, as the networks that it holds.
+# Compared by identity, like the networks that it holds.
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Steps:
-    """The functions of which a `Repeated` is made, see its arguments."""
+    """The functions that a `Repeated` of `make_steps` is made of."""
 
-    networks: dict
+    couplings: dict
     make_conv: collections.abc.Callable
-    transformer: transformers.Transformer
-    mask: str
     event_shape: tuple
     num_steps: int
     whiten: bool
 
     def prepare(self, p):
-        """Computes all that does not depend on data, for all steps at once."""
-        num_pixels = math.prod(self.event_shape[:-1])
-        prepared = {"norm_conv": self._fold_norm_conv(p, num_pixels)}
-        for name, network in self.networks.items():
-            prepared[name] = network.prepare(p[name])
+        """Computes what does not depend on data, for all steps at once."""
+        prepared = {"norm_conv": self._fold_norm_conv(p)}
+        for name, coupling in self.couplings.items():
+            prepared[name] = coupling.network.prepare(p[name])
         return prepared
 
     def make_step(self, p, conditioning=None):
-        """Makes one step from its slice of what `prepare` returns."""
+        """Makes one step from its slice of `prepare`'s result."""
         event_ndims = len(self.event_shape)
         parts = [FoldedNormConv(**p["norm_conv"], event_ndims=event_ndims)]
-        for name, network in self.networks.items():
+        for name, coupling in self.couplings.items():
             function = functools.partial(
-                network.apply, p[name], conditioning=conditioning
+                coupling.network.apply, p[name], conditioning=conditioning
             )
-            coupling = coupling_.Coupling(
-                function,
-                self.transformer,
-                change=_NETWORKS[self.mask][name],
-                mask=self.mask,
-                event_ndims=event_ndims,
-            )
-            parts.append(coupling)
+            parts.append(coupling.copy(network=function))
         return tfb.Chain(parts[::-1], name="step")
 
     def initialize(self, p, x, k):
@@ -264,34 +241,26 @@ class _Steps:
             white = whitening.whitening_matrix(x_normal)
             matrix = tf.matmul(tf.cast(conv.matrix(), white.dtype), white)
             if event_ndims == 3:
-                # The last step sorts the channels: what the level splits off is
-                # then detail, as in a wavelet transform, and the next level
-                # gets a smaller version of the image.
+                # The last step sorts the channels by smoothness. So the level
+                # splits off details, as a wavelet transform does, and the next
+                # level gets a smaller version of the image.
                 smooth = whitening.smooth_first(x_normal)
                 matrix = tf.where(k == self.num_steps - 1, smooth, matrix)
             p["invertible_1x1_conv"] = conv.parameters_of(matrix)
-        stacked = tf.nest.map_structure(lambda value: value[tf.newaxis], p)
-        folded = self._fold_norm_conv(stacked, num_pixels=1)
-        kernel, shift = folded["kernel"][0], folded["shift"][0]
-        mixed = _affine(x, kernel, shift)
-        # The couplings output zeros at first, so that none changes the input of
-        # the next one by more than a factor.
-        for name, network in self.networks.items():
-            coupling = coupling_.Coupling(
-                tf.identity,
-                self.transformer,
-                change=_NETWORKS[self.mask][name],
-                mask=self.mask,
-                event_ndims=event_ndims,
-            )
+        folded = self._fold_norm_conv(p)
+        mixed = _affine(x, folded["kernel"], folded["shift"])
+        # The networks output zeros at first, so a coupling changes the input of
+        # the next one only by a factor.
+        for name, coupling in self.couplings.items():
             seen, _ = coupling.split(mixed)
             seen = _tf.flatten_batch(seen, event_ndims)
-            p[name] = network.initialized(p[name], seen)
+            p[name] = coupling.network.initialized(p[name], seen)
         return p
 
-    def _fold_norm_conv(self, p, num_pixels):
-        """Returns the arguments of `FoldedNormConv`, for all steps."""
+    def _fold_norm_conv(self, p):
+        """Returns the arguments of `FoldedNormConv`, for one step or all."""
         norm, conv = self._norm_and_conv(p)
+        num_pixels = math.prod(self.event_shape[:-1])
         scale = tf.expand_dims(tf.exp(norm.log_scale), axis=-2)
         matrix = conv.matrix() * scale
         kernel = tf.linalg.matrix_transpose(matrix)
@@ -303,7 +272,7 @@ class _Steps:
             "kernel": kernel,
             "shift": shift[..., 0],
             "inverse_kernel": linear_algebra.inverse_or_nan(kernel),
-            # ActNorm comes last in the inverse, so its own shift is exact here.
+            # ActNorm comes last in the inverse, so this is its shift.
             "inverse_shift": -norm.shift,
             "log_det": log_det * tf.cast(num_pixels, log_det.dtype),
         }
@@ -315,14 +284,3 @@ class _Steps:
             # A fixed permutation has no floating parameter.
             parameters["dtype"] = norm.dtype
         return norm, self.make_conv(**parameters)
-
-
-def _check_initialization(initialization, permutation):
-    _checks.choice("initialization", initialization, tuple(INITIALIZATIONS))
-    permutations = INITIALIZATIONS[initialization]
-    if permutation not in permutations:
-        raise ValueError(
-            "Invalid value received for argument `initialization`. Expected "
-            f"permutation={' or '.join(map(repr, permutations))} with "
-            f"{initialization!r}. Received: permutation={permutation!r}"
-        )
