@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of `tfp_glow.FullInvertible1x1Conv`, and of what both kinds share."""
+"""Tests of `tfp_glow.FullInvertible1x1Conv`, and of both 1x1 convolutions."""
 
 import numpy as np
 import pytest

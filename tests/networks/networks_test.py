@@ -3,9 +3,7 @@
 """Tests of `tfp_glow.networks`."""
 
 import functools
-import pathlib
 import random
-import sys
 
 import keras
 import numpy as np
@@ -233,30 +231,6 @@ def test_mixed_policy_keeps_weights_and_folds_in_float32(name):
         assert {w.dtype for w in tf.nest.flatten(prepared)} == {tf.bfloat16}
 
 
-@each_network
-def test_prepare_and_apply_go_few_calls_deep(name):
-    """So that the stack between a flow and its arithmetic stays short."""
-    network, x, c = make(name)
-    own = network.own_weights()
-    folder = str(pathlib.Path(networks.__file__).parent)
-    depths = [0]
-
-    def count(frame, event, _):
-        if frame.f_code.co_filename.startswith(folder):
-            step = {"call": 1, "return": -1}.get(event, 0)
-            depths.append(depths[-1] + step)
-
-    sys.setprofile(count)
-    try:
-        prepared = network.prepare(own)
-        num_events = len(depths)
-        network.apply(prepared, x, c)
-    finally:
-        sys.setprofile(None)
-    assert max(depths[:num_events]) == 3
-    assert max(depths[num_events:]) == 2
-
-
 @pytest.mark.parametrize("edge_padding", [False, True])
 def test_linear_layer_is_a_convolution_with_scaled_outputs(edge_padding):
     layer = linear_template(4, dtype="float64", edge_padding=edge_padding)
@@ -382,7 +356,7 @@ def test_seed_determines_the_weights(name):
     for a, b, c in zip(weights(0), weights(0), weights(1)):
         np.testing.assert_array_equal(a, b)
         assert np.all(a != c)
-        assert np.all(a[0] != a[1])  # Nor do two steps start alike.
+        assert np.all(a[0] != a[1])  # The two steps differ.
 
 
 def test_hidden_layers_differ_and_have_512_outputs_by_default():
@@ -431,7 +405,7 @@ def test_a_layer_need_not_be_registered():
 
 
 def make_pair(network, **kwargs):
-    """The networks of couplings and priors that a choice makes."""
+    """Makes the networks of a coupling and of a prior."""
     kwargs = dict(num_outputs=3, spatial_shape=(4, 4)) | kwargs
     return (
         networks.make_network(network, num_filters=4, seed=0, **kwargs),

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""AffineCoupling: scales and shifts one half of an input given the other."""
+"""AffineCoupling: scales and shifts one half of an input, given the other."""
 
 from tfp_glow.bijectors import coupling
 from tfp_glow.bijectors import transformers
@@ -18,8 +18,8 @@ class AffineCoupling(coupling.Coupling):
     ```
 
     `Coupling` describes shapes and masks, and `Affine` the scale functions `s`.
-    The network's output has twice the channels that change: `t`, then `r`; with
-    `additive=True`, `s = 1` and the output is `t` alone.
+    The network has two outputs for each channel that changes: first all `t`,
+    then all `r`. With `additive=True`, `s = 1` and the network outputs only `t`.
 
     Example:
 

@@ -17,9 +17,9 @@ class FullInvertible1x1Conv(invertible_1x1_conv.ChannelMatrix):
     ```
 
     This is the paper's first form. Its log-det costs O(C**3), and training may
-    reach a singular matrix, whose log-det is minus infinity up to rounding and
-    whose inverse raises `tf.errors.InvalidArgumentError`. `Invertible1x1Conv`
-    has neither disadvantage.
+    reach a singular matrix. Then the log-det is minus infinity, up to rounding,
+    and the inverse raises `tf.errors.InvalidArgumentError`.
+    `Invertible1x1Conv` has neither disadvantage.
 
     | | shape |
     |---|---|

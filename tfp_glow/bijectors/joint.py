@@ -26,12 +26,10 @@ class JointBijector(tfb.Bijector):
 
     The log-dets are those of an event of the minimum rank. TFP's cache keeps
     both results, so `log_prob` (an inverse and a forward log-det) and `sample`
-    evaluate a network once. Called directly, the two methods bypass that cache.
-
-    This is the only place that uses TFP's internal cache; `tfb.FFJORD` uses
-    it in the same way.
+    evaluate a network once. Direct calls of the two methods bypass that cache.
     """
 
+    # No other place uses this internal class, which `tfb.FFJORD` uses like this.
     _cache = cache_util.BijectorCacheWithGreedyAttrs(
         forward_name="_augmented_forward", inverse_name="_augmented_inverse"
     )
@@ -72,40 +70,30 @@ class JointBijector(tfb.Bijector):
 class SplitBijector(JointBijector):
     """A bijector that keeps one part of its input and transforms the rest.
 
-    A subclass implements five methods:
-
-    ```none
-    kept, rest = split(x)                            a permutation or a mask
-    context = given(kept, **kwargs)                  evaluates the network
-    y_rest, log_det = forward_given(rest, context)   transforms the rest
-    rest, log_det = inverse_given(y_rest, context)   undoes that
-    y = join(kept, y_rest)                           undoes `split`
-    ```
-
-    `join` must also be the transpose of `split`. `Repeated` calls the methods
-    separately, so that one evaluation of the network serves both the inverse
-    and the gradient of a step.
+    A subclass implements five methods. `Repeated` calls them separately, so that
+    one evaluation of the network serves both the inverse and the gradient of a
+    step.
     """
 
     @abc.abstractmethod
     def split(self, x):
-        """Returns the part that is kept and the part that changes."""
+        """Returns the part that is kept and the rest, by a permutation or mask."""
 
     @abc.abstractmethod
     def given(self, kept, **kwargs):
-        """Returns a `Tensor` on which the change of the other part depends."""
+        """Evaluates the network; returns its output, a `Tensor`."""
 
     @abc.abstractmethod
     def forward_given(self, x, context):
-        """Transforms the part that changes; returns it and the log-det."""
+        """Transforms the rest, given a result of `given`; returns the log-det too."""
 
     @abc.abstractmethod
     def inverse_given(self, y, context):
-        """Undoes `forward_given`; returns the part and the log-det."""
+        """Undoes `forward_given`; returns the log-det of the inverse too."""
 
     @abc.abstractmethod
     def join(self, kept, rest):
-        """Undoes `split`."""
+        """Undoes `split`, of which it must also be the transpose."""
 
     def forward_and_log_det(self, x, **kwargs):
         kept, rest = self.split(x)
@@ -126,7 +114,6 @@ class Given(JointBijector):
     """
 
     def __init__(self, bijector, name="given", **kwargs):
-        """Makes the bijector; `kwargs` are those of the methods."""
         parameters = dict(bijector=bijector, name=name, **kwargs)
         self._bijector = bijector
         self._kwargs = kwargs
@@ -148,24 +135,15 @@ class Given(JointBijector):
 
 
 def evaluate(bijector, x, event_ndims, inverse=False, **kwargs):
-    """Applies any bijector; returns the output and the log-det of every event.
+    """Applies a bijector or its inverse to events of `event_ndims` dimensions.
 
-    Args:
-        bijector: `tfb.Bijector`.
-        x: `Tensor`.
-        event_ndims: `int`, dimensions of an event of `x`.
-        inverse: `bool`; if true, the inverse is applied.
-        **kwargs: keyword arguments of the bijector's methods.
+    Returns the output and the log-det of every event.
     """
     return _function(bijector, inverse, event_ndims)(x, **kwargs)
 
 
 def stages(bijector, event_ndims, inverse=False):
-    """Returns the functions that a bijector applies, one after another.
-
-    Chains and inverses are taken apart. Each function returns the output and
-    the log-det of every event. The arguments are those of `evaluate`.
-    """
+    """Returns a function like `evaluate` for each part of a chain, in order."""
     parts = structure.parts(bijector, event_ndims, inverse)
     return [_function(*part) for part in parts]
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Linear algebra of small matrices, for example of 1x1 convolutions."""
+"""Linear algebra of small matrices, such as those of 1x1 convolutions."""
 
 import numpy as np
 import tensorflow as tf
@@ -18,7 +18,7 @@ def product(a, b):
 
 
 def inverse_or_nan(matrix):
-    """Returns the inverse, NaN where a matrix is not finite and `inv` would raise.
+    """Returns the inverse, or NaN for a matrix that is not finite.
 
     Float64 costs little here, and halves the error of a deep flow.
     """
@@ -26,7 +26,7 @@ def inverse_or_nan(matrix):
 
 
 def log_det_or_nan(matrix):
-    """Returns log|det|, NaN where a matrix is not finite."""
+    """Returns log|det|, or NaN for a matrix that is not finite."""
 
     def log_det(matrix):
         # XLA cannot compile `slogdet`.
@@ -45,7 +45,7 @@ def random_rotation(num_channels, seed, batch_shape=()):
 
 
 def _of_finite(function, matrix):
-    """Applies a function in float64, with NaN for all that is not finite."""
+    """Applies a function in float64; matrices that are not finite give NaN."""
     dtype = matrix.dtype
     matrix = tf.cast(matrix, tf.float64)
     finite = tf.math.is_finite(tf.reduce_sum(matrix, [-2, -1], keepdims=True))

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""MixtureCoupling: transforms one half of an input by CDFs of the other."""
+"""MixtureCoupling: transforms one half of an input by CDFs, given the other."""
 
 from tfp_glow.bijectors import coupling
 from tfp_glow.bijectors import transformers
@@ -10,8 +10,8 @@ class MixtureCoupling(coupling.Coupling):
     """Transforms one half of the input by CDFs that depend on the other half.
 
     `Coupling` describes shapes and masks, and `Mixture` the transformation. At
-    equal training time mixtures were measured to be no better than
-    `AffineCoupling`, and their inverse is a search of about ten evaluations.
+    equal training time mixtures were not better than `AffineCoupling`, and
+    their inverse is a search of about ten evaluations.
 
     Example:
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""MixtureOfLogistics: the CDF of a mixture, taken back to all numbers."""
+"""MixtureOfLogistics: the CDF of a mixture of logistics, followed by `logit`."""
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,7 @@ from tfp_glow.bijectors import parametric
 
 
 class MixtureOfLogistics(parametric.Parametric, joint.JointBijector):
-    """Bends every element by the CDF of a mixture of logistics, then `logit`.
+    """Applies the CDF of a mixture of logistics to every element, then `logit`.
 
     ```none
     z_i = (x - loc_i) exp(-log_scale_i)
@@ -21,10 +21,10 @@ class MixtureOfLogistics(parametric.Parametric, joint.JointBijector):
     w = softmax(logits + log sigmoid(z)), v = softmax(logits + log sigmoid(-z))
     ```
 
-    If all components are equal, `y = z`. Both tails approach straight lines,
-    and keep their digits because only logarithms of `F` and `1 - F` occur.
+    If all components are equal, `y = z`. Both tails approach straight lines.
+    They are exact, because only logarithms of `F` and `1 - F` are computed.
 
-    The inverse is a root, found between the roots of the single components,
+    The inverse is found by a search between the roots of the single components,
     `loc_i + exp(log_scale_i) y`. It is differentiable once, by the derivative
     of the forward direction at the root.
 
@@ -59,7 +59,7 @@ class MixtureOfLogistics(parametric.Parametric, joint.JointBijector):
 
         Args:
             logits: floating `Tensor` or `tf.Variable`, logarithms of the
-                components' weights, up to a constant.
+                components' weights plus any constant.
             loc, log_scale: floating `Tensor` or `tf.Variable`, the components'
                 medians and the logarithms of their scales.
             validate_args: `bool`; if true, parameters must be finite.
@@ -79,7 +79,7 @@ class MixtureOfLogistics(parametric.Parametric, joint.JointBijector):
         tensors = [tf.convert_to_tensor(t) for t in self._tensors().values()]
         root = _root(*(tf.stop_gradient(t) for t in (y, *tensors)))
         root = tf.stop_gradient(root)
-        # Only the derivative of this step of Newton's method is kept.
+        # The value of this step of Newton's method cancels. Its derivative stays.
         at_root, log_slope = _bend(root, *tensors)
         step = (y - at_root) * tf.exp(-tf.stop_gradient(log_slope))
         x = root + (step - tf.stop_gradient(step))
@@ -92,7 +92,7 @@ def _bend(x, logits, loc, log_scale):
     below, above = tf.math.log_sigmoid(z), tf.math.log_sigmoid(-z)
     log_cdf, log_survival = logits + below, logits + above
     y = tf.reduce_logsumexp(log_cdf, -1) - tf.reduce_logsumexp(log_survival, -1)
-    # Differences of large logarithms would lose the digits of the tails.
+    # Differences of large logarithms would lose digits in the tails.
     log_w = tf.nn.log_softmax(log_cdf)
     log_v = tf.nn.log_softmax(log_survival)
     slopes = [log_w + above - log_scale, log_v + below - log_scale]
@@ -100,7 +100,7 @@ def _bend(x, logits, loc, log_scale):
 
 
 def _root(y, logits, loc, log_scale):
-    """Returns the `x` with `logit(F(x)) = y`, to the last digits."""
+    """Returns the `x` with `logit(F(x)) = y`, to rounding error."""
     roots = loc + tf.exp(log_scale) * y[..., tf.newaxis]
     low, high = tf.reduce_min(roots, -1), tf.reduce_max(roots, -1)
     epsilon = np.finfo(y.dtype.as_numpy_dtype).eps

@@ -13,15 +13,12 @@ def astype(bijector, dtype):
     """Returns a bijector that shares the variables but computes in `dtype`.
 
     Parameters are cast when they are used, so the new bijector follows the
-    variables. A coupling's network keeps its own dtype: in float64 around
-    float32 networks, inputs that agree to float64's precision give the networks
-    the same float32 numbers, so the round trip is as exact as if all were
-    float64, at nearly the cost of float32.
+    variables. A coupling's network keeps its own dtype. If that is float32, a
+    round trip in float64 is still exact, because both directions hand the
+    network the same float32 numbers. It costs little more than one in float32.
 
-    Args:
-        bijector: `tfb.Bijector` whose constructor takes its `parameters`, as
-            all of this package and of TFP do. Its parts are converted too.
-        dtype: floating `tf.DType`.
+    The bijector's constructor must take its `parameters`, as all of this package
+    and of TFP do. Its parts are converted too.
     """
 
     def cast(value):

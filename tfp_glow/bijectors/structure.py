@@ -7,25 +7,25 @@ import tensorflow_probability as tfp
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
-# A `tfb.Chain` of parts that are not composite tensors, as ours, is an instance
-# of this base class but not of `tfb.Chain`. The same holds for the other two.
+# If a part of a `tfb.Chain` is not a composite tensor, and ours are not, the chain
+# is an instance of this base class, but not of `tfb.Chain`. The other two classes
+# do the same.
 CHAIN = tfb.Chain.__bases__[0]
 INVERT = tfb.Invert.__bases__[0]
 TRANSFORMED = tfd.TransformedDistribution.__bases__[0]
 
 
 def parts(bijector, event_ndims, inverse=False):
-    """Returns the bijectors that a bijector is composed of.
+    """Returns the parts of nested `tfb.Chain`s and `tfb.Invert`s.
 
     Args:
-        bijector: `tfb.Bijector`; `tfb.Chain` and `tfb.Invert` are opened.
+        bijector: `tfb.Bijector`.
         event_ndims: `int`, dimensions of an event of the input.
-        inverse: `bool`; if true, the parts of its inverse.
+        inverse: `bool`; if true, the parts of the inverse.
 
     Returns:
-        A list of tuples, in the order in which the parts are applied: the
-        part, whether its inverse is applied, and the dimensions of an event of
-        its input.
+        A list of tuples in the order of application: the part, whether its
+        inverse is applied, and the dimensions of an event of its input.
     """
     found, stack = [], [(bijector, inverse)]
     while stack:
@@ -33,7 +33,7 @@ def parts(bijector, event_ndims, inverse=False):
         if isinstance(part, INVERT):
             stack.append((part.bijector, not inverted))
         elif isinstance(part, CHAIN):
-            # The part that is applied first comes last on the stack.
+            # The top of the stack, its end, is applied first.
             inner = part.bijectors[::-1] if inverted else part.bijectors
             stack.extend((b, inverted) for b in inner)
         else:

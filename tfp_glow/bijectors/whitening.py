@@ -12,9 +12,9 @@ def whitening_matrix(x):
     Z cov(x) Z^T = I,   Z = Z^T, the matrix that changes the data least
     ```
 
-    The covariance is shrunk towards the identity with the weight of C samples,
+    The covariance is shrunk toward the identity with the weight of C samples,
     so that directions with few samples are not stretched, and constant channels
-    have a finite scale. `x` is `[..., C]`, and the result float64 `[C, C]`.
+    have a finite scale. `x` is `[..., C]`, and the result is float64 `[C, C]`.
     """
     num_channels = x.shape[-1]
     rows = tf.reshape(tf.cast(x, tf.float64), [-1, num_channels])
@@ -32,7 +32,7 @@ def smooth_first(x):
     The first channel of `Z x` differs least between neighboring pixels. Each
     next one differs least among the remaining directions. These are the slow
     features of Wiskott and Sejnowski, Slow feature analysis, 2002, with places
-    instead of times. `x` is `[..., H, W, C]`, and the result float64 `[C, C]`.
+    instead of times. `x` is `[..., H, W, C]`, the result float64 `[C, C]`.
     """
     whitening = whitening_matrix(x)
     y = tf.linalg.matmul(tf.cast(x, tf.float64), whitening, transpose_b=True)

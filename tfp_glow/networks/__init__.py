@@ -11,15 +11,3 @@ from tfp_glow.networks.paper import CouplingNetwork
 from tfp_glow.networks.paper import FeatureNetwork
 from tfp_glow.networks.paper import PriorNetwork
 from tfp_glow.networks.stacked import StackedLayer
-
-__all__ = [
-    "CouplingNetwork",
-    "FeatureNetwork",
-    "LayerNetwork",
-    "PriorNetwork",
-    "ScaledLinear",
-    "StackedLayer",
-    "check_network",
-    "make_network",
-    "make_prior_network",
-]

@@ -16,16 +16,16 @@ from tfp_glow.networks import stacked
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
 class LayerNetwork(stacked.StackedLayer):
-    """A Keras layer, followed by a convolution that is zero at first.
+    """A Keras layer, followed by a convolution that starts at zero.
 
     ```none
     h = layer(concat(bound(x), conditioning))
     y = bound(exp(3 log_scale) * (conv3x3(h) + shift))
     ```
 
-    Shapes are those of `StackedLayer`. The layer must not have state, as
-    `Dropout` and `BatchNormalization` have, because both directions of a
-    coupling have to evaluate the same function.
+    `StackedLayer` describes the shapes. The layer must not have state, unlike
+    `Dropout` and `BatchNormalization`, because both directions of a coupling
+    have to evaluate the same function.
 
     Example: a residual network. Without options, pass `network=Residual(64)`.
 
@@ -51,10 +51,10 @@ class LayerNetwork(stacked.StackedLayer):
 
     Args:
         layer: `keras.layers.Layer` that keeps height and width. The network
-            uses its dtype policy, and copies of it with new weights.
+            copies it, with new weights, and has its dtype policy.
         spatial_shape: `(H, W)` for images, `()` for vectors.
-        seed: `int` or `None`, for the layer's initializers without a seed.
-        num_outputs, **kwargs: see `StackedLayer`; without `dtype`.
+        seed: `int` or `None`, for those initializers that have no seed.
+        num_outputs, **kwargs: see `StackedLayer`; `dtype` is ignored.
 
     Raises:
         TypeError: if `layer` is not a Keras layer.
@@ -93,15 +93,15 @@ class LayerNetwork(stacked.StackedLayer):
                 layers.append(self.layer.from_config(self.layer.get_config()))
                 num_hidden = self._build_layer(layers[-1], num_inputs)
         stacks = []
-        for variables in zip(*(layer.trainable_variables for layer in layers)):
-            values = tf.stack([tf.convert_to_tensor(v) for v in variables])
-            name = f"layer/{len(stacks)}_{variables[0].name}"
+        for weights in zip(*(layer.trainable_variables for layer in layers)):
+            name = f"layer/{len(stacks)}_{weights[0].name}"
+            values = tf.stack([w.value for w in weights])
             stacks.append(tf.Variable(values, name=name))
         last = self.last.stacked_variables(num_hidden, num_steps)
         return {"layer": stacks, "last": last}
 
     def own_weights(self):
-        own = list(self.layer.trainable_variables)
+        own = self.layer.trainable_variables
         return {"layer": own, "last": self.last.own_weights()}
 
     def fold(self, weights):
@@ -155,15 +155,15 @@ class LayerNetwork(stacked.StackedLayer):
             with keras.StatelessScope(weights):
                 return layer(x)
 
-        # If this network has no weights of its own, it holds a layer only as a
-        # function. The closure hides that layer's weights from Keras.
+        # A network in a flow has no weights of its own. The closure hides the
+        # layer's weights from Keras.
         self._evaluate = evaluate
         return output.shape[-1]
 
 
 @contextlib.contextmanager
 def _default_seeds(seed):
-    """Temporarily seeds Python's `random`, of Keras' default seeds."""
+    """Temporarily seeds Python's `random`, which gives Keras default seeds."""
     state = random.getstate()
     if seed is not None:
         random.seed(seed)
@@ -181,40 +181,20 @@ def check_network(network):
         raise _checks.invalid_value("network", network, expected)
 
 
-def make_network(
-    network,
-    *,
-    num_outputs,
-    num_filters,
-    spatial_shape,
-    conditioning_size=None,
-    seed=None,
-    dtype=None,
-):
+def make_network(network, *, spatial_shape, dtype=None, **config):
     """Makes the `StackedLayer` of a coupling, not yet built.
 
-    | `network` | result |
-    |---|---|
-    | `"paper"` | `CouplingNetwork` |
-    | a Keras layer | `LayerNetwork` around it |
-    | a `StackedLayer` | a copy of it, with the sizes below |
-
     Args:
-        network, num_outputs, num_filters, spatial_shape, conditioning_size,
-            seed: see the table and its classes.
+        network: `"paper"` for a `CouplingNetwork`, a Keras layer for a
+            `LayerNetwork` around it, or a `StackedLayer` to copy.
+        spatial_shape, **config: arguments of `StackedLayer.sized`.
         dtype: dtype or Keras dtype policy for `"paper"`. A layer has its own.
     """
-    return _template(network, dtype).sized(
-        spatial_shape,
-        num_filters,
-        num_outputs=num_outputs,
-        conditioning_size=conditioning_size,
-        seed=seed,
-        name="network",
-    )
+    template = _template(network, dtype)
+    return template.sized(spatial_shape, name="network", **config)
 
 
-def make_prior_network(network, *, spatial_shape, dtype=None, **sizes):
+def make_prior_network(network, *, spatial_shape, dtype=None, **config):
     """Makes the `PriorNetwork` of a split prior, not yet built.
 
     It has the dtype policy, the bounds and the padding of the couplings'
@@ -228,7 +208,7 @@ def make_prior_network(network, *, spatial_shape, dtype=None, **sizes):
         output_bound=template.output_bound,
         dtype=template.dtype_policy,
         name="network",
-        **sizes,
+        **config,
     )
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""ScaledLinear: a convolution or matrix product with a learned scale."""
+"""A convolution or matrix product with a learned scale."""
 
 import keras
 import tensorflow as tf
@@ -19,7 +19,7 @@ class ScaledLinear(stacked.StackedLayer):
 
     The factor 3 makes `log_scale` learn faster, as in `conv2d_zeros` of the
     paper's code. The conditioning map is a matrix product at every pixel. By
-    default there are no bounds. Shapes are those of `StackedLayer`.
+    default there are no bounds. `StackedLayer` describes the shapes.
 
     Args:
         kernel_size: odd `int`, or `None` for a matrix product of vectors.
@@ -65,7 +65,7 @@ class ScaledLinear(stacked.StackedLayer):
         return {weight.name: weight for weight in self.weights}
 
     def fold(self, weights, gain=1.0):
-        """Returns the arguments of `linear`, for inputs divided by `gain`."""
+        """Returns the weights of `linear`, for inputs divided by `gain`."""
         bias = tf.convert_to_tensor(weights["shift"])
         folded = {"kernel": gain * weights["kernel"]}
         if self.edge_padding:
@@ -88,7 +88,7 @@ class ScaledLinear(stacked.StackedLayer):
         return bound(y, self.output_bound)
 
     def initialized(self, weights, x):
-        """Gives outputs mean 0 and variance 1 on the batch, before a bound."""
+        """Returns weights that give outputs mean 0 and variance 1, before a bound."""
         zeros = tf.zeros_like(weights["shift"])
         plain = {**weights, "shift": zeros, "log_scale": zeros}
         y = linear(bound(x, self.input_bound), self.fold(plain))

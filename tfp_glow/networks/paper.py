@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Networks of `ScaledLinear` layers: those of the paper, FeatureNetwork."""
+"""Networks of `ScaledLinear` layers: the paper's two, and features of images."""
 
 import functools
 
@@ -24,8 +24,8 @@ class CouplingNetwork(stacked.StackedLayer):
     bound(x) = limit * tanh(x / limit)
     ```
 
-    Shapes are those of `StackedLayer`. At first the output is zero. `norm` is a
-    scale and a shift per channel, which `initialize` sets from data.
+    `StackedLayer` describes the shapes. At initialization the output is zero.
+    `norm` is a scale and a shift per channel, which `initialize` sets from data.
 
     The two bounds are not in the paper. They lie outside the range of data and
     keep samples finite: without them, outliers would grow from step to step.
@@ -99,7 +99,7 @@ class CouplingNetwork(stacked.StackedLayer):
         return {layer.name: layer.own_weights() for layer in layers}
 
     def fold(self, weights):
-        """Returns the arguments of `linear` for each layer, with the bounds."""
+        """Returns the weights of `linear` for each layer, divided by the bounds."""
         first, second = self.hidden
         last = self.last.fold(weights["last"])
         if self.output_bound is not None:
@@ -147,7 +147,7 @@ class CouplingNetwork(stacked.StackedLayer):
 class PriorNetwork(linear.ScaledLinear):
     """The paper's network of a split prior: a bounded `ScaledLinear`.
 
-    Its kernels are zero at first, and so is its output.
+    At initialization its kernels and its output are zero.
     """
 
     def __init__(self, *args, input_bound=4.0, output_bound=5.0, **kwargs):
@@ -155,7 +155,7 @@ class PriorNetwork(linear.ScaledLinear):
         super().__init__(*args, **bounds, **kwargs)
 
     def initialized(self, weights, x):
-        """Returns `weights`: outputs that are zero cannot be normalized."""
+        """Returns `weights`, because outputs of zero cannot be normalized."""
         return weights
 
 
@@ -183,14 +183,16 @@ class FeatureNetwork(keras.layers.Layer):
         self.edge_padding = edge_padding
         self.seed = seed = _checks.seed(seed)
         seeds = np.random.default_rng(seed).integers(2**31, size=2).tolist()
-        scaling = keras.initializers.VarianceScaling
-        first, second = (scaling(s, seed=k) for s, k in zip((1.0, 2.0), seeds))
-        options = dict(edge_padding=edge_padding, dtype=self.dtype_policy)
-        self.hidden = linear.ScaledLinear(
-            num_filters, 3, first, name="hidden", **options
-        )
-        self.last = linear.ScaledLinear(
-            num_filters, 3, second, name="last", **options
+        self.hidden, self.last = (
+            linear.ScaledLinear(
+                num_filters,
+                3,
+                keras.initializers.VarianceScaling(scale, seed=seed),
+                edge_padding=edge_padding,
+                dtype=self.dtype_policy,
+                name=name,
+            )
+            for name, scale, seed in zip(("hidden", "last"), (1.0, 2.0), seeds)
         )
 
     def build(self, input_shape):

@@ -11,7 +11,7 @@ from tfp_glow import _checks
 class StackedLayer(keras.layers.Layer):
     """A Keras layer that can also compute with weights passed as arguments.
 
-    One layer thus serves all K steps of a flow:
+    So one layer serves all K steps of a flow:
 
     ```python
     weights = network.stacked_variables(num_inputs, num_steps=K)
@@ -27,17 +27,16 @@ class StackedLayer(keras.layers.Layer):
     | `x` | `[N, H, W, C]` for images, `[N, C]` for vectors |
     | `conditioning` | `[N, D]` or `[N, H, W, D]`, or `None` |
     | output | `[N, H, W, num_outputs]` or `[N, num_outputs]` |
-    | `weights` | nested tensors, with the same leading dimensions, or none |
+    | `weights` | nested tensors, all with `[K]` in front, or all without |
 
-    To add a network, subclass this class and implement `build`,
-    `stacked_variables`, `own_weights`, `fold` and `apply`, and `initialized` if
-    the network normalizes activations.
+    A subclass implements `build`, `stacked_variables`, `own_weights`, `fold` and
+    `apply`, and `initialized` if the network normalizes activations.
 
     Args:
         num_outputs: positive `int`, or `None` for a template; see `sized`.
         edge_padding: `bool`; if true, convolutions see one more channel, which
             is 1 on the padding around the image and 0 inside.
-        input_bound, output_bound: positive `float`, limit, or `None`.
+        input_bound, output_bound: positive `float`, or `None` for no bound.
         conditioning_size: positive `int`, size of the conditioning, or `None`.
         **kwargs: arguments of `keras.layers.Layer`.
 
@@ -83,15 +82,11 @@ class StackedLayer(keras.layers.Layer):
         raise NotImplementedError
 
     def fold(self, weights):
-        """Computes, as nested tensors, everything that needs no input."""
+        """Computes what does not depend on the input, as nested tensors."""
         raise NotImplementedError
 
     def apply(self, prepared, x, conditioning=None):
-        """Computes the outputs, in `compute_dtype`.
-
-        `prepared` is a result of `prepare`, without leading dimensions. Raises
-        `ValueError` if conditioning is missing or unexpected.
-        """
+        """Computes the outputs in `compute_dtype`, given `prepare`'s result."""
         raise NotImplementedError
 
     def initialized(self, weights, x):
@@ -107,7 +102,7 @@ class StackedLayer(keras.layers.Layer):
         return self.apply(self.prepare(self.own_weights()), x, conditioning)
 
     def initialize(self, x):
-        """Makes the layer's own weights normalize the activations of `x`."""
+        """Sets the layer's own weights to normalize the activations of `x`."""
         own = self.own_weights()
         values = tf.nest.map_structure(tf.convert_to_tensor, own)
         found = self.initialized(values, x)
@@ -116,8 +111,8 @@ class StackedLayer(keras.layers.Layer):
     def sized(self, spatial_shape, num_filters=None, **config):
         """Returns an unbuilt copy of a template with other arguments.
 
-        `spatial_shape` is `(H, W)` for images and `()` for vectors. Only a
-        network without `num_filters` gets these. Unknown ones are ignored.
+        `spatial_shape` is `(H, W)` for images and `()` for vectors. A template
+        keeps its own `num_filters`, and arguments that it lacks are ignored.
         """
         old = self.get_config()
         config["spatial_shape"] = spatial_shape
