@@ -19,23 +19,3 @@ from tfp_glow.bijectors.transformers import Elementwise
 from tfp_glow.bijectors.transformers import Mixture
 from tfp_glow.bijectors.transformers import Spline
 from tfp_glow.bijectors.transformers import Transformer
-
-__all__ = [
-    "ActNorm",
-    "Additive",
-    "Affine",
-    "AffineCoupling",
-    "Coupling",
-    "Elementwise",
-    "FullInvertible1x1Conv",
-    "Glow",
-    "Invertible1x1Conv",
-    "Mixture",
-    "MixtureCoupling",
-    "MixtureOfLogistics",
-    "Repeated",
-    "Spline",
-    "SplineCoupling",
-    "Squeeze",
-    "Transformer",
-]

@@ -6,5 +6,3 @@ from tfp_glow.datasets.files import SPLITS
 from tfp_glow.datasets.loader import DatasetInfo
 from tfp_glow.datasets.loader import info
 from tfp_glow.datasets.loader import load
-
-__all__ = ["SPLITS", "DatasetInfo", "info", "load"]

@@ -7,11 +7,3 @@ from tfp_glow.distributions.flows import glow_distribution
 from tfp_glow.distributions.flows import vector_flow
 from tfp_glow.distributions.noise_flow import NoiseFlow
 from tfp_glow.distributions.units import bits_per_dim
-
-__all__ = [
-    "Dequantized",
-    "NoiseFlow",
-    "bits_per_dim",
-    "glow_distribution",
-    "vector_flow",
-]

@@ -4,5 +4,3 @@
 
 from tfp_glow.models.flow_model import FlowModel
 from tfp_glow.models.glow_model import GlowModel
-
-__all__ = ["FlowModel", "GlowModel"]
