@@ -7,14 +7,10 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 import tfp_glow as tfg
 from tests import helpers
 from tfp_glow import networks
-from tfp_glow.bijectors import joint
-
-tfb = tfp.bijectors
 
 
 def make_glow(image_shape=(4, 4, 2), **kwargs):
@@ -33,7 +29,7 @@ def stacked(glow, level):
 def blocks(glow, level, step):
     """Returns the coupling, the convolution and the norm of one step.
 
-    They have the present values of the step's variables.
+    They have the current values of the step's variables.
     """
     p = tf.nest.map_structure(lambda v: v[step].numpy(), stacked(glow, level))
     weights = p["network"]
@@ -56,41 +52,9 @@ def blocks(glow, level, step):
     )
 
 
-class Unrolled:
-    """The steps of a level as a chain, for a copy of a `Glow`."""
-
-    def __init__(self, repeated):
-        self.repeated = repeated
-
-    def copy(self, **_):
-        return self
-
-    def forward_and_log_det(self, x, **kwargs):
-        return self._evaluate(x, False, kwargs)
-
-    def inverse_and_log_det(self, y, **kwargs):
-        return self._evaluate(y, True, kwargs)
-
-    def _evaluate(self, x, inverse, kwargs):
-        # The steps are made in every call, so that a tape sees the variables.
-        steps = [
-            self.repeated.step(k, **kwargs)
-            for k in range(self.repeated.num_steps)
-        ]
-        return joint.evaluate(tfb.Chain(steps[::-1]), x, 3, inverse=inverse)
-
-
-def unrolled(glow):
-    """Returns a `Glow` of the same variables that runs no loop."""
-    levels = [
-        level._replace(steps=Unrolled(level.steps))
-        for level in glow.parameters["levels"]
-    ]
-    return glow.copy(levels=levels)
-
-
 def test_latents_are_split_finest_first():
     glow = make_glow([8, 4, 3])
+    assert (glow.num_levels, glow.image_shape) == (2, (8, 4, 3))
     latents = helpers.normal([5, 2, 96])
     finest, coarsest = glow.split_latents(latents)
     assert finest.shape == [5, 2, 4, 2, 6]
@@ -101,13 +65,6 @@ def test_latents_are_split_finest_first():
     np.testing.assert_array_equal(
         glow.merge_latents([finest, coarsest]), latents
     )
-
-
-def test_latents_of_one_level_are_one_part():
-    glow = make_glow(num_levels=1)
-    (only,) = glow.split_latents(np.zeros([3, 32]))
-    assert only.shape == [3, 2, 2, 8]
-    assert only.dtype == tf.float64
 
 
 def test_parts_of_other_shapes_raise():
@@ -165,24 +122,6 @@ def test_steps_share_the_variables_of_the_flow():
     finest, coarsest = glow.split_latents(after - before)
     assert not np.any(finest)
     assert np.any(coarsest)
-
-
-def test_every_level_has_its_steps():
-    glow = make_glow([8, 8, 1], num_levels=3, num_steps=2)
-    assert glow.num_levels == 3
-    assert glow.image_shape == (8, 8, 1)
-    assert [glow.steps(level).num_steps for level in range(3)] == [2, 2, 2]
-
-
-def test_steps_are_the_loop_one_by_one():
-    glow = helpers.perturb(make_glow(num_steps=3))
-    h = helpers.normal([5, 2, 2, 8])
-    y = glow.steps(0).forward(tf.identity(h))
-    for k in range(3):
-        expected = tfb.Chain(blocks(glow, 0, k)).forward(h)
-        h = glow.steps(0).step(k).forward(h)
-        np.testing.assert_allclose(h, expected, atol=1e-12)
-    np.testing.assert_allclose(h, y, atol=1e-12)
 
 
 def test_variable_names_say_level_and_part():
@@ -379,19 +318,16 @@ def test_inverse_and_its_way_back_stay_finite_far_outside_the_data(magnitude):
         assert np.all(np.isfinite(direction(x)))
 
 
-def variable_of(glow, part):
-    """Returns a variable, the index to make NaN, and the expected message."""
+def poison(glow, part):
+    """Makes a part of a variable NaN and returns where the check finds it."""
     first, second = stacked(glow, 0), stacked(glow, 1)
     split_prior, top_prior = (
         level.prior for level in glow.parameters["levels"]
     )
-    return {
-        "norm": (first["act_norm"]["shift"], 0, "level_0: .*step] [0]"),
-        "conv": (
-            first["invertible_1x1_conv"]["log_diagonal"],
-            1,
-            "level_0: .*step] [1]",
-        ),
+    norm, conv = first["act_norm"], first["invertible_1x1_conv"]
+    variable, index, place = {
+        "norm": (norm["shift"], 0, "level_0: .*step] [0]"),
+        "conv": (conv["log_diagonal"], 1, "level_0: .*step] [1]"),
         "coupling": (
             second["network"]["last"]["shift"],
             0,
@@ -408,11 +344,6 @@ def variable_of(glow, part):
             "checked: .*level 1, the prior",
         ),
     }[part]
-
-
-def poison(glow, part):
-    """Makes a part of a variable NaN and returns the expected message."""
-    variable, index, place = variable_of(glow, part)
     value = variable.numpy()
     value[index] = np.nan
     variable.assign(value)
@@ -424,44 +355,18 @@ def poison(glow, part):
 )
 def test_validate_args_names_where_a_value_first_was_not_finite(part):
     glow = make_glow(validate_args=True, name="checked")
+    image = tf.zeros([2, 4, 4, 2], tf.float64)
+    assert np.all(np.isfinite(glow.inverse(image)))
     place = poison(glow, part)
     message = re.escape(place).replace(r"\.\*", "not finite after ")
     error = tf.errors.InvalidArgumentError
     for inverse in (glow.inverse, tf.function(glow.inverse)):
         with pytest.raises(error, match=message):
-            inverse(tf.zeros([2, 4, 4, 2], tf.float64))
+            inverse(tf.identity(image))
     with pytest.raises(error, match=message):
         glow.forward(tf.zeros([2, 32], tf.float64))
-
-
-def test_validate_args_leaves_a_finite_flow_alone():
-    glow = helpers.perturb(make_glow(validate_args=True))
     unchecked = glow.copy(validate_args=False)
-    image = helpers.normal([2, 4, 4, 2])
-    np.testing.assert_array_equal(
-        glow.inverse(image), unchecked.inverse(tf.identity(image))
-    )
-
-
-def test_without_validate_args_a_value_may_be_not_finite():
-    glow = make_glow()
-    poison(glow, "conv")
-    image = tf.zeros([2, 4, 4, 2], tf.float64)
-    assert not np.all(np.isfinite(glow.inverse(image)))
-
-
-def test_a_copy_is_the_same_flow():
-    glow = helpers.perturb(make_glow())
-    copy = glow.copy(name="other")
-    image = helpers.normal([2, 4, 4, 2])
-    np.testing.assert_array_equal(
-        copy.inverse(image), glow.inverse(tf.identity(image))
-    )
-    shift = stacked(glow, 0)["act_norm"]["shift"]
-    shift.assign_add(tf.ones([2, 8], tf.float64))
-    np.testing.assert_array_equal(
-        copy.inverse(tf.identity(image)), glow.inverse(tf.identity(image))
-    )
+    assert not np.all(np.isfinite(unchecked.inverse(tf.identity(image))))
 
 
 @pytest.mark.parametrize(
@@ -503,7 +408,7 @@ def test_inputs_of_other_shapes_raise():
         ("forward", (4, 4, 2)),
     ],
 )
-def test_every_gradient_is_that_of_the_unrolled_flow(
+def test_every_gradient_is_that_of_automatic_differentiation(
     direction, conditioning_size
 ):
     glow = helpers.perturb(make_glow(conditioning_size=conditioning_size))
@@ -525,27 +430,13 @@ def test_every_gradient_is_that_of_the_unrolled_flow(
             loss = tf.reduce_sum(y**2) - tf.reduce_sum(log_det)
         return y, log_det, *tape.gradient(loss, [x, *sources])
 
-    expected = evaluate(unrolled(glow))
-    for gradient in ("store", "recompute", "invert"):
+    expected = evaluate(glow.copy(gradient="store"))
+    for gradient in ("recompute", "invert"):
         for a, b in zip(evaluate(glow.copy(gradient=gradient)), expected):
             np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-8)
     # Every event has its own conditioning.
     if kwargs:
         assert np.all(np.any(np.reshape(expected[-1], [3, -1]), axis=-1))
-
-
-@pytest.mark.parametrize(
-    "kwargs, nearest",
-    [
-        (dict(coupling="additiv"), "additive"),
-        (dict(permutation="learnt"), "learned"),
-        (dict(initialization="whitening"), "whiten"),
-        (dict(gradient="recompue"), "recompute"),
-    ],
-)
-def test_an_unknown_name_suggests_the_nearest(kwargs, nearest):
-    with pytest.raises(ValueError, match=f"Did you mean '{nearest}'"):
-        make_glow(**kwargs)
 
 
 def test_a_coupling_may_be_a_transformer():
