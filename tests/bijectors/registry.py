@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """All bijectors of the package, for tests that run through each of them.
 
-An entry of `BIJECTORS` takes a dtype and returns a bijector with an example
-input of shape `[2, *event_shape]`. Its trainable variables are moved away from
-their initial values.
+A function of `BIJECTORS` takes a dtype and returns a bijector and an example
+input of shape `[2, *event_shape]`. The bijector's trainable variables have moved
+from their initial values.
 """
 
 import functools
@@ -21,7 +21,7 @@ tfb = tfp.bijectors
 BIJECTORS = {}
 NUM_VARIABLES = {}
 
-# These bijectors take inputs of any dtype. A Keras layer casts its input.
+# Bijectors that take inputs of any dtype. A Keras layer casts its input.
 WITHOUT_DTYPE = (
     "coupling_of_a_function",
     "coupling_of_keras_layers",
@@ -34,97 +34,60 @@ WITHOUT_DTYPE = (
 PADDED, UNPADDED = 11, 9
 
 
-def register(name, event_shape, num_variables):
-    """Returns a decorator that adds a function of a dtype to the registry."""
+def register(name, event_shape, num_variables, make):
+    """Adds a function from a dtype to a bijector, as a row of the table."""
 
-    def add(make):
-        def entry(dtype, seed=0):
-            bijector = helpers.perturb(make(dtype), stddev=0.1, seed=seed)
-            return bijector, helpers.normal([2, *event_shape], 1, dtype)
+    def entry(dtype, seed=0):
+        bijector = helpers.perturb(make(dtype), stddev=0.1, seed=seed)
+        return bijector, helpers.normal([2, *event_shape], 1, dtype)
 
-        BIJECTORS[name] = entry
-        NUM_VARIABLES[name] = num_variables
-        return make
-
-    return add
+    BIJECTORS[name] = entry
+    NUM_VARIABLES[name] = num_variables
 
 
 def register_coupling(
     name, event_shape, num_variables, coupling=tfg.AffineCoupling, **kwargs
 ):
-    @register(f"coupling_{name}", event_shape, num_variables)
-    def _(dtype):
-        return coupling.trainable(
-            event_shape, num_filters=5, seed=0, dtype=dtype, **kwargs
-        )
-
-
-@register("act_norm", [4, 4, 3], 2)
-def _(dtype):
-    return tfg.ActNorm.trainable(3, dtype=dtype)
-
-
-@register("act_norm_of_vectors", [5], 2)
-def _(dtype):
-    return tfg.ActNorm.trainable(5, dtype=dtype)
-
-
-@register("act_norm_batched", [3], 2)
-def _(dtype):
-    zeros = tf.zeros([2, 3], dtype)
-    return tfg.ActNorm(tf.Variable(zeros), tf.Variable(zeros))
-
-
-@register("act_norm_batched_of_images", [4, 2, 3], 2)
-def _(dtype):
-    zeros = tf.zeros([2, 1, 1, 3], dtype)
-    return tfg.ActNorm(tf.Variable(zeros), tf.Variable(zeros))
-
-
-@register("conv_learned", [3, 2, 4], 3)
-def _(dtype):
-    return tfg.Invertible1x1Conv.trainable(4, seed=0, dtype=dtype)
-
-
-@register("conv_batched", [4], 3)
-def _(dtype):
-    one = tfg.Invertible1x1Conv.trainable(4, seed=0, dtype=dtype)
-    other = tfg.Invertible1x1Conv.trainable(4, seed=1, dtype=dtype)
-    return tfg.Invertible1x1Conv(
-        one.permutation,
-        lower=tf.Variable(tf.stack([one.lower, other.lower])),
-        upper=tf.Variable(tf.stack([one.upper, other.upper])),
-        sign=tf.stack([one.sign, other.sign]),
-        log_diagonal=tf.Variable(
-            tf.stack([one.log_diagonal, other.log_diagonal])
-        ),
+    kwargs = dict(num_filters=5, seed=0) | kwargs
+    register(
+        f"coupling_{name}",
+        event_shape,
+        num_variables,
+        lambda dtype: coupling.trainable(event_shape, dtype=dtype, **kwargs),
     )
 
 
-@register("conv_reverse", [3, 2, 4], 0)
-def _(dtype):
-    return tfg.Invertible1x1Conv.trainable(
-        4, dtype=dtype, permutation="reverse"
+def norm(num_channels):
+    return lambda dtype: tfg.ActNorm.trainable(num_channels, dtype)
+
+
+def batched_norm(shape):
+    def make(dtype):
+        zeros = tf.zeros(shape, dtype)
+        return tfg.ActNorm(tf.Variable(zeros), tf.Variable(zeros))
+
+    return make
+
+
+def conv(num_channels=4, cls=tfg.Invertible1x1Conv, **kwargs):
+    return lambda dtype: cls.trainable(
+        num_channels, seed=3, dtype=dtype, **kwargs
     )
 
 
-@register("conv_shuffle", [5], 0)
-def _(dtype):
-    return tfg.Invertible1x1Conv.trainable(
-        5, seed=3, dtype=dtype, permutation="shuffle"
-    )
-
-
-@register("conv_full", [3, 2, 4], 1)
-def _(dtype):
-    return tfg.FullInvertible1x1Conv.trainable(4, seed=0, dtype=dtype)
-
-
-@register("conv_full_batched", [4], 1)
-def _(dtype):
-    return tfg.FullInvertible1x1Conv.trainable(
-        4, seed=0, dtype=dtype, batch_shape=[2]
-    )
+FULL = tfg.FullInvertible1x1Conv
+register("act_norm", [4, 4, 3], 2, norm(3))
+register("act_norm_of_vectors", [5], 2, norm(5))
+register("act_norm_batched", [3], 2, batched_norm([2, 3]))
+register("act_norm_batched_of_images", [4, 2, 3], 2, batched_norm([2, 1, 1, 3]))
+register("conv_learned", [3, 2, 4], 3, conv())
+register("conv_batched", [4], 3, conv(batch_shape=[2]))
+register("conv_reverse", [3, 2, 4], 0, conv(permutation="reverse"))
+register("conv_shuffle", [5], 0, conv(5, permutation="shuffle"))
+register("conv_full", [3, 2, 4], 1, conv(cls=FULL))
+register("conv_full_batched", [4], 1, conv(cls=FULL, batch_shape=[2]))
+register("squeeze", [4, 4, 3], 0, lambda dtype: tfg.Squeeze())
+register("squeeze_by_3", [3, 6, 2], 0, lambda dtype: tfg.Squeeze(factor=3))
 
 
 # `transformers_test` tests all transformers. Here each kind of event, half and
@@ -166,98 +129,87 @@ register_coupling(
 )
 
 
-@register("coupling_unpadded", [4, 4, 2], UNPADDED)
-def _(dtype):
-    network = tfg.networks.CouplingNetwork(edge_padding=False, dtype=dtype.name)
-    return tfg.AffineCoupling.trainable(
-        [4, 4, 2], num_filters=5, seed=0, dtype=dtype, network=network
-    )
+def template(dtype):
+    return tfg.networks.CouplingNetwork(edge_padding=False, dtype=dtype.name)
 
 
-@register("coupling_of_any_bijector", [4], UNPADDED)
-def _(dtype):
-    def make_bijector(outputs):
-        scale = tf.range(2, 2 + outputs.shape[-1], dtype=outputs.dtype)
-        return tfb.Chain([tfb.Shift(outputs), tfb.Scale(scale)])
-
-    return tfg.Coupling.trainable(
-        [4],
-        transformer=tfg.Elementwise(1, make_bijector),
-        num_filters=5,
-        seed=0,
-        dtype=dtype,
-    )
+register(
+    "coupling_unpadded",
+    [4, 4, 2],
+    UNPADDED,
+    lambda dtype: tfg.AffineCoupling.trainable(
+        [4, 4, 2], num_filters=5, seed=0, dtype=dtype, network=template(dtype)
+    ),
+)
 
 
-@register("coupling_of_keras_layers", [4], 4)
-def _(dtype):
-    name = dtype.name
-    network = keras.Sequential(
-        [
-            keras.layers.Dense(6, activation="tanh", dtype=name),
-            keras.layers.Dense(4, dtype=name),
-        ]
-    )
+def any_bijector(outputs):
+    scale = tf.range(2, 2 + outputs.shape[-1], dtype=outputs.dtype)
+    return tfb.Chain([tfb.Shift(outputs), tfb.Scale(scale)])
+
+
+register_coupling(
+    "of_any_bijector",
+    [4],
+    UNPADDED,
+    tfg.Coupling,
+    transformer=tfg.Elementwise(1, any_bijector),
+)
+
+
+def keras_layers(dtype):
+    dense = functools.partial(keras.layers.Dense, dtype=dtype.name)
+    network = keras.Sequential([dense(6, activation="tanh"), dense(4)])
     network.build((None, 2))
     return tfg.AffineCoupling(network, event_ndims=1)
 
 
-@register("coupling_of_a_function", [4, 2, 2], 0)
-def _(dtype):
-    def network(x):
-        return tf.concat([tf.sin(x), tf.cos(2.0 * x)], axis=-1)
+class Linear(tf.Module):
+    def __init__(self, dtype):
+        super().__init__()
+        self.kernel = tf.Variable(tf.ones([1, 4], dtype))
 
-    return tfg.AffineCoupling(network)
-
-
-@register("coupling_of_a_module", [3], 1)
-def _(dtype):
-    class Linear(tf.Module):
-        def __init__(self):
-            super().__init__()
-            self.kernel = tf.Variable(tf.ones([1, 4], dtype))
-
-        def __call__(self, x):
-            return tf.tanh(x @ self.kernel)
-
-    return tfg.AffineCoupling(Linear(), event_ndims=1)
+    def __call__(self, x):
+        return tf.tanh(x @ self.kernel)
 
 
-@register("squeeze", [4, 4, 3], 0)
-def _(dtype):
-    return tfg.Squeeze()
+def function(x):
+    return tf.concat([tf.sin(x), tf.cos(2.0 * x)], axis=-1)
 
 
-@register("squeeze_by_3", [3, 6, 2], 0)
-def _(dtype):
-    return tfg.Squeeze(factor=3)
-
-
-def make_glow(dtype, image_shape, **kwargs):
-    return tfg.Glow(image_shape, num_filters=4, seed=0, dtype=dtype, **kwargs)
-
+register("coupling_of_keras_layers", [4], 4, keras_layers)
+register(
+    "coupling_of_a_function",
+    [4, 2, 2],
+    0,
+    lambda dtype: tfg.AffineCoupling(function),
+)
+register(
+    "coupling_of_a_module",
+    [3],
+    1,
+    lambda dtype: tfg.AffineCoupling(Linear(dtype), event_ndims=1),
+)
 
 # The event shapes are those of the latent vectors.
-@register("glow_of_2_levels", [4 * 4 * 3], 2 * (PADDED + 3 + 2) + 4 + 2)
-def _(dtype):
-    return make_glow(dtype, [4, 4, 3], num_levels=2, num_steps=2)
-
-
+register(
+    "glow_of_2_levels",
+    [4 * 4 * 3],
+    2 * (PADDED + 3 + 2) + 4 + 2,
+    lambda dtype: tfg.Glow([4, 4, 3], 2, 2, 4, seed=0, dtype=dtype),
+)
 # This one has one level and one channel, and its images are not square.
-@register("glow_additive_with_reversals", [4 * 2], PADDED + 2 + 2)
-def _(dtype):
-    return make_glow(
-        dtype,
-        [2, 4, 1],
-        num_levels=1,
-        num_steps=1,
-        permutation="reverse",
-        coupling="additive",
-    )
+register(
+    "glow_additive_with_reversals",
+    [4 * 2],
+    PADDED + 2 + 2,
+    lambda dtype: tfg.Glow(
+        [2, 4, 1], 1, 1, 4, "additive", "reverse", seed=0, dtype=dtype
+    ),
+)
 
 
-@register("repeated", [4], 3)
-def _(dtype):
+def repeated(dtype):
     def step_fn(p):
         def network(x):
             return tf.tanh(tf.linalg.matmul(x, p["kernel"]))
@@ -278,34 +230,22 @@ def _(dtype):
     )
 
 
-def make_step(dtype):
-    return tfb.Chain(
-        [
-            tfg.AffineCoupling.trainable(
-                [2, 2, 8], num_filters=4, seed=0, dtype=dtype
-            ),
-            tfg.Invertible1x1Conv.trainable(8, seed=0, dtype=dtype),
-            tfg.ActNorm.trainable(8, dtype=dtype),
-            tfg.Squeeze(),
-        ]
+def chain(dtype):
+    coupling = tfg.AffineCoupling.trainable(
+        [2, 2, 8], num_filters=4, seed=0, dtype=dtype
     )
+    parts = [coupling, conv(8)(dtype), norm(8)(dtype), tfg.Squeeze()]
+    return tfb.Chain(parts)
 
 
-@register("chain", [4, 4, 2], PADDED + 3 + 2)
-def _(dtype):
-    return make_step(dtype)
-
-
-@register("inverted_chain", [2, 2, 8], PADDED + 3 + 2)
-def _(dtype):
-    return tfb.Invert(make_step(dtype))
-
-
-@register("inverted_coupling", [4], UNPADDED)
-def _(dtype):
-    return tfb.Invert(
-        tfg.AffineCoupling.trainable([4], num_filters=5, seed=0, dtype=dtype)
-    )
+register("repeated", [4], 3, repeated)
+register("chain", [4, 4, 2], PADDED + 3 + 2, chain)
+register(
+    "inverted_chain",
+    [2, 2, 8],
+    PADDED + 3 + 2,
+    lambda dtype: tfb.Invert(chain(dtype)),
+)
 
 
 @functools.cache
