@@ -233,11 +233,11 @@ def test_bad_arguments_raise():
 
 
 def test_a_step_that_changes_the_shape_raises():
-    repeated = tfg.Repeated(lambda p: tfb.Pad(), tf.ones([3, 2]))
+    repeated = tfg.Repeated(lambda p: tfg.Squeeze(), tf.ones([3]))
     with pytest.raises(
-        ValueError, match=r"keep the shape.*\(1, 2\). Received: \(1, 3\)"
+        ValueError, match=r"keep the shape.*\(2, 4, 1\). Received: \(1, 2, 4\)"
     ):
-        repeated.forward(tf.ones([1, 2]))
+        repeated.forward(tf.ones([2, 4, 1]))
 
 
 def test_a_variable_that_is_not_a_parameter_raises():
