@@ -157,6 +157,24 @@ def test_tfp_makes_trainable_convolutions_of_any_batch_shape(conv, batch_shape):
     np.testing.assert_allclose(made.inverse(y), x, atol=1e-2)
 
 
+def test_batch_shapes_of_the_factors_broadcast():
+    shapes = ([4, 1, 3, 3], [3, 3], [1, 3], [2, 3])
+    lower, upper, sign, log_diagonal = (
+        helpers.normal(shape, i) for i, shape in enumerate(shapes)
+    )
+    sign, permutation = tf.sign(sign), np.array([[2, 0, 1], [0, 2, 1]])
+    conv = tfg.Invertible1x1Conv(
+        permutation[:, None, None], lower, upper, sign, log_diagonal
+    )
+    assert conv.experimental_batch_shape() == [2, 4, 2]
+    for row in np.ndindex(2, 4, 2):
+        p, i, j = row
+        one = tfg.Invertible1x1Conv(
+            permutation[p], lower[i, 0], upper, sign[0], log_diagonal[j]
+        )
+        np.testing.assert_allclose(conv.matrix()[row], one.matrix(), atol=1e-14)
+
+
 def test_tfp_trains_no_permutation_and_no_sign():
     made = tfp.experimental.util.make_trainable(
         tfg.Invertible1x1Conv,

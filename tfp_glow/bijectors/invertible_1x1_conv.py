@@ -205,24 +205,25 @@ class Invertible1x1Conv(ChannelMatrix):
 
     def matrix(self):
         if self.lower is None:
-            size = self.permutation.shape[-1]
-            return tf.one_hot(self.permutation, size, dtype=self.dtype)
-        lower = tf.linalg.band_part(self.lower, -1, 0)
+            return self._permutation_matrix()
+        lower, upper = (
+            tf.convert_to_tensor(m) for m in (self.lower, self.upper)
+        )
+        lower = tf.linalg.band_part(lower, -1, 0)
+        lower = tf.linalg.set_diag(lower, tf.ones_like(lower[..., 0]))
+        upper = tf.linalg.band_part(upper, 0, -1)
+        upper = tf.linalg.set_diag(upper, tf.zeros_like(upper[..., 0]))
         diagonal = tf.exp(self.log_diagonal)
-        lower = tf.linalg.set_diag(lower, tf.ones_like(diagonal))
-        upper = tf.linalg.band_part(self.upper, 0, -1)
         if self.sign is not None:
             diagonal *= self.sign
-        upper = tf.linalg.set_diag(upper, diagonal)
-        matrix = linear_algebra.product(lower, upper)
-        if self.permutation is None:
-            return matrix
-        return tf.gather(
-            matrix,
-            self.permutation,
-            axis=-2,
-            batch_dims=self.permutation.shape.rank - 1,
-        )
+        factors = [lower, upper + tf.linalg.diag(diagonal)]
+        if self.permutation is not None:
+            factors.insert(0, self._permutation_matrix())
+        return linear_algebra.product(*factors)
+
+    def _permutation_matrix(self):
+        size = self.permutation.shape[-1]
+        return tf.one_hot(self.permutation, size, dtype=self.dtype)
 
     def inverse_matrix(self):
         if self.lower is None:

@@ -2,19 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Linear algebra of small matrices, such as those of 1x1 convolutions."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
 from tfp_glow import _checks
 
 
-def product(a, b):
+def product(*matrices):
     """Returns the matrix product of small matrices, computed in float64.
 
     By default GPUs round the factors of a float32 product to 10 bits. The
     log-det would then belong to another matrix.
     """
-    return tf.cast(tf.cast(a, tf.float64) @ tf.cast(b, tf.float64), a.dtype)
+    exact = [tf.cast(matrix, tf.float64) for matrix in matrices]
+    return tf.cast(functools.reduce(tf.matmul, exact), matrices[0].dtype)
 
 
 def inverse_or_nan(matrix):

@@ -5,6 +5,7 @@
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability.python.internal import parameter_properties
 
 from tfp_glow.bijectors import joint
 from tfp_glow.bijectors import parametric
@@ -66,6 +67,15 @@ class MixtureOfLogistics(parametric.Parametric, joint.JointBijector):
             name: `str`.
         """
         super().__init__(dict(locals()), forward_min_event_ndims=0)
+
+    @classmethod
+    def _parameter_properties(cls, dtype):
+        # A shape of elements does not tell the number of components.
+        unknown = parameter_properties.SHAPE_FN_NOT_IMPLEMENTED
+        return {
+            name: properties._replace(shape_fn=unknown)
+            for name, properties in super()._parameter_properties(dtype).items()
+        }
 
     @classmethod
     def _is_increasing(cls):

@@ -82,6 +82,6 @@ class Parametric(tfb.AutoCompositeTensorBijector):
         return _checks.finite_parameters(is_init, **self._tensors())
 
 
-def _square(output_shape):
+def _square(sample_shape):
     """Returns the shape of matrices that multiply vectors of a shape."""
-    return ps.concat([output_shape, output_shape[-1:]], axis=0)
+    return ps.concat([sample_shape, sample_shape[-1:]], axis=0)
