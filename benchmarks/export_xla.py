@@ -83,7 +83,7 @@ def export(step, image):
         image: `Tensor`, the batch.
 
     Returns:
-        Tuple of the serialised program, `bytes`, of its inputs by their number,
+        Tuple of the serialized program, `bytes`, of its inputs by their number,
         a dictionary of arrays, and of those that are drawn, as `xla_inputs`
         describes them. The first input is the batch.
     """

@@ -18,6 +18,11 @@ _SUGGESTIONS = {
         "a docstring's first line makes sense without its neighbors"
     ),
     rf"(?<!here )\b(?:is|are|was|were){_GAP}no\b(?!{_GAP}(?:better|longer)\b)": "is not a",
+    r"[Bb]ehaviour|[Cc]olour|[Nn]eighbour|[Cc]entre|\b[Gg]rey|[Ll]icence|"
+    r"(?:[Ii]nitial|[Nn]ormal|[Ss]erial|uant)is(?:ation|e|ing)": (
+        "the American spelling"
+    ),
+    rf"\b[Hh]angs?{_GAP}from\b": "belongs to, or is an attribute of",
     r"\b[Ll]ikewise\b": "also",
     r"\banew\b": "again",
     r"\bhinder(?:s|ed)?\b": "prevents, or keeps ... from",
@@ -67,6 +72,9 @@ def test_prose_is_plain():
 @pytest.mark.parametrize(
     ("text", "count"),
     [
+        ("colours are initialised", 2),
+        ("initialisms of colors", 0),
+        ("It hangs from it.", 1),
         ("# Of these", 1),
         ("Ends. Of these", 1),
         ("Ends.\n    # Of these", 1),

@@ -336,7 +336,7 @@ def test_constraints_are_sorted_below_one_comment():
     assert len(_pins()) == len(lines)
 
 
-def test_sources_start_with_the_licence():
+def test_sources_start_with_the_license():
     folders = ("tfp_glow", "tests", "benchmarks", "colab")
     sources = [_ROOT / "setup.py"]
     for folder in folders:

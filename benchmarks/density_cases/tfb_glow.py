@@ -3,7 +3,7 @@
 """The Glow of TensorFlow Probability.
 
 Its documentation names no optimizer, so it gets ours, with warm-up, clipping
-and averaged weights, and our loss and batches. Its activation norms initialise
+and averaged weights, and our loss and batches. Its activation norms initialize
 in the first step, as they do by themselves. One channel needs nothing special.
 """
 

@@ -220,7 +220,7 @@ def test_report_is_made_of_results_of_the_sizes_asked_for(tmp_path, capsys):
     assert "No results" in capsys.readouterr().out
 
 
-def test_chart_is_a_wide_picture_with_colours(tmp_path):
+def test_chart_is_a_wide_picture_with_colors(tmp_path):
     path = tmp_path / "chart.png"
     records = [
         _record(case, num_steps, seconds=num_steps)

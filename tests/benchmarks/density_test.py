@@ -121,7 +121,7 @@ def _train(model, minutes=1.0, seconds_of_a_step=10.0, **kwargs):
 def test_training_ends_when_its_time_is_up_and_keeps_the_best_weights():
     model = _Falling([5.0, 4.0, 3.0, 3.5, 3.25])
     result = _train(model)
-    # Initialisation takes as long as a step.
+    # Initialization takes as long as a step.
     assert [point[0] for point in result["curve"]] == [20, 30, 40, 50, 60]
     assert [point[2] for point in result["curve"]] == model.bits
     assert result["steps"] == 5

@@ -51,7 +51,7 @@ def test_a_folder_of_mixed_sizes_needs_image_size(tmp_path):
     assert support.stack(dataset).shape == (1, 5, 5, 3)
 
 
-def test_a_folder_of_gray_and_colour_images_is_an_error(tmp_path):
+def test_a_folder_of_gray_and_color_images_is_an_error(tmp_path):
     support.save_images(tmp_path, [(4, 4, 3), (4, 4, 1), (4, 4, 3)])
     with pytest.raises(
         ValueError, match=r"equal numbers of channels.*001\.png"

@@ -201,7 +201,7 @@ def test_crops_and_pads_are_central_and_logged(numbered, caplog, monkeypatch):
 
 
 @pytest.mark.parametrize("bits", [1, 5, 7, 8])
-def test_bins_quantise_to_bits(tmp_path, bits):
+def test_bins_quantize_to_bits(tmp_path, bits):
     np.save(tmp_path / "x.npy", np.arange(256).reshape(-1, 1, 1))
     plain = support.stack(datasets.load(tmp_path / "x.npy", "test"))
     coarse = support.stack(

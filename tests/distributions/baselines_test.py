@@ -76,7 +76,7 @@ def test_gaussian_approaches_the_entropy_of_gaussian_data():
     np.testing.assert_allclose(bits.mean(), expected, atol=0.01)
 
 
-def test_gaussian_has_the_moments_of_the_dequantised_images():
+def test_gaussian_has_the_moments_of_the_dequantized_images():
     images, bins = draw(100), 5
     noise = np.random.default_rng(1).random([2000, *images.shape])
     values = ((images + noise) / bins - 0.5).reshape([-1, 6])

@@ -122,8 +122,8 @@ def test_quantize_undoes_dequantize_anywhere_in_the_cell(bins, dtype):
         assert np.min(values) >= -0.5
         assert np.max(values) < 0.5
         np.testing.assert_array_equal(images.quantize(values), x)
-    centres = images.to_gray_levels(images.dequantize(x))
-    np.testing.assert_allclose(centres, x, atol=1e-4)
+    centers = images.to_gray_levels(images.dequantize(x))
+    np.testing.assert_allclose(centers, x, atol=1e-4)
 
 
 @pytest.mark.parametrize("bins", [2, 17, 256])

@@ -133,10 +133,10 @@ def test_samples_of_a_glow_fall_where_its_density_says():
     # The integral of the density over a cube of side 2 around the mean equals
     # the fraction of samples inside.
     samples = flow.sample(40_000, seed=0).numpy()
-    centre = samples.mean(axis=0)
-    inside = np.all(np.abs(samples - centre) < 1.0, axis=(1, 2, 3)).mean()
+    center = samples.mean(axis=0)
+    inside = np.all(np.abs(samples - center) < 1.0, axis=(1, 2, 3)).mean()
     points = np.random.default_rng(0).uniform(-1.0, 1.0, [40_000, 2, 2, 1])
-    density = np.exp(flow.log_prob(centre + points)) * 2.0**4
+    density = np.exp(flow.log_prob(center + points)) * 2.0**4
     error = 4.0 * (density.std() / 200.0 + np.sqrt(inside) / 200.0)
     assert error < 0.03 < inside
     np.testing.assert_allclose(inside, density.mean(), atol=error)

@@ -271,7 +271,7 @@ def test_a_model_finds_the_layers_of_a_dequantizer_of_ones_own():
         assert np.any(variable.numpy() != value), variable.path
 
 
-def test_initialization_normalises_what_the_learned_noise_makes():
+def test_initialization_normalizes_what_the_learned_noise_makes():
     model = flow_model()
     helpers.perturb(model.distribution.dequantizer, 0.1)
     x = gray_levels([4, 4, 1], num=500)

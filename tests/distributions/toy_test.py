@@ -60,9 +60,9 @@ def test_checkerboard_has_no_mass_on_white_squares():
     column, row = np.floor(x / 2.0).astype(int).T
     assert np.all((column + row) % 2 == 0)
     assert len(set(zip(column, row))) == 8
-    centres = np.array([[-3.0, -3.0], [1.0, -1.0], [-3.0, -1.0], [5.0, 5.0]])
+    centers = np.array([[-3.0, -3.0], [1.0, -1.0], [-3.0, -1.0], [5.0, 5.0]])
     np.testing.assert_allclose(
-        board.prob(centres), [1.0 / 32.0, 0.0, 0.0, 0.0], atol=1e-15
+        board.prob(centers), [1.0 / 32.0, 0.0, 0.0, 0.0], atol=1e-15
     )
     # Near a corner that black squares share.
     corners = np.array([[-1.0, -1.0], [1.0, 1.0], [1.0, -1.0]]) * 1e-6
@@ -73,8 +73,8 @@ def test_eight_gaussians_have_the_moments_of_their_definition():
     x = make("8gaussians").sample(100_000, seed=0).numpy()
     nearest = np.round(np.arctan2(x[:, 1], x[:, 0]) / (np.pi / 4.0)) % 8
     angle = nearest * np.pi / 4.0
-    centres = math.sqrt(8.0) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-    np.testing.assert_allclose(np.var(x - centres), 1.0 / 8.0, rtol=0.02)
+    centers = math.sqrt(8.0) * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    np.testing.assert_allclose(np.var(x - centers), 1.0 / 8.0, rtol=0.02)
     counts = np.bincount(nearest.astype(int))
     np.testing.assert_allclose(
         counts / len(x), np.full(8, 1.0 / 8.0), atol=0.005

@@ -24,7 +24,7 @@ def normal(size):
 
 
 def real_nvp_of_a_template():
-    """Its variables exist from the first call on, and hang from nothing."""
+    """A RealNVP whose variables only its first call creates, in a closure."""
     template = tfb.real_nvp_default_template([8], activation=tf.nn.tanh)
     coupling = tfb.RealNVP(2, shift_and_log_scale_fn=template)
     return tfd.TransformedDistribution(normal(4), coupling)
@@ -273,7 +273,7 @@ def test_clipped_gradients_bound_a_step():
     optimizer = keras.optimizers.SGD(1.0, global_clipnorm=1e-3)
     before, after, _ = start_and_end(optimizer=optimizer)
     moved = math.sqrt(sum(np.sum((a - b) ** 2) for a, b in zip(after, before)))
-    # Four steps, and the flag that says that the norms are initialised.
+    # Four steps, and the flag that says that the norms are initialized.
     assert 1e-3 < math.sqrt(moved**2 - 1.0) < 4.001e-3
 
 
@@ -449,7 +449,7 @@ def test_conditioning_reaches_the_density_in_every_way():
         assert not np.allclose(before[0], model.get_weights()[0])
 
 
-def test_norms_of_a_conditional_flow_are_initialised():
+def test_norms_of_a_conditional_flow_are_initialized():
     norm = tfg.ActNorm.trainable(4, name="norm")
     made = tfb.AutoregressiveNetwork(
         2,

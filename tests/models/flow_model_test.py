@@ -45,7 +45,7 @@ def test_the_summary_counts_every_parameter():
     }
     text = "\n".join(lines)
     assert f"Trainable params: {sizes['Trainable']:,} (" in text
-    # And the flag that says that the norms are initialised.
+    # And the flag that says that the norms are initialized.
     assert f"Non-trainable params: {sizes['Non-trainable'] + 1:,} (" in text
     assert model.count_params() == sum(sizes.values()) + 1
 
@@ -173,7 +173,7 @@ def test_added_losses_are_part_of_the_loss_only():
 # Vectors, and distributions of one's own.
 
 
-def test_a_flow_of_vectors_is_initialised_and_trained(tmp_path):
+def test_a_flow_of_vectors_is_initialized_and_trained(tmp_path):
     model = tfg.FlowModel(tiny.vector_flow())
     model.compile(keras.optimizers.Adam(1e-2))
     x = tiny.crescent(512)
@@ -271,7 +271,7 @@ def test_integers_for_a_continuous_distribution_are_an_error():
         model.fit(tf.data.Dataset.from_tensors(np.zeros([8, 2], np.int64)))
 
 
-def test_a_dequantised_distribution_of_ones_own_is_fitted():
+def test_a_dequantized_distribution_of_ones_own_is_fitted():
     flow = tfd.TransformedDistribution(
         tiny.normal(4), tfb.Chain([tfb.Scale(tf.Variable(4 * [1.0]))])
     )

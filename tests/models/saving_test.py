@@ -163,7 +163,7 @@ x = np.load(f"{folder}/x.npy")
 model = keras.models.load_model(f"{folder}/model.keras")
 log_prob = model.log_prob(x).numpy()
 def fail(x):
-    raise AssertionError("initialised again")
+    raise AssertionError("initialized again")
 model.initialize = fail
 iterations = int(model.optimizer.iterations)
 moments = [np.asarray(v).tolist() for v in model.optimizer.variables[2:4]]
@@ -229,7 +229,7 @@ def test_loaded_weights_are_those_that_were_saved(tmp_path, permutation):
     )
 
 
-def test_an_untrained_model_is_initialised_after_loading(tmp_path):
+def test_an_untrained_model_is_initialized_after_loading(tmp_path):
     tiny.model().save(tmp_path / "model.keras")
     model = keras.models.load_model(tmp_path / "model.keras")
     assert not model.initialized

@@ -124,7 +124,7 @@ def test_equal_seeds_train_to_identical_weights():
 # Initialization.
 
 
-def test_initialisation_normalises_the_activations():
+def test_initialization_normalizes_the_activations():
     model = tiny.model(num_levels=2)
     x = tiny.gray(64)
     model.initialize(x)
@@ -146,7 +146,7 @@ def test_initialisation_normalises_the_activations():
         h = steps.forward(h)
 
 
-def test_fit_initialises_before_its_first_step(eager):
+def test_fit_initializes_before_its_first_step(eager):
     x = tiny.gray(40)
     other = tiny.model()
     other.initialize(x[:32])
@@ -155,11 +155,11 @@ def test_fit_initialises_before_its_first_step(eager):
     tiny.assert_equal_weights(tiny.values(eager), tiny.values(other))
 
 
-def test_fit_initialises_once(trained, digits, monkeypatch):
+def test_fit_initializes_once(trained, digits, monkeypatch):
     assert trained.initialized
 
     def fail(x):
-        raise AssertionError("initialised again")
+        raise AssertionError("initialized again")
 
     monkeypatch.setattr(trained, "initialize", fail)
     trained.fit(digits[:64], batch_size=64, verbose=0)
@@ -167,7 +167,7 @@ def test_fit_initialises_once(trained, digits, monkeypatch):
 
 @pytest.mark.parametrize(("batches", "events"), [(1, 4), (3, 12), (9, 20)])
 @pytest.mark.parametrize("kind", ["array", "dataset"])
-def test_fit_initialises_from_as_many_batches_as_asked(
+def test_fit_initializes_from_as_many_batches_as_asked(
     eager, monkeypatch, kind, batches, events
 ):
     x = tiny.gray(20)
@@ -193,7 +193,7 @@ def test_init_batches_that_are_no_count_are_an_error(eager, init_batches):
     assert not eager.initialized
 
 
-def test_using_a_model_never_initialises_it():
+def test_using_a_model_never_initializes_it():
     model = tiny.model()
     before = tiny.values(model)
     model.sample(2, seed=0)

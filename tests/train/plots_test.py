@@ -44,7 +44,7 @@ def test_columns_and_margin_are_as_asked():
     np.testing.assert_array_equal(grid[:4], 0)
 
 
-def test_colours_stay_where_they_are():
+def test_colors_stay_where_they_are():
     images = np.zeros([1, 1, 1, 3], int)
     images[..., 0], images[..., 2] = 255, 7
     grid = plots.image_grid(images, bins=256)

@@ -30,9 +30,9 @@ class Coupling(joint.SplitBijector, initialization.DataDependent):
     | `network`'s input | `[N, ..., C // 2]`, or the rest if `change="first"` |
     | its output | `transformer.outputs_per_channel` times the changing channels |
 
-    With `mask="checkerboard"` the halves are the two colours of a checkerboard
+    With `mask="checkerboard"` the halves are the two colors of a checkerboard
     over `H` and `W`. The network sees all `C` channels, with zeros where the
-    board has the colour that changes.
+    board has the color that changes.
 
     The network always sees exactly one batch dimension. It is evaluated once
     for each direction, log-det included.

@@ -33,7 +33,7 @@ class Glow(joint.JointBijector, initialization_.DataDependent):
     latent = concat(flatten(z[1]), ..., flatten(z[num_levels]))
     ```
 
-    The functions `m` and `s` of the split priors are zero-initialised
+    The functions `m` and `s` of the split priors are zero-initialized
     convolutions, and at the top one mean and one scale per element, so the
     latent's distribution is a plain standard normal.
 
@@ -249,7 +249,7 @@ class Glow(joint.JointBijector, initialization_.DataDependent):
         variance 1 per channel on this batch. With `initialization="whiten"`
         the outputs of each 1x1 convolution are also uncorrelated, and those of
         the last one of a level are sorted by how little they differ between
-        neighbouring pixels.
+        neighboring pixels.
 
         Args:
             image: `Tensor` of shape `[..., H, W, C]`.

@@ -185,7 +185,7 @@ class Dequantized(tfd.Distribution):
             return self.dequantize(images, noise), tf.zeros([], dtype)
         dtype = noise.dtype.as_numpy_dtype
         # A generator's numbers are the lower ends of equal intervals. Their
-        # centres are just as uniform and never 0, where densities may have a
+        # centers are just as uniform and never 0, where densities may have a
         # pole.
         uniform = noise + np.finfo(dtype).eps / 2.0
         noise = bijector.forward(uniform)
