@@ -7,12 +7,14 @@
 """
 
 import pathlib
-import sys
 
 import matplotlib.colors
 import matplotlib.figure
 import numpy as np
 import tensorflow as tf
+
+from tfp_glow.models import saving
+from tfp_glow.train import commands
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _RUN = _ROOT / "runs" / "classes"
@@ -28,11 +30,6 @@ _INK = matplotlib.colors.LinearSegmentedColormap.from_list(
 
 def main():
     """Trains the model, unless it is trained, and draws the picture."""
-    # Users may run this file before they install the package.
-    sys.path.insert(0, str(_ROOT))
-    from tfp_glow.models import saving
-    from tfp_glow.train import commands
-
     commands.train(
         str(_RUN),
         conditional=True,
@@ -59,7 +56,7 @@ def draw(model, path):
             _morphs(model), rows
         ),
     }
-    figure = matplotlib.figure.Figure((10, 3.4), layout="constrained")
+    figure = matplotlib.figure.Figure((10, 3.2), layout="constrained")
     figure.get_layout_engine().set(wspace=0.08)
     for axes, (title, grid) in zip(figure.subplots(1, 2), panels.items()):
         axes.imshow(

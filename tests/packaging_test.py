@@ -337,7 +337,7 @@ def test_constraints_are_sorted_below_one_comment():
 
 
 def test_sources_start_with_the_license():
-    folders = ("tfp_glow", "tests", "benchmarks", "colab")
+    folders = ("tfp_glow", "tests", "benchmarks", "colab", "docs")
     sources = [_ROOT / "setup.py"]
     for folder in folders:
         sources.extend((_ROOT / folder).rglob("*.py"))
