@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of `tfp_glow.ActNorm`."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -104,6 +105,16 @@ def test_validate_args_rejects_parameters_that_are_not_finite():
         norm.forward(tf.identity(x))
     unchecked = tfg.ActNorm(norm.shift, norm.log_scale)
     assert unchecked.forward(x).shape == x.shape
+
+
+def test_variables_of_keras_train():
+    shift = keras.Variable([1.0, 2.0])
+    norm = tfg.ActNorm(shift, tf.zeros([2]))
+    for bijector in (norm, norm.copy(name="copy")):
+        (variable,) = bijector.trainable_variables
+        assert variable is shift.value
+    norm.shift.assign([3.0, 4.0])
+    np.testing.assert_array_equal(shift, [3.0, 4.0])
 
 
 def test_parameters_are_read_at_every_use():

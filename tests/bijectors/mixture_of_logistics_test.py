@@ -157,6 +157,38 @@ def test_gradients_of_the_inverse_log_det_agree_with_finite_differences():
     np.testing.assert_allclose(slope, (ahead - behind) / 2e-6, rtol=1e-5)
 
 
+@pytest.mark.parametrize("method", ["inverse", "inverse_log_det_jacobian"])
+def test_second_derivatives_of_the_inverse_agree_with_finite_differences(
+    method,
+):
+    values = [*parameters([3, 2]).values(), 2.0 * helpers.normal([3], 4)]
+    moves = [helpers.normal(v.shape, i) for i, v in enumerate(values)]
+
+    def slope(values):
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            *p, y = values
+            result = getattr(tfg.MixtureOfLogistics(*p), method)(y)
+        gradients = tape.gradient(result, values)
+        return sum(
+            tf.reduce_sum(gradient * move)
+            for gradient, move in zip(gradients, moves)
+        )
+
+    with tf.GradientTape() as tape:
+        tape.watch(values)
+        value = slope(values)
+    second = sum(
+        tf.reduce_sum(gradient * move)
+        for gradient, move in zip(tape.gradient(value, values), moves)
+    )
+    ahead, behind = (
+        slope([v + step * move for v, move in zip(values, moves)])
+        for step in (1e-5, -1e-5)
+    )
+    np.testing.assert_allclose(second, (ahead - behind) / 2e-5, rtol=1e-5)
+
+
 def test_inverse_inside_a_loop_and_xla_is_the_same():
     p = parameters([4])
     y = helpers.normal([6])

@@ -26,7 +26,7 @@ class MixtureOfLogistics(parametric.Parametric, joint.JointBijector):
     They are exact, because only logarithms of `F` and `1 - F` are computed.
 
     The inverse is found by a search between the roots of the single components,
-    `loc_i + exp(log_scale_i) y`. It is differentiable once, by the derivative
+    `loc_i + exp(log_scale_i) y`. It is differentiable twice, by the derivatives
     of the forward direction at the root.
 
     | | shape |
@@ -88,11 +88,13 @@ class MixtureOfLogistics(parametric.Parametric, joint.JointBijector):
     def inverse_and_log_det(self, y):
         tensors = [tf.convert_to_tensor(t) for t in self._tensors().values()]
         root = _root(*(tf.stop_gradient(t) for t in (y, *tensors)))
-        root = tf.stop_gradient(root)
-        # The value of this step of Newton's method cancels. Its derivative stays.
-        at_root, log_slope = _bend(root, *tensors)
-        step = (y - at_root) * tf.exp(-tf.stop_gradient(log_slope))
-        x = root + (step - tf.stop_gradient(step))
+        x = tf.stop_gradient(root)
+        # The values of these steps of Newton's method cancel. The first makes
+        # first derivatives exact, the second makes second ones exact.
+        for _ in range(2):
+            at_x, log_slope = _bend(x, *tensors)
+            step = (y - at_x) * tf.exp(-log_slope)
+            x += step - tf.stop_gradient(step)
         return x, -_bend(x, *tensors)[1]
 
 

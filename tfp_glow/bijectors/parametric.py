@@ -4,6 +4,7 @@
 
 import inspect
 
+import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 from tensorflow_probability.python.internal import dtype_util
@@ -35,7 +36,8 @@ class Parametric(tfb.AutoCompositeTensorBijector):
         """
         with tf.name_scope(parameters["name"]) as name:
             names = (*self.MATRICES, *self.VECTORS)
-            values = {key: parameters[key] for key in names}
+            values = {key: _as_tf(parameters[key]) for key in names}
+            parameters = {**parameters, **values}
             dtype = dtype_util.common_dtype(list(values.values()), dtype)
             for key, value in values.items():
                 tensor = tensor_util.convert_nonref_to_tensor(
@@ -80,6 +82,11 @@ class Parametric(tfb.AutoCompositeTensorBijector):
         if not self.validate_args:
             return []
         return _checks.finite_parameters(is_init, **self._tensors())
+
+
+def _as_tf(value):
+    """Returns the `tf.Variable` of a Keras variable, so that it trains."""
+    return value.value if isinstance(value, keras.Variable) else value
 
 
 def _square(sample_shape):
