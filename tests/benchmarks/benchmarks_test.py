@@ -278,6 +278,7 @@ def test_a_process_that_fails_says_why():
         compare.run_process(run)
 
 
+@pytest.mark.slow
 def test_a_program_of_a_training_step_is_exported(tmp_path):
     process = subprocess.run(
         [

@@ -483,6 +483,7 @@ def _cases_here():
     return ["ours"] + ["normflows"] * (folder / "installed").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", _cases_here())
 def test_a_process_trains_and_tests_a_tiny_flow(case, tmp_path):
     path = str(tmp_path / "images.npz")

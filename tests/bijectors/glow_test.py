@@ -210,7 +210,10 @@ def correlated_images(num=2000):
     return 100.0 + smooth @ helpers.normal([2, 2], seed=1)
 
 
-@pytest.mark.parametrize("permutation", ["learned", "full"])
+@pytest.mark.parametrize(
+    "permutation",
+    ["learned", pytest.param("full", marks=pytest.mark.slow)],
+)
 def test_initialize_whitens_the_input_of_every_convolution(permutation):
     glow = make_glow(
         coupling="additive", permutation=permutation, initialization="whiten"
@@ -305,7 +308,9 @@ def test_networks_run_once_for_log_prob_and_once_for_sample(
     assert helpers.count_ops(sample_then_log_prob) == convolutions
 
 
-@pytest.mark.parametrize("magnitude", [1e2, 1e6])
+@pytest.mark.parametrize(
+    "magnitude", [pytest.param(1e2, marks=pytest.mark.slow), 1e6]
+)
 def test_inverse_and_its_way_back_stay_finite_far_outside_the_data(magnitude):
     glow = make_glow(dtype=tf.float32, num_steps=4)
     glow.initialize(helpers.normal([20, 4, 4, 2], dtype=tf.float32))
@@ -351,7 +356,14 @@ def poison(glow, part):
 
 
 @pytest.mark.parametrize(
-    "part", ["norm", "conv", "coupling", "split prior", "top prior"]
+    "part",
+    [
+        pytest.param("norm", marks=pytest.mark.slow),
+        "conv",
+        pytest.param("coupling", marks=pytest.mark.slow),
+        "split prior",
+        "top prior",
+    ],
 )
 def test_validate_args_names_where_a_value_first_was_not_finite(part):
     glow = make_glow(validate_args=True, name="checked")

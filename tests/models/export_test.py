@@ -18,6 +18,7 @@ import tensorflow_probability as tfp
 
 import tfp_glow as tfg
 from tests import helpers
+from tests import processes
 from tfp_glow.models import export
 from tfp_glow.train import cli
 from tfp_glow.train import commands
@@ -248,7 +249,7 @@ def exported(tmp_path_factory):
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=processes.TIMEOUT,
     )
     assert process.returncode == 0, process.stderr
     with open(folder / "results", "rb") as file:

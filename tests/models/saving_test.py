@@ -25,6 +25,7 @@ import tensorflow as tf
 
 import tfp_glow as tfg
 from tests import helpers
+from tests import processes
 from tests.models import tiny
 from tfp_glow.models import saving
 
@@ -192,7 +193,7 @@ def test_a_model_file_is_complete_and_training_is_silent_in_a_new_process(
         cwd=root,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=processes.TIMEOUT,
     )
     assert process.returncode == 0, process.stderr
     module, initialized, iterations, moments, later = json.loads(

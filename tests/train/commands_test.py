@@ -278,12 +278,12 @@ def test_a_first_epoch_that_was_cut_off_leaves_no_row(
 
 def test_time_of_earlier_parts_counts(run, settings, no_pictures):
     rows = metrics(run)
-    rows[-1]["seconds"] = "599.5"
+    rows[-1]["seconds"] = "599.999"
     with open(run / "metrics.csv", "w", newline="") as file:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    # Half a second is left, which the first step takes.
+    # A millisecond is left, which the first step takes.
     commands.train(str(run), epochs=9, max_minutes=10.0, **settings)
     rows = metrics(run)
     assert len(rows) == 3

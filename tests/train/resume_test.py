@@ -303,7 +303,7 @@ class Run:
             "num_steps": 1,
             "num_filters": 4,
             "batch_size": 256,
-            "epochs": 13,
+            "epochs": 26,
             "out": self.folder,
         }
         return [
@@ -334,7 +334,7 @@ class Run:
     def kill(self, event, delay):
         """Kills it some seconds after a number has risen.
 
-        Or at the next checkpoint if that is earlier, so that a run of 13 epochs
+        Or at the next checkpoint if that is earlier, so that a run of 26 epochs
         outlives ten times on a machine of any speed.
 
         Args:
@@ -401,7 +401,7 @@ def test_a_run_killed_ten_times_ends_as_one_never_interrupted(tmp_path):
     ]
     for event, longest in moments:
         assert run.kill(event, longest * duration * generator.random())
-    assert 1 <= run.count_rows() - 1 < 13
+    assert 1 <= run.count_rows() - 1 < 26
     output = run.finish_by_an_interpreter_of_its_own()
 
     assert output.startswith(f"Resuming {run.folder} after")
