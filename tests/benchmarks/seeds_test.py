@@ -36,6 +36,7 @@ def test_a_loss_above_its_start_or_not_finite_has_diverged(losses, diverged):
     ]
 
 
+@pytest.mark.slow
 def test_a_seed_is_trained_the_same_whatever_came_before():
     trainer = seeds.Trainer(TASK, num_steps=1, num_filters=4, num_levels=1)
     first, other = trainer.losses(3), trainer.losses(4)
