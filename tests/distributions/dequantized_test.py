@@ -61,7 +61,7 @@ def test_mean_log_prob_is_a_bound_and_mean_probability_is_exact():
     images, num_draws = logistic_pixel(), 20_000
     levels = np.arange(8, dtype=np.int32)
     x = np.tile(levels, [num_draws, 1])[..., np.newaxis]
-    log_probs = images.log_prob(x, seed=0).numpy()
+    log_probs = images.log_prob(x, seed=0, first_row=0).numpy()
     masses, _, _ = logistic_masses()
     assert np.all(np.mean(log_probs, axis=0) < np.log(masses))
     np.testing.assert_allclose(np.mean(log_probs, 0), np.log(masses), atol=0.05)
@@ -157,14 +157,15 @@ def test_any_integer_dtype_gives_the_same_numbers(dtype):
 
 def test_log_prob_of_a_seed_repeats_and_without_one_it_is_random():
     images = logistic_pixel()
-    x = np.array([[2], [2]])
+    x = np.array([[2], [3], [2]])
     one, same, other, random, again = (
         images.log_prob(x, seed=seed).numpy() for seed in (0, 0, 1, None, None)
     )
     np.testing.assert_array_equal(one, same)
     assert np.all(one != other)
     assert np.all(random != again)
-    assert one[0] != one[1]  # Every event has noise of its own.
+    assert one[0] == one[2]  # With a seed, the same images have the same noise.
+    assert random[0] != random[2]
 
 
 def test_samples_of_integers_repeat_with_their_seed():
@@ -339,7 +340,7 @@ def test_one_uniform_draw_is_the_plain_bound_bit_for_bit():
     noise = samplers.uniform(x.shape, dtype=tf.float64, seed=seed)
     expected = images.distribution.log_prob((x + noise) / 4 - 0.5)
     np.testing.assert_array_equal(
-        images.log_prob(x, seed=3), expected - 2.0 * np.log(4.0)
+        images.log_prob(x, seed=3, first_row=0), expected - 2.0 * np.log(4.0)
     )
 
 
@@ -351,7 +352,9 @@ def test_bound_rises_with_the_number_of_draws_to_the_probability(dequantizer):
     bounds, errors = [], []
     for seed, m in enumerate((1, 3, 9, 150)):
         images = two_pixels(dequantizer=dequantizer, num_noise_samples=m)
-        values = np.mean(images.log_prob(x, seed=seed), axis=(1, 2))
+        values = np.mean(
+            images.log_prob(x, seed=seed, first_row=0), axis=(1, 2)
+        )
         bounds.append(np.mean(values))
         errors.append(np.std(values) / np.sqrt(num_repeats))
     assert np.all(np.diff(bounds) > 5.0 * np.array(errors[:-1]))
@@ -363,7 +366,7 @@ def test_mean_weight_of_shaped_noise_is_the_probability():
     num_draws = 20_000
     images = two_pixels(dequantizer=power_of_image)
     x = np.tile(IMAGES_OF_TWO, [num_draws, 1, 1, 1])
-    weights = np.exp(images.log_prob(x, seed=0))
+    weights = np.exp(images.log_prob(x, seed=0, first_row=0))
     error = np.std(weights, axis=0) / np.sqrt(num_draws)
     exact = np.exp(two_pixels_log_mass(IMAGES_OF_TWO))
     assert np.all(np.abs(np.mean(weights, axis=0) - exact) < 4.0 * error)
@@ -446,10 +449,58 @@ def test_draws_of_a_seed_repeat_eagerly_and_traced():
 def test_rows_get_the_draws_of_their_places_in_a_larger_batch(dequantizer):
     images = two_pixels(dequantizer=dequantizer, num_noise_samples=3)
     x = IMAGES_OF_TWO.reshape([16, 2])
-    whole = images.log_prob(x, seed=1)
-    part = images.log_prob(x[5:9], seed=1, first_row=5)
+    whole, part, first = (
+        images.log_prob(x[i:j], seed=1, first_row=i)
+        for i, j in ((0, 16), (5, 9), (0, 4))
+    )
     np.testing.assert_allclose(part, whole[5:9], rtol=1e-12)
-    assert np.all(images.log_prob(x[5:9], seed=1) != whole[5:9])
+    np.testing.assert_allclose(first, whole[:4], rtol=1e-12)
+    assert np.all(images.log_prob(x[5:9], seed=1, first_row=0) != part)
+
+
+@pytest.mark.parametrize("dequantizer", [None, power_of_image])
+def test_an_image_gets_the_noise_of_a_seed_wherever_it_is(dequantizer):
+    images = two_pixels(dequantizer=dequantizer, num_noise_samples=2)
+    x = IMAGES_OF_TWO.reshape([16, 2]).astype(np.int32)
+    log_prob = tf.function(
+        lambda x: images.log_prob(x, seed=1),
+        input_signature=[tf.TensorSpec([None, 2], tf.int32)],
+        jit_compile=True,
+    )
+    expected = log_prob(x).numpy()
+    for order in (slice(None, None, -1), [7], [3, 3, 5]):
+        for y in (x[order], x[order].astype(np.uint8)):
+            np.testing.assert_allclose(
+                images.log_prob(y, seed=1), expected[order], rtol=1e-12
+            )
+    together = images.log_prob(IMAGES_OF_TWO, seed=1)
+    np.testing.assert_allclose(tf.reshape(together, [16]), expected, rtol=1e-12)
+    by_one = tf.vectorized_map(lambda x: images.log_prob(x, seed=1), x)
+    np.testing.assert_allclose(by_one, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
+def test_noise_of_different_images_is_uniform_and_independent(dtype):
+    images = uniform_images([4, 4, 1], bins=8, dtype=dtype)
+    # One differs in a gray level, one in all of them, one by much.
+    x = np.random.default_rng(0).integers(0, 4, [1, 4, 4, 1]).repeat(4, axis=0)
+    x[1, 0, 0, 0] += 1
+    x[2] += 4
+    x[3] = 7 - x[3]
+    values = [images.draw(x, seed=seed)[0] for seed in range(500)]
+    noise = (np.stack(values) + 0.5) * 8 - x
+    assert np.all((noise >= 0) & (noise < 1))
+    by_image = np.moveaxis(noise, 1, 0).reshape([4, -1])
+    share = np.mean(by_image[..., np.newaxis] < np.arange(1, 8) / 8, axis=1)
+    np.testing.assert_allclose(share, [np.arange(1, 8) / 8] * 4, atol=0.025)
+    for columns in (by_image, noise[:, 0].reshape([500, -1]).T):
+        error = 5.0 / np.sqrt(columns.shape[1])
+        products = np.corrcoef(columns) - np.eye(len(columns))
+        np.testing.assert_allclose(products, 0.0, atol=error)
+    cells = np.floor(4 * by_image).astype(int)
+    for other in cells[1:]:
+        counts = np.bincount(4 * cells[0] + other, minlength=16)
+        np.testing.assert_allclose(counts / len(other), 1 / 16, atol=0.015)
 
 
 def test_conditioning_belongs_to_rows_whatever_the_number_of_draws():

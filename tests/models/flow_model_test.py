@@ -109,8 +109,7 @@ def test_predict_and_call_are_the_log_prob_in_nats(trained, digits):
 def test_evaluate_is_the_mean_of_bits_per_dim(trained, digits):
     x = digits[:48]
     results = trained.evaluate(x, batch_size=16, verbose=0, return_dict=True)
-    nats = [trained.log_prob(x[i : i + 16]) for i in (0, 16, 32)]
-    expected = -np.mean(nats) / (64 * math.log(2))
+    expected = -np.mean(trained.log_prob(x)) / (64 * math.log(2))
     assert set(results) == {"loss", "bits_per_dim", "nats"}
     np.testing.assert_allclose(results["loss"], expected, rtol=1e-5)
     np.testing.assert_allclose(results["bits_per_dim"], expected, rtol=1e-5)
@@ -122,6 +121,31 @@ def test_the_bound_hardly_depends_on_the_noise(trained, digits):
     loss = trained.evaluate(digits, verbose=0, return_dict=True)["loss"]
     np.testing.assert_allclose(bits, loss, atol=0.02)
     assert len(set(bits.tolist())) == 4
+
+
+def test_an_image_has_the_same_log_prob_in_every_batch(trained, digits):
+    x = digits[:6]
+    expected = trained.log_prob(x).numpy()
+    order = [4, 4, 0, 5, 4]
+    for actual in (
+        trained.log_prob(x[order]),
+        trained(x[order]),
+        trained.predict(x[order], batch_size=2, verbose=0),
+    ):
+        np.testing.assert_allclose(actual, expected[order], rtol=1e-5)
+    one = trained.evaluate(x[3:4], verbose=0, return_dict=True)
+    np.testing.assert_allclose(-one["nats"], expected[3], rtol=1e-5)
+    # Rows of training have noise of their own.
+    assert np.ptp(trained(x[[4, 4]], training=True)) > 1e-3
+
+
+def test_more_draws_of_the_noise_tighten_the_bound(trained, digits):
+    x = digits[:32]
+    one, more = (trained.log_prob(x, seed=1, num_draws=k) for k in (1, 8))
+    np.testing.assert_array_equal(one, trained.log_prob(x, seed=1))
+    assert np.mean(more) > np.mean(one) + 0.1
+    with pytest.raises(ValueError, match="`num_draws`. Expected a positive"):
+        trained.log_prob(x, num_draws=0)
 
 
 def test_sample_weights_scale_the_loss_and_weigh_the_metric(trained, digits):

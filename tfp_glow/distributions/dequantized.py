@@ -31,13 +31,19 @@ class Dequantized(tfd.Distribution):
     noise samples, and `q` the density of the noise over `[0, 1)**D`. The noise
     is uniform, `q = 1`, unless a `dequantizer` shapes it.
 
-    `log_prob` estimates this lower bound from one set of `M` noise samples. The
-    estimate is random unless you pass `seed`, as in `log_prob(x, seed=0)`, and
+    `log_prob` estimates this lower bound from one set of `M` noise samples, and
     any number reported from it is a bound too. The bound never falls with `M`
-    and tends to `log P(x)`. With `first_row`, the rows of `x` get the noise
-    that they would get as the rows from `first_row` on of a larger batch. In
-    float32 the noise resolves about `2**24 / bins` positions within a gray
-    level.
+    and tends to `log P(x)`. The arguments of `log_prob` decide the noise:
+
+    | arguments | noise |
+    |---|---|
+    | none | new in every call, independent in all rows |
+    | `seed` | a function of the image and the seed, whatever the batch; that of two different images is independent |
+    | `seed`, `first_row` | that of the rows from `first_row` on of a larger batch, independent in all rows |
+
+    So `log_prob(x, seed=0)` compares images on equal terms, and `seed` with
+    `first_row=0` suits training. In float32 the noise resolves about `2**24 /
+    bins` positions within a gray level.
 
     A graph grows with `M`, because `log_prob` calls the distribution `M` times.
     For a large `M`, take the logarithm of the mean of `exp(log_prob(x,
@@ -175,12 +181,13 @@ class Dequantized(tfd.Distribution):
         return bijector
 
     def _draw(self, images, bijector, seed, first_row):
-        dtype, shape = self.distribution.dtype, tf.shape(images)
-        if first_row is not None:
+        dtype = tf.as_dtype(self.distribution.dtype)
+        if first_row is None:
+            noise = _noise_of(images, len(self.event_shape), dtype, seed)
+        else:
+            shape = tf.shape(images)
             shape = tf.concat([first_row + shape[:1], shape[1:]], axis=0)
-        noise = samplers.uniform(shape, dtype=dtype, seed=seed)
-        if first_row is not None:
-            noise = noise[first_row:]
+            noise = samplers.uniform(shape, dtype=dtype, seed=seed)[first_row:]
         if bijector is None:
             return self.dequantize(images, noise), tf.zeros([], dtype)
         dtype = noise.dtype.as_numpy_dtype
@@ -227,6 +234,8 @@ class Dequantized(tfd.Distribution):
                 "Invalid dtype received by `Dequantized.log_prob`. Expected "
                 f"integers in [0, {self.bins}). Received: {value.dtype.name}"
             )
+        if seed is None:
+            first_row = 0
         seeds = [_seed(seed)]
         if self.num_noise_samples > 1:
             seeds = samplers.split_seed(seeds[0], n=self.num_noise_samples)
@@ -264,6 +273,36 @@ class Dequantized(tfd.Distribution):
 
     def _default_event_space_bijector(self):
         return None
+
+
+def _noise_of(images, event_ndims, dtype, seed):
+    """Draws uniform noise as a function of the images, pairwise independent.
+
+    ```none
+    key = sum{ odd number[i] * image[i] : i }
+    noise[i] = (offset[i] + slope[i] * key) / 2**64 mod 1
+    ```
+
+    in integers modulo `2**64`. The numbers come from the seed, so two images
+    share a key with a probability of about `2**-64`.
+    """
+    images = tf.cast(images, tf.int64)
+    event_shape = tf.shape(images)[images.shape.rank - event_ndims :]
+    # A negative seed gives other numbers in a program compiled by XLA.
+    seed = tf.bitwise.bitwise_and(seed, 2**31 - 1)
+    numbers = tf.random.stateless_uniform(
+        tf.concat([[3], event_shape], axis=0), seed, None, None, tf.int64
+    )
+    factors, offset, slope = tf.unstack(numbers, num=3)
+    key = tf.reduce_sum(
+        (2 * factors + 1) * images,
+        axis=list(range(-event_ndims, 0)),
+        keepdims=True,
+    )
+    # The highest bits, as many as a mantissa holds, in [-1/2, 1/2) of its range.
+    num_bits = np.finfo(dtype.as_numpy_dtype).nmant
+    bits = tf.bitwise.right_shift(offset + slope * key, 64 - num_bits)
+    return tf.cast(bits, dtype) * 2.0**-num_bits + 0.5
 
 
 def _seed(seed):

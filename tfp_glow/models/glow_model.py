@@ -220,12 +220,13 @@ class GlowModel(flow_model.FlowModel):
         kwargs = self.conditioning_kwargs(labels)
         return self._classifier(self._features(values, **kwargs))
 
-    def class_log_probs(self, images, seed=None):
+    def class_log_probs(self, images, seed=None, num_draws=1):
         """Computes log-probabilities `[N, num_classes]` given every class.
 
         Add the logarithms of the classes' prior probabilities to classify
-        images `[N, H, W, C]` by Bayes' rule. The noise, see `log_prob`, is the
-        same for every class. Requires `num_classes`.
+        images `[N, H, W, C]` by Bayes' rule. The noise is the same for every
+        class; for `seed` and `num_draws` see `log_prob`. Requires
+        `num_classes`.
         """
         if self.num_classes is None:
             raise ValueError(
@@ -234,7 +235,7 @@ class GlowModel(flow_model.FlowModel):
             )
         labels = np.zeros(len(images), np.int32)
         log_probs = [
-            self.log_prob(images, labels + label, seed=seed)
+            self.log_prob(images, labels + label, seed, num_draws)
             for label in range(self.num_classes)
         ]
         return tf.stack(log_probs, axis=-1)

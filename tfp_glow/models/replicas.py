@@ -16,11 +16,11 @@ from tfp_glow.models import strategies
 def first_row(num_rows):
     """Returns the index in the global batch of this replica's first row.
 
-    The replica has `num_rows` rows. Outside of replicas the result is `None`.
+    The replica has `num_rows` rows. Outside of replicas the result is 0.
     """
     context = _replica_context()
     if context is None:
-        return None
+        return 0
     sizes, position = _rows_of_replicas(context, num_rows)
     return tf.reduce_sum(sizes[:position])
 
