@@ -51,17 +51,21 @@ def transformed(*bijectors, size=4):
     return distribution
 
 
+def initialize_forward(bijector, x):
+    """Initializes a bijector from what its `forward` gets."""
+    flow = transformed(tfb.Invert(bijector))
+    initialization.initialize_distribution(flow, x)
+
+
 def test_every_block_of_a_chain_is_set_from_its_own_input():
     first = tfg.ActNorm.trainable(4, dtype=tf.float64)
     conv = tfg.Invertible1x1Conv.trainable(4, seed=0, dtype=tf.float64)
     helpers.perturb(conv)
     second = tfg.ActNorm.trainable(4, dtype=tf.float64)
-    chain = tfb.Chain([second, tfb.Chain([conv, first])])
     x = data()
-    y = initialization.initialize_forward(chain, x)
+    initialize_forward(tfb.Chain([second, tfb.Chain([conv, first])]), x)
     assert_normalized(first.forward(x))
     assert_normalized(second.forward(conv.forward(first.forward(x))))
-    np.testing.assert_array_equal(y, chain.forward(tf.identity(x)))
 
 
 def test_networks_of_couplings_are_set():
@@ -69,7 +73,7 @@ def test_networks_of_couplings_are_set():
         [4], num_filters=5, seed=0, dtype=tf.float64
     )
     x = data()
-    initialization.initialize_forward(tfb.Chain([coupling]), x)
+    initialize_forward(tfb.Chain([coupling]), x)
     network = coupling.network
     assert_normalized(network.hidden[0](4.0 * np.tanh(x[:, :2] / 4.0)))
 
@@ -78,36 +82,22 @@ def test_networks_of_couplings_are_set():
 def test_an_inverted_inverse_is_walked_forward(wrap):
     norm = tfg.ActNorm.trainable(4, dtype=tf.float64)
     x = data()
-    y = initialization.initialize_inverse(wrap(tfb.Invert(norm)), x)
-    assert_normalized(y)
-    np.testing.assert_array_equal(y, norm.forward(tf.identity(x)))
+    initialize_forward(tfb.Invert(wrap(tfb.Invert(norm))), x)
+    assert_normalized(norm.forward(x))
 
 
-def test_a_block_reached_from_its_output_stays_as_it_is():
-    norm = tfg.ActNorm.trainable(4, dtype=tf.float64)
+def test_a_block_reached_from_its_output_stays_as_it_is_and_is_named():
+    norm = tfg.ActNorm.trainable(4, dtype=tf.float64, name="the_norm")
     helpers.perturb(norm)
     before = norm.shift.numpy()
-    y = data()
-    x = initialization.initialize_inverse(norm, y)
+    with pytest.warns(UserWarning, match="did not reach the_norm, which"):
+        initialize_forward(tfb.Invert(norm), data())
     np.testing.assert_array_equal(norm.shift, before)
-    np.testing.assert_array_equal(x, norm.inverse(tf.identity(y)))
 
 
-def test_a_glow_is_set_from_images_not_from_latents():
-    images = data([20, 4, 4, 1])
-    glow = small_glow()
-    initialization.initialize_forward(glow, tf.zeros([20, 16], tf.float64))
-    assert not np.any(norm_of_step(glow.steps(0)).shift)
-    latents = initialization.initialize_inverse(glow, images)
-    norm = norm_of_step(glow.steps(0))
-    assert_normalized(norm.forward(tfg.Squeeze().forward(images)))
-    np.testing.assert_array_equal(latents, glow.inverse(tf.identity(images)))
-
-
-def test_bijectors_without_initialize_are_only_evaluated():
-    x = data()
-    y = initialization.initialize_forward(tfb.Exp(), x)
-    np.testing.assert_array_equal(y, tf.exp(x))
+def test_a_norm_of_tensors_needs_no_data():
+    shift = tf.constant([1.0, 2.0, 3.0, 4.0], tf.float64)
+    initialize_forward(tfg.ActNorm(shift, shift), data())
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -142,23 +132,6 @@ def test_every_bijector_of_nested_distributions_is_set():
     z = inner.forward(5.0 * y)
     assert_normalized(z)
     np.testing.assert_allclose(inner.log_scale, -np.log(5.0), atol=1e-4)
-
-
-def test_nothing_is_evaluated_after_the_last_bijector_with_data():
-    def fail(x):
-        raise AssertionError("evaluated")
-
-    norm = tfg.ActNorm.trainable(4, dtype=tf.float64)
-    never = tfb.Inline(
-        fail, fail, inverse_log_det_jacobian_fn=fail, forward_min_event_ndims=0
-    )
-    x = data()
-    initialization.initialize_distribution(
-        transformed(tfb.Invert(norm), never), x
-    )
-    assert_normalized(norm.forward(x))
-    initialization.initialize_distribution(transformed(never), x)
-    initialization.initialize_distribution(transformed(), x)
 
 
 def test_each_of_nested_distributions_gets_its_own_keyword_arguments():

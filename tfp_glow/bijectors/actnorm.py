@@ -9,7 +9,7 @@ from tfp_glow.bijectors import initialization
 from tfp_glow.bijectors import parametric
 
 
-class ActNorm(parametric.Parametric, initialization.DataDependent):
+class ActNorm(initialization.DataDependent, parametric.Parametric):
     """Scales and shifts every channel.
 
     ```none

@@ -14,7 +14,7 @@ from tfp_glow.bijectors import joint
 from tfp_glow.bijectors import transformers
 
 
-class Coupling(joint.SplitBijector, initialization.DataDependent):
+class Coupling(initialization.DataDependent, joint.SplitBijector):
     """Transforms one half of the input, element by element, given the other.
 
     ```none

@@ -16,7 +16,7 @@ from tfp_glow.bijectors import levels as levels_
 from tfp_glow.bijectors import squeeze
 
 
-class Glow(joint.JointBijector, initialization_.DataDependent):
+class Glow(initialization_.DataDependent, joint.JointBijector):
     """The bijector from a latent vector to an image.
 
     `forward` takes the latent to the image, as `tfb.Glow` does, so that

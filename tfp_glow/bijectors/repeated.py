@@ -15,7 +15,7 @@ from tfp_glow.bijectors import scan
 tfb = tfp.bijectors
 
 
-class Repeated(joint.JointBijector, initialization.DataDependent):
+class Repeated(initialization.DataDependent, joint.JointBijector):
     """The composition of K bijectors of one kind, run as a loop.
 
     ```none
