@@ -175,7 +175,7 @@ def test_a_conditional_flow_is_set_given_the_conditioning():
     initialization.initialize_distribution(
         flow, x, bijector_kwargs={"conditioning": c}
     )
-    repeated = flow.bijector.bijector
+    repeated = flow.bijector.bijector.steps
     assert_normalized(norm_of_step(repeated, 0).forward(x))
     h = repeated.step(0, conditioning=c).forward(x)
     assert_normalized(norm_of_step(repeated, 1).forward(h))
@@ -200,3 +200,77 @@ def test_parts_of_a_chain_get_their_keyword_arguments_by_name():
     assert seen == [3.0]
     y = coupling.forward(x, scale_by=3.0)
     assert_normalized(norm.forward(y))
+
+
+def compositions():
+    """Distributions that contain flows in ways that TFP offers, and events."""
+    x = data([64, 2])
+
+    def flow(name="flow", size=None):
+        return tfg.vector_flow(
+            2,
+            num_steps=1,
+            num_filters=4,
+            coupling="additive",
+            conditioning_size=size,
+            seed=0,
+            dtype=tf.float64,
+            name=name,
+        )
+
+    first, second = flow("first"), flow("second")
+    both = [first, second]
+    logits = tf.zeros([2], tf.float64)
+    categorical = tfd.Categorical(logits)
+    conditional = flow("conditional", 2)
+
+    def coroutine():
+        value = yield tfd.JointDistributionCoroutine.Root(first)
+        yield conditional.given(value)
+
+    return {
+        "mixture": (tfd.Mixture(categorical, both), both, x),
+        "same_family": (
+            tfd.MixtureSameFamily(categorical, tfd.BatchBroadcast(first, [2])),
+            [first],
+            x,
+        ),
+        "blockwise": (tfd.Blockwise(both), both, tf.concat([x, x], axis=-1)),
+        "joint": (tfd.JointDistributionSequential(both), both, [x, x]),
+        "named": (
+            tfd.JointDistributionNamed(dict(a=first, b=second)),
+            both,
+            dict(a=x, b=x),
+        ),
+        # No attribute leads to the second flow.
+        "coroutine": (
+            tfd.JointDistributionCoroutine(coroutine),
+            [first, conditional],
+            (x, x),
+        ),
+        "independent": (
+            tfd.Independent(tfd.BatchBroadcast(first, [3]), 1),
+            [first],
+            tf.stack([x, x, x], axis=1),
+        ),
+        "sample": (tfd.Sample(first, 3), [first], tf.stack([x, x, x], axis=1)),
+        "masked": (tfd.Masked(first, True), [first], x),
+    }
+
+
+@pytest.mark.parametrize("name", compositions())
+def test_flows_inside_of_distributions_are_set_from_what_reaches_them(name):
+    distribution, flows, x = compositions()[name]
+    initialization.initialize_distribution(distribution, x)
+    for flow in flows:
+        repeated = flow.bijector.bijector
+        if flow.conditioning_shape is not None:
+            repeated = repeated.steps
+        assert_normalized(norm_of_step(repeated).forward(data([64, 2])))
+
+
+def test_flows_in_traced_functions_are_named():
+    flow = tfg.vector_flow(2, num_steps=1, num_filters=4, name="flow")
+    joint = tfd.JointDistributionSequentialAutoBatched([flow])
+    with pytest.warns(UserWarning, match="did not reach steps, which"):
+        initialization.initialize_distribution(joint, [tf.zeros([3, 2])])

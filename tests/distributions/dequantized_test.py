@@ -279,7 +279,7 @@ def test_validate_args_rejects_values_that_are_no_gray_levels(value):
 @pytest.mark.parametrize("bins", [0, -1, 2.0, True, "256"])
 def test_bins_must_be_a_positive_integer(bins):
     with pytest.raises(
-        ValueError, match=r"`bins`. Expected a positive integer"
+        ValueError, match=r"`bins`. Expected at least 2 gray levels"
     ):
         uniform_images(bins=bins)
 

@@ -144,7 +144,7 @@ def test_more_draws_of_the_noise_tighten_the_bound(trained, digits):
     one, more = (trained.log_prob(x, seed=1, num_draws=k) for k in (1, 8))
     np.testing.assert_array_equal(one, trained.log_prob(x, seed=1))
     assert np.mean(more) > np.mean(one) + 0.1
-    with pytest.raises(ValueError, match="`num_draws`. Expected a positive"):
+    with pytest.raises(ValueError, match="`num_draws`"):
         trained.log_prob(x, num_draws=0)
 
 

@@ -10,6 +10,7 @@ from tensorflow_probability.python.internal import prefer_static as ps
 from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow import networks
+from tfp_glow.bijectors import conditional
 from tfp_glow.bijectors import initialization as initialization_
 from tfp_glow.bijectors import joint
 from tfp_glow.bijectors import levels as levels_
@@ -259,7 +260,7 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
             The latents `inverse(image)`, after the initialization.
         """
         h = tf.convert_to_tensor(image, self.dtype)
-        kwargs = self._conditioning_kwargs(conditioning, ps.shape(h)[:-3])
+        h, kwargs = self._broadcast(h, 3, conditioning)
         latents = []
         for level, (for_steps, for_prior) in zip(self._levels, kwargs):
             h = level.steps.initialize(self._squeeze.forward(h), **for_steps)
@@ -275,31 +276,29 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
         Unlike the latent vector it does not depend on the conditioning if
         `conditioned="priors"`. It has the shape of the top level.
         """
+        latents = tf.convert_to_tensor(latents, dtype_hint=self.dtype)
+        latents, kwargs = self._broadcast(latents, 1, conditioning)
         top = self.split_latents(latents)[-1]
-        kwargs = self._conditioning_kwargs(conditioning, ps.shape(latents)[:-1])
         return self._levels[-1].prior.inverse(top, **kwargs[-1][1])
 
-    def _conditioning_kwargs(self, conditioning, batch_shape):
-        """Returns the keyword arguments of every level's steps and prior."""
-        of_levels = levels_.conditioning_of_levels(
-            self, conditioning, batch_shape
-        )
-        if conditioning is None:
-            return [({}, {})] * self.num_levels
-        return [
+    def _broadcast(self, x, event_ndims, conditioning):
+        """Returns `x` and the keyword arguments of levels' steps and priors."""
+        x, given = conditional.broadcast(self, x, event_ndims, conditioning)
+        if given is None:
+            return x, [({}, {})] * self.num_levels
+        return x, [
             (
                 {"conditioning": c} if self._conditioned == "all" else {},
                 {"conditioning": c},
             )
-            for c in of_levels
+            for c in levels_.conditioning_of_levels(self, given)
         ]
 
     def inverse_and_log_det(self, y, conditioning=None):
         _checks.event(self, y.shape[-3:], tf.TensorShape(self.image_shape))
         y = _tf.ensure_event_shape(y, self.image_shape)
-        batch = ps.shape(y)[:-3]
-        kwargs = self._conditioning_kwargs(conditioning, batch)
-        h = y
+        h, kwargs = self._broadcast(y, 3, conditioning)
+        batch = ps.shape(h)[:-3]
         log_det = tf.zeros([], y.dtype)
         latents = []
         for i, level in enumerate(self._levels):
@@ -318,9 +317,9 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
         return tf.concat(latents, axis=-1), tf.broadcast_to(log_det, batch)
 
     def forward_and_log_det(self, x, conditioning=None):
-        *latents, h = self.split_latents(x)
+        x, kwargs = self._broadcast(x, 1, conditioning)
         batch = ps.shape(x)[:-1]
-        kwargs = self._conditioning_kwargs(conditioning, batch)
+        *latents, h = self.split_latents(x)
         log_det = tf.zeros([], x.dtype)
         for i, level in reversed(list(enumerate(self._levels))):
             for_steps, for_prior = kwargs[i]

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from tensorflow_probability.python.internal import prefer_static as ps
 
 from tfp_glow import _checks
 from tfp_glow import _tf
@@ -135,41 +134,14 @@ def checked_conditioning_shape(conditioning_size, image_shape):
     return (*image_shape[:2], size) if len(shape) == 3 else (size,)
 
 
-def conditioning_of_levels(glow, conditioning, batch_shape):
-    """Returns the conditioning of every level, with one batch dimension.
+def conditioning_of_levels(glow, conditioning):
+    """Returns the conditioning of every level, `[N, D]` or `[N, H, W, D]`.
 
     Images are squeezed like those of the flow, so that they lose no information.
-    The list holds tensors `[N, D]` or `[N, H, W, D]`, or `None`.
     """
-    shape = glow.conditioning_shape
-    if (shape is None) != (conditioning is None):
-        expected = (
-            "none" if shape is None else f"[..., {', '.join(map(str, shape))}]"
-        )
-        received = None if conditioning is None else np.shape(conditioning)
-        raise ValueError(
-            f"Invalid conditioning of `{glow.name}`. Expected {expected}. "
-            f"Received: {received}"
-        )
-    if shape is None:
-        return [None] * glow.num_levels
-    conditioning = tf.cast(conditioning, glow.dtype)
-    event_ndims = len(shape)
-    _checks.event(
-        glow, conditioning.shape[-event_ndims:], tf.TensorShape(shape)
-    )
-    num_batch_dims = ps.rank_from_shape(batch_shape)
-    if (conditioning.shape.rank, num_batch_dims) != (event_ndims + 1, 1):
-        conditioning = tf.broadcast_to(
-            conditioning, ps.concat([batch_shape, shape], axis=0)
-        )
-    conditioning = _tf.flatten_batch(conditioning, event_ndims)
-    # TFP's cache does not know a new tensor. It would return a result from
-    # outside the current tape, which has no gradient.
-    conditioning = tf.identity(conditioning)
     levels = []
     for _ in range(glow.num_levels):
-        if event_ndims == 3:
+        if conditioning.shape.rank == 4:
             conditioning = squeeze.Squeeze().forward(conditioning)
         levels.append(conditioning)
     return levels

@@ -140,6 +140,13 @@ class Dequantized(tfd.Distribution):
         """Number of noise samples in an estimate of the bound, `M`."""
         return self._num_noise_samples
 
+    def given(self, conditioning):
+        """Returns the distribution of images, given their conditioning.
+
+        See `given` of the flow that `glow_distribution` returns.
+        """
+        return self.copy(distribution=self.distribution.given(conditioning))
+
     def dequantize(self, images, noise=0.5):
         """Returns continuous values in `[-1/2, 1/2)` of integer images.
 

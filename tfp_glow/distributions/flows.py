@@ -6,20 +6,119 @@ import math
 
 import tensorflow as tf
 import tensorflow_probability as tfp
+from tensorflow_probability.python.internal import parameter_properties
+from tensorflow_probability.python.internal import tensor_util
 
 from tfp_glow import _checks
+from tfp_glow.bijectors import conditional
 from tfp_glow.bijectors import Glow
 from tfp_glow.bijectors import steps
+from tfp_glow.bijectors import structure
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
+
+
+class Flow(structure.TRANSFORMED):
+    """A `tfd.TransformedDistribution` that can bind its conditioning.
+
+    The functions of this module make it.
+    """
+
+    def __init__(
+        self,
+        distribution,
+        bijector,
+        conditioning=None,
+        validate_args=False,
+        name=None,
+    ):
+        """Makes the distribution.
+
+        Args:
+            distribution: `tfd.Distribution` of the latents.
+            bijector: `tfb.Bijector` from latents to events.
+            conditioning: argument of the bijector's methods, or `None`.
+            validate_args, name: see `tfd.TransformedDistribution`.
+        """
+        parameters = dict(locals())
+        self._conditioning = tensor_util.convert_nonref_to_tensor(conditioning)
+        super().__init__(
+            distribution,
+            bijector,
+            kwargs_split_fn=self._split_kwargs,
+            validate_args=validate_args,
+            parameters=parameters,
+            name=name,
+        )
+
+    @classmethod
+    def _parameter_properties(cls, dtype, num_classes=None):
+        return {
+            **super()._parameter_properties(dtype, num_classes),
+            "conditioning": parameter_properties.ParameterProperties(
+                event_ndims=lambda flow: len(flow.conditioning_shape)
+            ),
+        }
+
+    @property
+    def conditioning_shape(self):
+        """Shape of one event's conditioning; `None` if there is none."""
+        bijector = self.bijector
+        if isinstance(bijector, structure.INVERT):
+            bijector = bijector.bijector
+        return getattr(bijector, "conditioning_shape", None)
+
+    def given(self, conditioning):
+        """Returns the distribution of events, given their conditioning.
+
+        It needs no `bijector_kwargs`, so it can be a part of whatever TFP
+        composes. Gradients flow back to the conditioning.
+
+        Args:
+            conditioning: floating `[..., *conditioning_shape]`. The leading
+                dimensions become the batch shape.
+
+        Raises:
+            ValueError: if the flow has no conditioning, or of another shape.
+
+        Example:
+
+        ```python
+        flow = tfg.vector_flow(2, num_steps=2, conditioning_size=3)
+        flow.given(tf.ones([5, 3])).sample(4)  # [4, 5, 2]
+        joint = tfd.JointDistributionSequential(
+            [tfd.Sample(tfd.Normal(0.0, 1.0), [3]), lambda c: flow.given(c)]
+        )
+        ```
+        """
+        if self.conditioning_shape is None:
+            raise ValueError(
+                "Expected a flow made with `conditioning_size`. Received one "
+                f"without: {self}"
+            )
+        bijector = self.bijector
+        if isinstance(bijector, structure.INVERT):
+            bijector = bijector.bijector
+        return self.copy(
+            conditioning=conditional.checked(bijector, conditioning)
+        )
+
+    def _split_kwargs(self, kwargs):
+        bijector_kwargs = kwargs.get("bijector_kwargs", {})
+        if self._conditioning is not None:
+            bound = {"conditioning": self._conditioning}
+            bijector_kwargs = bound | bijector_kwargs
+        return kwargs.get("distribution_kwargs", {}), bijector_kwargs
 
 
 def glow_distribution(image_shape, *, dtype=tf.float32, **kwargs):
     """Returns a Glow as a TFP distribution over continuous images.
 
     Takes the arguments of `Glow`. Returns a `tfd.TransformedDistribution` of a
-    standard normal of `H * W * C` dimensions, with event shape `(H, W, C)`.
+    standard normal of `H * W * C` dimensions, with event shape `(H, W, C)`. If
+    it is conditional, its methods take `bijector_kwargs={"conditioning": c}`,
+    and `given(c)` returns an unconditional distribution.
 
     Example:
 
@@ -31,7 +130,7 @@ def glow_distribution(image_shape, *, dtype=tf.float32, **kwargs):
     """
     glow = Glow(image_shape, dtype=dtype, **kwargs)
     normal = _standard_normal(math.prod(image_shape), dtype)
-    return tfd.TransformedDistribution(normal, glow, name="glow")
+    return Flow(normal, glow, name=glow.name)
 
 
 def vector_flow(
@@ -45,6 +144,7 @@ def vector_flow(
     seed=None,
     dtype=tf.float32,
     gradient="store",
+    name="vector_flow",
 ):
     """Returns the steps of a Glow as a TFP distribution over vectors.
 
@@ -67,9 +167,11 @@ def vector_flow(
             has no convolutions. Use `"whiten"` for correlated columns.
         conditioning_size: `int`, size of the vectors on which the flow is
             conditioned, or `None`. If given, the methods of the distribution
-            need them, `[N, size]` for events `[N, D]`:
-            `bijector_kwargs={"conditioning": vectors}`.
+            need them, `bijector_kwargs={"conditioning": vectors}`, of a shape
+            `[..., size]` that broadcasts against that of the events; or take
+            `flow.given(vectors)`, an unconditional distribution.
         gradient: see `Glow`. The default is fastest; vectors are small.
+        name: `str`.
 
     Returns:
         `tfd.TransformedDistribution` of a standard normal, event shape `(D,)`.
@@ -95,7 +197,7 @@ def vector_flow(
         [conditioning_size] = _checks.positive_integer(
             conditioning_size=conditioning_size
         )
-    with tf.name_scope("vector_flow"):
+    with tf.name_scope(name):
         repeated = steps.make_steps(
             (event_size,),
             num_steps,
@@ -108,8 +210,10 @@ def vector_flow(
             initialization=initialization,
             gradient=gradient,
         )
+    if conditioning_size is not None:
+        repeated = conditional.Conditional(repeated, (conditioning_size,))
     normal, flow = _standard_normal(event_size, dtype), tfb.Invert(repeated)
-    return tfd.TransformedDistribution(normal, flow, name="vector_flow")
+    return Flow(normal, flow, name=name)
 
 
 def _standard_normal(size, dtype):

@@ -198,24 +198,20 @@ class FlowModel(likelihood.LikelihoodModel):
     def log_prob(self, x, conditioning=None, seed=None, num_draws=1):
         """Computes log-probabilities of events, floating `[N]`, in nats.
 
-        Those of integer images are lower bounds, which depend on dequantization
-        noise. With the same seed an image gets the same noise in every batch,
-        also in `evaluate` and `predict`, which use seed 0.
-
         Args:
             x: events, arrays or tensors `[N, ...]`, nested as the
                 distribution's events are.
             conditioning: `[N, *conditioning_shape]`, or labels `[N]`.
-            seed: `int`, or `None` for 0, of the dequantization noise.
-            num_draws: positive `int`, how often the noise is drawn. The result
-                is the logarithm of the mean probability, which is less noisy
-                and a tighter bound than that of one draw. The mean of
-                `log_prob` over several seeds is less noisy too, but as loose.
+            seed: `int`, or `None` for 0, as in `evaluate`. The dequantization
+                noise of an image depends on nothing but the image and the seed.
+            num_draws: positive `int`, draws of the noise. The result is the
+                logarithm of their mean probability: less noisy, and a tighter
+                bound. The mean over several seeds is as loose as one draw.
 
         Raises:
             TypeError, ValueError: if the arguments do not fit the distribution.
         """
-        _checks.positive_integer(num_draws=num_draws)
+        [num_draws] = _checks.positive_integer(num_draws=num_draws)
         self._spec.check(x, conditioning)
         kwargs = self.conditioning_kwargs(conditioning)
         x = self._spec.event_tensors(x)
