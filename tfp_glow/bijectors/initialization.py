@@ -122,7 +122,7 @@ def _meet(bijector, direction, x, name, kwargs):
     # A traced function may run more often than now, or never.
     sets = direction == bijector.data_enter and tf.executing_eagerly()
     met[id(bijector)] = bijector, is_set or sets
-    with _meeting(None):  # What a bijector consists of is its own concern.
+    with _meeting(None):  # A bijector initializes its own parts.
         if sets and not is_set:
             return bijector.initialize(tf.convert_to_tensor(x), **kwargs)
         return evaluate(x, name, **kwargs)
