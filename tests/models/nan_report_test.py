@@ -74,8 +74,18 @@ def poisoned(model, weight, batches=4, batch=2, index=0):
         ("level_0.network.last.shift", 1, "level 0, step 1"),
         ("level_0.prior.network.kernel", 0, "level 0, the prior"),
         ("level_1.invertible_1x1_conv.upper", 0, "level 1, step 0"),
-        ("level_1.network.last.kernel", 1, "level 1, step 1"),
-        ("level_1.prior.shift", 0, "level 1, the prior"),
+        pytest.param(
+            "level_1.network.last.kernel",
+            1,
+            "level 1, step 1",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "level_1.prior.shift",
+            0,
+            "level 1, the prior",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_loss_that_is_not_finite_names_step_and_layer(

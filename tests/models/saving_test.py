@@ -212,7 +212,10 @@ def test_a_model_file_is_complete_and_training_is_silent_in_a_new_process(
     )
 
 
-@pytest.mark.parametrize("permutation", ["learned", "shuffle"])
+@pytest.mark.parametrize(
+    "permutation",
+    ["learned", pytest.param("shuffle", marks=pytest.mark.slow)],
+)
 def test_loaded_weights_are_those_that_were_saved(tmp_path, permutation):
     config = dict(seed=None, permutation=permutation)
     model, copy = tiny.model(**config), tiny.model(**config)
