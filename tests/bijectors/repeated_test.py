@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of `tfp_glow.Repeated`."""
 
+import copy
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -230,6 +233,29 @@ def test_bad_arguments_raise():
         tfg.Repeated(lambda p: 3, ones)
     with pytest.raises(ValueError, match="keeps the rank"):
         tfg.Repeated(lambda p: tfb.Reshape([2, 1], [2]), ones)
+
+
+def test_a_deep_copy_after_a_call_has_variables_of_its_own():
+    flow = tfg.Glow([4, 4, 1], num_levels=1, num_steps=2, num_filters=2)
+    coupling = tfg.AffineCoupling.trainable([4], num_filters=2)
+    for bijector, size in ((flow, 16), (coupling, 4)):
+        helpers.perturb(bijector)
+        x = tf.ones([1, size])
+        y = bijector.forward(x)
+        twin = copy.deepcopy(bijector)
+        np.testing.assert_array_equal(twin.forward(tf.identity(x)), y)
+        helpers.perturb(twin)
+        assert np.any(twin.forward(tf.identity(x)) != y)
+        np.testing.assert_array_equal(bijector.forward(tf.identity(x)), y)
+
+
+def test_a_pickle_is_refused_in_words():
+    repeated, _ = loops.images(tf.float32)
+    with pytest.raises(TypeError, match=r"Save its variables with `tf.train"):
+        pickle.dumps(repeated)
+    x = tf.ones([2, 3])
+    repeated = tfg.Repeated(tfb.Shift, tf.ones([3, 3]))
+    np.testing.assert_array_equal(copy.copy(repeated).forward(x), x + 3.0)
 
 
 def test_a_step_that_changes_the_shape_raises():

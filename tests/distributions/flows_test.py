@@ -287,6 +287,26 @@ def test_training_lowers_the_nats_of_eight_gaussians():
     assert nats > density.entropy() - 0.02
 
 
+def test_a_flow_that_was_called_is_saved_by_tensorflow(tmp_path):
+    flow, other = small_flow(seed=0), small_flow(seed=1)
+    x = helpers.normal([2, 3])
+    expected = flow.log_prob(x)
+    for distribution in (flow, other):
+        distribution.sample(seed=[0, 1])
+    checkpoint = tf.train.Checkpoint(flow=flow).write(str(tmp_path / "flow"))
+    tf.train.Checkpoint(flow=other).read(checkpoint).assert_consumed()
+    np.testing.assert_allclose(other.log_prob(x), expected, rtol=1e-5)
+
+    module = tf.Module()
+    module.flow = flow
+    module.log_prob = tf.function(
+        flow.log_prob, [tf.TensorSpec([None, 3], x.dtype)], autograph=False
+    )
+    tf.saved_model.save(module, str(tmp_path / "saved"))
+    loaded = tf.saved_model.load(str(tmp_path / "saved"))
+    np.testing.assert_allclose(loaded.log_prob(x), expected, rtol=1e-5)
+
+
 def test_gradient_is_passed_on_to_the_steps():
     assert small_flow().bijector.bijector.gradient == "store"
     flow = small_flow(gradient="invert")

@@ -22,12 +22,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 import tfp_glow as tfg
 from tests import helpers
 from tests import processes
 from tests.models import tiny
 from tfp_glow.models import saving
+
+tfb = tfp.bijectors
 
 _DATA = pathlib.Path(__file__).parent / "data"
 
@@ -568,6 +571,31 @@ def test_layers_that_share_a_flow_share_it_after_loading(tmp_path):
     # A clone has weights of its own.
     clone = keras.models.clone_model(model)
     assert clone.layers[1].flow is not flow
+
+
+@keras.saving.register_keras_serializable("saving_test")
+def shift_of(outputs):
+    return tfb.Shift(outputs)
+
+
+@pytest.mark.parametrize("make_bijector", [tfb.Shift, shift_of])
+def test_a_coupling_of_any_bijector_is_saved(tmp_path, make_bijector):
+    model = tiny.model(coupling=tfg.Elementwise(1, make_bijector))
+    helpers.perturb(model.distribution)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    x = tiny.gray(2)
+    np.testing.assert_allclose(loaded.log_prob(x), model.log_prob(x), rtol=1e-5)
+
+
+def test_a_coupling_of_an_unknown_function_is_refused_early(tmp_path):
+    model = tiny.model(coupling=tfg.Elementwise(1, lambda o: tfb.Shift(o)))
+    model.compile("adam")
+    checkpoint = keras.callbacks.ModelCheckpoint(tmp_path / "model.keras")
+    with pytest.raises(TypeError, match="class of `tfb` or a function"):
+        model.fit(tiny.gray(2), verbose=0, callbacks=[checkpoint])
+    assert not model.initialized
+    assert os.listdir(tmp_path) == []
 
 
 def _write():

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A coupling layer: transforms one half of its input given the other half."""
 
+import copy
+
 import keras
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
@@ -160,6 +162,10 @@ class Coupling(initialization.DataDependent, joint.SplitBijector):
         )
         network.build((None, *event_shape[:-1], num_seen))
         return coupling.copy(network=network)
+
+    def __deepcopy__(self, memo):
+        # Its variables are those of the copied network.
+        return self.copy(network=copy.deepcopy(self.network, memo))
 
     @property
     def network(self):

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`Repeated`: K bijectors of one kind, as a loop over stacked parameters."""
 
+import copy
+
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -187,6 +189,20 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
             conditioning,
             num_steps=self.num_steps,
             outs=scan.specs(stacked),
+        )
+
+    def __copy__(self):
+        return self.copy()
+
+    def __deepcopy__(self, memo):
+        # Traced functions cannot be copied.
+        return self.copy(parameters=copy.deepcopy(self._stacked, memo))
+
+    def __reduce__(self):
+        raise TypeError(
+            "Expected an object that can be pickled. Received: bijector "
+            f"`{self.name}`, which contains functions. Save its variables with "
+            "`tf.train.Checkpoint`, or a `GlowModel` in a `.keras` file"
         )
 
     def forward_and_log_det(self, x, **conditioning):

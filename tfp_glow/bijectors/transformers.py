@@ -10,12 +10,15 @@ import math
 import keras
 import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
 
 from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow.bijectors import joint
 from tfp_glow.bijectors import mixture_of_logistics
 from tfp_glow.bijectors import rational_quadratic
+
+tfb = tfp.bijectors
 
 
 class Transformer(abc.ABC):
@@ -162,6 +165,7 @@ class Additive(Transformer):
         return y - outputs, tf.zeros([], y.dtype)
 
 
+@keras.saving.register_keras_serializable(package="tfp_glow")
 @dataclasses.dataclass(frozen=True)
 class Elementwise(Transformer):
     """Applies any `tfb.Bijector` of single elements; `Coupling` has an example.
@@ -170,7 +174,9 @@ class Elementwise(Transformer):
         outputs_per_channel: positive `int`, network outputs for each channel.
         make_bijector: callable from the network's outputs, `[..., C *
             outputs_per_channel]`, to a `tfb.Bijector` of
-            `forward_min_event_ndims=0` that transforms `[..., C]`.
+            `forward_min_event_ndims=0` that transforms `[..., C]`. Models can be
+            saved if it is a class of `tfb` or a function with
+            `keras.saving.register_keras_serializable`.
     """
 
     outputs_per_channel: int
@@ -187,6 +193,26 @@ class Elementwise(Transformer):
 
     def inverse(self, y, outputs):
         return joint.evaluate(self.make_bijector(outputs), y, 0, inverse=True)
+
+    def get_config(self):
+        name = keras.saving.get_registered_name(self.make_bijector)
+        if _bijector_function(name) is not self.make_bijector:
+            raise TypeError(
+                "Expected `make_bijector` to be a class of `tfb` or a function "
+                "with `keras.saving.register_keras_serializable`, to save a "
+                f"model with it. Received: {self.make_bijector}"
+            )
+        return dataclasses.asdict(self) | {"make_bijector": name}
+
+    @classmethod
+    def from_config(cls, config):
+        function = _bijector_function(config["make_bijector"])
+        return cls(**{**config, "make_bijector": function})
+
+
+def _bijector_function(name):
+    """Returns a class of `tfb`, or a registered function, by its name."""
+    return getattr(tfb, name, keras.saving.get_registered_object(name))
 
 
 # After ActNorm fewer than one activation in a million lies outside this range,

@@ -284,27 +284,23 @@ class FlowModel(likelihood.LikelihoodModel):
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Saves as `keras.Model.save` does, but never a part of a file.
 
-        An interruption leaves an earlier file whole.
+        An interruption leaves earlier files whole. With `overwrite=False` the
+        user is asked before a file is replaced, and `FileExistsError` is raised
+        if nobody answers.
         """
         saving.check_can_be_saved(self)
-        saving.save(
-            super().save,
-            filepath,
-            saving.MODEL,
-            overwrite,
-            zipped=zipped,
-            **kwargs,
-        )
+        kwargs["zipped"] = zipped
+        saving.save(super().save, filepath, ".keras", overwrite, **kwargs)
 
     def save_weights(self, filepath, overwrite=True, max_shard_size=None):
-        """Saves as `keras.Model.save_weights`, but never a part of a file."""
-        saving.save(
-            super().save_weights,
-            filepath,
-            saving.WEIGHTS,
-            overwrite,
-            max_shard_size=max_shard_size,
-        )
+        """Saves as `keras.Model.save_weights`, but never a part of a file.
+
+        `load_weights(filepath, skip_mismatch=True)` loads the variables that
+        fit, and names the others in a warning.
+        """
+        options = {"max_shard_size": max_shard_size}
+        write = super().save_weights
+        saving.save(write, filepath, ".weights.h5", overwrite, **options)
 
     def __reduce__(self):
         # Keras copies and pickles a model by saving it.

@@ -17,8 +17,7 @@ import tensorflow as tf
 from tfp_glow import _files
 
 VERSION = 1
-# With which the names of files end.
-MODEL, WEIGHTS = ".keras", ".weights.h5"
+# With which the names of sharded weights end.
 _SHARDS = ("weights.json", "weights.h5")
 KEY = "format_version"
 
@@ -46,7 +45,7 @@ def save(write, path, extension, overwrite=True, **options):
     is_folder = options.get("zipped") is False
     if is_sharded and path.endswith(_SHARDS):
         path = os.path.splitext(path)[0] + ".json"
-    if extension == MODEL and path.endswith((".h5", ".hdf5")):
+    if extension == ".keras" and path.endswith((".h5", ".hdf5")):
         raise ValueError(
             "Expected a path that ends in `.keras`. Keras' earlier format, "
             f"HDF5, cannot hold this model. Received: {path}"
@@ -59,7 +58,7 @@ def save(write, path, extension, overwrite=True, **options):
         folder, name = os.path.split(os.path.abspath(path))
         with _files.filling(folder) as temporary:
             write(os.path.join(temporary, name), **options)
-    elif is_folder and not path.endswith(MODEL):
+    elif is_folder and not path.endswith(".keras"):
         os.makedirs(path, exist_ok=True)
         with _files.filling(path) as temporary:
             write(temporary, **options)
