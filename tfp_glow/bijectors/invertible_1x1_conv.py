@@ -206,13 +206,12 @@ class Invertible1x1Conv(ChannelMatrix):
     def matrix(self):
         if self.lower is None:
             return self._permutation_matrix()
-        lower, upper = (
-            tf.convert_to_tensor(m) for m in (self.lower, self.upper)
-        )
-        lower = tf.linalg.band_part(lower, -1, 0)
-        lower = tf.linalg.set_diag(lower, tf.ones_like(lower[..., 0]))
-        upper = tf.linalg.band_part(upper, 0, -1)
-        upper = tf.linalg.set_diag(upper, tf.zeros_like(upper[..., 0]))
+        lower = tf.linalg.band_part(self.lower, -1, 0)
+        ones = tf.ones_like(tf.linalg.diag_part(lower))
+        lower = tf.linalg.set_diag(lower, ones)
+        upper = tf.linalg.band_part(self.upper, 0, -1)
+        zeros = tf.zeros_like(tf.linalg.diag_part(upper))
+        upper = tf.linalg.set_diag(upper, zeros)
         diagonal = tf.exp(self.log_diagonal)
         if self.sign is not None:
             diagonal *= self.sign
