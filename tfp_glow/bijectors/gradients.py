@@ -220,7 +220,8 @@ def _first_order_only(gradient):
     def refuse(*_):
         raise NotImplementedError(
             "Expected a gradient of the first order. Received a second-order "
-            "one, which `Repeated` has only with gradient='store'"
+            "one, which `Repeated` has only with gradient='store', or a "
+            "forward-mode one, which it does not have"
         )
 
     return tf.identity(gradient), refuse

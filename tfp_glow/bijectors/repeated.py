@@ -36,7 +36,9 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
     | `"recompute"` | the input of every step | 2 |
     | `"invert"` | the output of the last step | 2 of a `SplitBijector`, else 3 |
 
-    `"store"` is ordinary automatic differentiation. `"invert"` recomputes the
+    `"store"` is ordinary automatic differentiation, and the only mode that has
+    second derivatives. Forward-mode derivatives, those of
+    `tf.autodiff.ForwardAccumulator`, do not exist. `"invert"` recomputes the
     input of every step from its output, so it stores no activations whatever K
     is. Its gradients carry the rounding errors of the inverses, which
     `benchmarks/gradient_error.py` measures for a Glow. A `SplitBijector`, such

@@ -22,7 +22,9 @@ tfd = tfp.distributions
 class Flow(structure.TRANSFORMED):
     """A `tfd.TransformedDistribution` that can bind its conditioning.
 
-    The functions of this module make it.
+    The functions of this module make it. `isinstance` says that it is none,
+    because TFP keeps the name for composite tensors and makes an instance of
+    its base class of all others.
     """
 
     def __init__(
