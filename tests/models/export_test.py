@@ -334,6 +334,28 @@ def test_what_would_be_cast_silently_is_refused(exported, name):
     assert REFUSED[name][-1] in exported.refused[name]
 
 
+def test_labels_are_not_cut_or_wrapped(tmp_path):
+    model = glow(num_levels=1, num_steps=1, num_classes=3)
+    model.export(tmp_path / "flow")
+    loaded = tf.saved_model.load(tmp_path / "flow")
+    labels = np.array([0, 2])
+    expected = model.sample(2, 0.7, labels, seed=1)
+    drawn = loaded.sample(np.int64(2), np.float64(0.7), 1, labels)
+    np.testing.assert_array_equal(drawn, expected)
+    np.testing.assert_array_equal(loaded.sample(2, 0.7, 1, [0, 2]), expected)
+    latents = np.zeros([2, 16])
+    assert loaded.decode(latents, labels).shape == (2, 4, 4, 1)
+    for function, *inputs in (
+        (loaded.decode, latents),
+        (loaded.sample, 2, 0.7, 1),
+        (loaded.log_prob, IMAGES[:2]),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="32 bits"):
+            function(*inputs, labels + 2**32)
+        with pytest.raises(ValueError, match="matching concrete function"):
+            function(*inputs, labels + 0.5)
+
+
 def test_loading_says_nothing(exported):
     for sign in ("WARNING:", "Warning", "Traceback", "gradient"):
         lines = [line for line in exported.log.splitlines() if sign in line]

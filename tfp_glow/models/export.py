@@ -39,9 +39,9 @@ def write(path, functions, distribution, spec, conditioning_kwargs):
     as `events_0`. The conditioning, if there is any, is the last input. The
     first function is also the default signature.
 
-    Functions whose first input is a batch of integers take them, and the
-    conditioning, in several dtypes. They refuse others, and integers that need
-    more than 32 bits. Those of other functions are cast by TensorFlow.
+    Functions of a batch of integers take their inputs in several dtypes. They
+    refuse others, and integers of more than 32 bits. TensorFlow casts NumPy
+    arrays for functions without one.
 
     Raises `ValueError` if two inputs of a signature have the same name, or a
     name is not an identifier.
@@ -109,25 +109,26 @@ def _of_several_dtypes(function, inputs):
     large integers overflow, without a word.
     """
     specs = function.input_signature
-    first = specs[0]
-    if tf.nest.is_nested(first) or not (first.dtype.is_integer and first.shape):
+    if any(map(tf.nest.is_nested, specs)) or not any(
+        spec.dtype.is_integer and spec.shape.rank for spec in specs
+    ):
         return function
 
     def checked(*values):
         return function(*(_cast(v, s) for v, s in zip(values, specs)))
 
     checked = tf.function(_named(checked, inputs), autograph=False)
-    for dtypes in itertools.product(*(_dtypes(s.dtype) for s in specs)):
+    for dtypes in itertools.product(*(_dtypes(s) for s in specs)):
         checked.get_concrete_function(
             *(tf.TensorSpec(s.shape, d, s.name) for s, d in zip(specs, dtypes))
         )
     return checked
 
 
-def _dtypes(dtype):
-    if dtype.is_integer:
-        return tf.int32, tf.int64, tf.uint8
-    return dtype, tf.float32 if dtype == tf.float64 else tf.float64
+def _dtypes(spec):
+    if spec.dtype.is_floating:
+        return tf.float32, tf.float64
+    return (tf.int32, tf.int64, tf.uint8)[: 3 if spec.shape.rank else 2]
 
 
 def _cast(value, spec):

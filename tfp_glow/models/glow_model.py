@@ -329,14 +329,15 @@ class GlowModel(flow_model.FlowModel):
         | `encode` | `images`, int32 | `latents` `[N, H * W * C]`, float64 |
         | `decode` | `latents`, float64 | `images` `[N, H, W, C]`, float64 |
 
-        Input images are `[N, H, W, C]`, where `N` may differ in every call. The
-        functions also take them as int64 and uint8; the signatures do not. For
-        other dtypes and shapes they raise `ValueError`, and for values outside
-        `[0, bins)` `tf.errors.InvalidArgumentError`. TensorFlow casts NumPy
-        arrays for the other inputs. The results are those of the model's
-        methods, and gradients are those of `gradient="store"`. The functions
-        of a conditional flow have `conditioning` as their last input, float32,
-        or int32 labels `[N]`.
+        Input images are `[N, H, W, C]`, where `N` may differ in every call.
+        Values outside `[0, bins)` raise `tf.errors.InvalidArgumentError`. The
+        results are those of the model's methods, and gradients are those of
+        `gradient="store"`. The functions of a conditional flow have
+        `conditioning` as their last input, float32, or int32 labels `[N]`.
+
+        Functions of images or labels also take int64 and uint8, and raise
+        `ValueError` for other dtypes. Otherwise, TensorFlow casts NumPy arrays
+        to the dtypes of the table. Signatures only take these dtypes.
         """
         integer, real = (tf.TensorSpec([], d) for d in (tf.int32, tf.float32))
         noise = {"size": integer, "temperature": real, "seed": integer}
