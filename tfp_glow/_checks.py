@@ -169,7 +169,10 @@ def events(parts, distribution):
         tf.nest.flatten(distribution.event_shape),
     ):
         dtype, expected = tf.as_dtype(dtype), tf.as_dtype(expected)
-        if dtype.is_integer != expected.is_integer:
+        if (dtype.is_integer, dtype.is_floating) != (
+            expected.is_integer,
+            expected.is_floating,
+        ):
             kind = "integers" if expected.is_integer else "floats"
             bins = getattr(distribution, "bins", None)
             kind += f" in [0, {bins})" if bins else ""

@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
+from tfp_glow import _checks
+
 
 def compiled(function):
     """Returns a `tf.function` of tensors that is traced as rarely as possible.
@@ -22,12 +24,21 @@ def stateless_seed(seed=None, stream=0):
     """Returns a seed with which TFP draws the same numbers in every call.
 
     With an `int` seed TFP draws other numbers in every eager call. Without a
-    seed, a new one comes from NumPy's global generator, which
-    `keras.utils.set_random_seed` sets. Streams of one seed are independent.
+    seed see `known_seed`. Streams of one seed are independent.
     """
-    if seed is None:
-        seed = np.random.randint(2**31)
+    if not tf.is_tensor(seed):
+        seed = known_seed(seed) % 2**31
     return tf.stack([tf.cast(stream, tf.int32), tf.cast(seed, tf.int32)])
+
+
+def known_seed(seed=None):
+    """Returns a valid seed, a new `int` if there is none.
+
+    It comes from NumPy's global generator, which `keras.utils.set_random_seed`
+    seeds.
+    """
+    seed = _checks.seed(seed)
+    return np.random.randint(2**31) if seed is None else seed
 
 
 def event_shape(x, event_ndims):

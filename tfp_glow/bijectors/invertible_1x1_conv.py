@@ -9,6 +9,7 @@ from tensorflow_probability.python.internal import prefer_static as ps
 from tensorflow_probability.python.internal import tensor_util
 
 from tfp_glow import _checks
+from tfp_glow import _tf
 from tfp_glow.bijectors import linear_algebra
 from tfp_glow.bijectors import parametric
 
@@ -189,7 +190,7 @@ class Invertible1x1Conv(ChannelMatrix):
         rows = np.arange(num_channels, dtype=np.int32)[::-1]
         rows = np.broadcast_to(rows, [*batch_shape, num_channels])
         if permutation == "shuffle":
-            random = np.random.default_rng(_checks.seed(seed))
+            random = np.random.default_rng(_tf.known_seed(seed))
             rows = random.permuted(rows, axis=-1)
         return cls._from_values(
             {"permutation": rows}, fixed=_FIXED, dtype=dtype, **kwargs

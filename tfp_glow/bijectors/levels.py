@@ -162,7 +162,7 @@ def make_levels(
     The other `arguments` are those of `steps.make_steps`.
     """
     levels = []
-    seeds = np.random.SeedSequence(seed).spawn(num_levels)
+    seeds = np.random.SeedSequence(_tf.known_seed(seed)).spawn(num_levels)
     sizes = _conditioning_sizes(conditioning_shape, num_levels)
     for i, shape in enumerate(level_shapes(image_shape, num_levels)):
         with tf.name_scope(f"level_{i}"):

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tfp_glow import _checks
+from tfp_glow import _tf
 
 
 def product(*matrices):
@@ -43,7 +43,7 @@ def log_det_or_nan(matrix):
 def random_rotation(num_channels, seed, batch_shape=()):
     """Returns random orthogonal NumPy matrices, `[*batch_shape, C, C]`."""
     shape = [*batch_shape, num_channels, num_channels]
-    normal = np.random.default_rng(_checks.seed(seed)).standard_normal(shape)
+    normal = np.random.default_rng(_tf.known_seed(seed)).standard_normal(shape)
     return np.linalg.qr(normal)[0]
 
 

@@ -96,7 +96,7 @@ def make_steps(
     num_seen, num_outputs = coupling_.network_channels(
         event_shape, transformer, mask=mask
     )
-    seed = _checks.seed(seed)
+    seed = _tf.known_seed(seed)
     if not isinstance(seed, np.random.SeedSequence):
         seed = np.random.SeedSequence(seed)
     changes = _CHANGES[mask]

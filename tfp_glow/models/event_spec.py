@@ -3,7 +3,6 @@
 """EventSpec: what batches of events and of conditioning look like."""
 
 import dataclasses
-import itertools
 
 import numpy as np
 import tensorflow as tf
@@ -11,8 +10,7 @@ import tensorflow_probability as tfp
 
 from tfp_glow import _checks
 from tfp_glow.distributions import dequantized
-
-_EMPTY = "Expected a data set of at least one batch. Received: an empty one"
+from tfp_glow.models import data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,14 +68,34 @@ class EventSpec:
         dtypes = [tf.as_dtype(d) for d in tf.nest.flatten(continuous.dtype)]
         return next((d.name for d in dtypes if d.is_floating), "float32")
 
+    def arrays(self, x):
+        """Converts events to arrays or tensors. Lists of numbers are arrays."""
+        _checks.event_structure(x, self.distribution)
+        structure = self.distribution.dtype
+        parts = tf.nest.flatten(x) if tf.nest.is_nested(structure) else [x]
+        arrays = [data.array(part) for part in parts]
+        return tf.nest.pack_sequence_as(structure, arrays)
+
     def event_tensors(self, x):
-        """Converts events to tensors, of the distribution's floating dtype."""
-        if self.is_dequantized:
-            return tf.convert_to_tensor(x)
+        """Converts events to tensors, of the distribution's floating dtype.
+
+        Their shapes are set, because a data set may not know them.
+        """
+
+        def convert(values, shape, dtype):
+            dtype = None if self.is_dequantized else dtype
+            values = tf.convert_to_tensor(values)
+            values = tf.cast(values, dtype or values.dtype)
+            if values.shape[1:].is_fully_defined():
+                return values
+            return tf.ensure_shape(values, tf.TensorShape([None]) + shape)
+
+        distribution = self.distribution
         return tf.nest.map_structure(
-            lambda dtype, values: tf.cast(values, dtype),
-            self.distribution.dtype,
-            x,
+            convert,
+            self.arrays(x),
+            distribution.event_shape,
+            distribution.dtype,
         )
 
     def conditioning_vectors(self, conditioning):
@@ -92,10 +110,7 @@ class EventSpec:
 
     def check(self, x, conditioning=None):
         """Raises `TypeError` or `ValueError` unless a batch fits."""
-        _checks.event_structure(x, self.distribution)
-        parts = [
-            v if tf.is_tensor(v) else np.asarray(v) for v in tf.nest.flatten(x)
-        ]
+        parts = tf.nest.flatten(self.arrays(x))
         _checks.events([(v.shape, v.dtype) for v in parts], self.distribution)
         bins = getattr(self.distribution, "bins", None)
         for values in parts:
@@ -138,25 +153,22 @@ class EventSpec:
             shape = (None, *self.conditioning_shape)
             _checks.conditioning(parts[1], shape, self.num_classes)
         if dataset.cardinality() == 0:
-            raise ValueError(_EMPTY)
+            raise ValueError(
+                "Expected a data set of at least one batch. Received: an empty "
+                "one"
+            )
 
-    def first(self, x, y, num_batches, batch_size):
+    def first(self, x, y, batches, num_events):
         """Returns a tuple of the first events and, if any, conditioning.
 
-        `batch_size` counts only if `x` is not a `tf.data.Dataset`.
+        They come from `batches`, or else are `num_events` of arrays.
         """
-        if not isinstance(x, tf.data.Dataset):
-            parts = (x, y) if self.is_conditional else (x,)
-            return tf.nest.map_structure(
-                lambda values: values[: num_batches * batch_size], parts
-            )
-        batches = list(itertools.islice(x, num_batches))
-        if not batches:
-            raise ValueError(_EMPTY)
         num_parts = 2 if self.is_conditional else 1
-        batches = [
-            b[:num_parts] if isinstance(b, tuple) else (b,) for b in batches
-        ]
+        if not batches:
+            return tf.nest.map_structure(
+                lambda values: values[:num_events], (x, y)[:num_parts]
+            )
         return tf.nest.map_structure(
-            lambda *values: tf.concat(values, axis=0), *batches
+            lambda *values: tf.concat(values, axis=0),
+            *(batch[:num_parts] for batch in batches),
         )

@@ -43,9 +43,11 @@ class FlowModel(likelihood.LikelihoodModel):
     With `conditioning_fn` the distribution is conditional. Pass the
     conditioning where Keras expects labels: `fit(x, conditioning)`, a data set
     of pairs, `validation_data=(x, conditioning)`. `predict` takes a pair or a
-    data set of pairs. Weigh samples with `sample_weight` in `fit`, or in a data
-    set of triples; Keras' `evaluate` uses the argument only if it also receives
-    labels or conditioning.
+    data set of pairs. Weigh samples with `sample_weight` in `fit` and
+    `evaluate`, or in a data set of triples.
+
+    `compile` takes no loss. Its metrics are functions `f(labels, log_probs)` or
+    subclasses of `keras.metrics.Metric` that compute with log-probabilities.
 
     The model is also a Keras layer. Gradients of `model(x, conditioning)` flow
     to both arguments, for example to a network that computes the conditioning.
@@ -265,6 +267,7 @@ class FlowModel(likelihood.LikelihoodModel):
         with `use_ema=True` and have trained the model.
         """
         optimizer = getattr(self, "optimizer", None)
+        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         built = getattr(optimizer, "built", False)
         if not (built and optimizer.use_ema):
             raise ValueError(

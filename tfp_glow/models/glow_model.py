@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from tfp_glow import _checks
 from tfp_glow import _tf
-from tfp_glow import networks
 from tfp_glow.bijectors import precision
 from tfp_glow.distributions import dequantized
 from tfp_glow.distributions import flows
@@ -19,6 +18,7 @@ from tfp_glow.distributions import noise_flow
 from tfp_glow.models import classifier
 from tfp_glow.models import export
 from tfp_glow.models import flow_model
+from tfp_glow.models import policies
 from tfp_glow.models import saving
 
 
@@ -73,7 +73,9 @@ class GlowModel(flow_model.FlowModel):
             **glow: arguments of `Glow`, for example `num_levels`, `num_steps`
                 and `num_filters`, or `name` and `trainable` of `keras.Model`.
                 Unless `network` says otherwise, the networks have the policy
-                that `keras.config.set_dtype_policy` sets.
+                `dtype`, by default that of `keras.config.set_dtype_policy`:
+                `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`. The
+                density is float32 in any case.
 
         Raises:
             TypeError, ValueError: for an unknown or an invalid argument.
@@ -87,7 +89,7 @@ class GlowModel(flow_model.FlowModel):
             lambda x: 0.0 <= x < math.inf,
         )
         # `Glow` has some of the same names.
-        names = glow.keys() & {"name", "trainable", "dtype"}
+        names = glow.keys() & {"name", "trainable"}
         keras_arguments = {name: glow.pop(name) for name in names}
         classifier.check_arguments(
             classifier_weight,
@@ -100,23 +102,20 @@ class GlowModel(flow_model.FlowModel):
             expected = f"None with num_classes={num_classes}"
             raise _checks.invalid_value("conditioning_size", size, expected)
         image_shape = tuple(image_shape)
-        policy = keras.config.dtype_policy()
-        if glow.get("network", "paper") == "paper" and policy.name != "float32":
-            glow["network"] = networks.CouplingNetwork(dtype=policy)
-        given = {"validate_args": True, **glow}
+        policy = policies.of_networks(glow)
+        # With scaled losses, a gradient that is not finite is not an error.
+        given = {"validate_args": policy != "mixed_float16", **glow}
         if num_classes is not None:
             given["conditioning_size"] = num_classes
         flow = flows.glow_distribution(image_shape, seed=seed, **given)
         noise = None
         if dequantizer == "learned":
-            parameters = flow.bijector.parameters
-            policy = getattr(parameters["network"], "dtype_policy", None)
             noise = noise_flow.NoiseFlow.trainable(
                 image_shape,
                 bins=bins,
                 seed=seed,
-                network_dtype=policy.name if policy else "float32",
-                gradient=parameters["gradient"],
+                network_dtype=policy,
+                gradient=flow.bijector.parameters["gradient"],
                 validate_args=True,
             )
         shape = flow.bijector.conditioning_shape
@@ -128,6 +127,7 @@ class GlowModel(flow_model.FlowModel):
             conditioning_shape=shape,
             num_classes=num_classes,
             seed=seed,
+            dtype=policy if policy in policies.NAMES else "float32",
             **keras_arguments,
         )
         self._config = dict(
@@ -266,7 +266,7 @@ class GlowModel(flow_model.FlowModel):
             float64 `Tensor` `[N, H, W, C]` in gray levels, so that
             `decode(encode(images))` is `images` up to rounding errors.
         """
-        latents = tf.cast(latents, tf.float64)
+        latents = tf.cast(tf.convert_to_tensor(latents), tf.float64)
         expected = tf.TensorShape([None, self.event_size])
         if not latents.shape.is_compatible_with(expected):
             raise ValueError(

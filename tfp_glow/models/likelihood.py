@@ -2,16 +2,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """LikelihoodModel: Keras' training, with log-probabilities as the output."""
 
+import inspect
+
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tfp_glow import _checks
 from tfp_glow.distributions import units
+from tfp_glow.models import data as data_
 from tfp_glow.models import nan_report
+from tfp_glow.models import policies
 from tfp_glow.models import replicas
 from tfp_glow.models import saving
 from tfp_glow.models import strategies
+
+# Callbacks ask compiled metrics only whether more is better.
+_MODES = {"bits_per_dim": "min", "nats": "min", "accuracy": "max"}
 
 
 class LikelihoodModel(keras.Model):
@@ -23,8 +29,11 @@ class LikelihoodModel(keras.Model):
     """
 
     def __init__(self, spec, seed=None, **kwargs):
-        # Keras' policy is for networks. Densities are computed in float32.
-        kwargs.setdefault("dtype", "float32")
+        # Densities are computed in float32, whatever the policy. Keras scales
+        # the loss of a model whose policy is mixed_float16.
+        policy = keras.config.dtype_policy().name
+        policy = policy if policy in policies.NAMES else "float32"
+        kwargs.setdefault("dtype", policy)
         super().__init__(autocast=False, **kwargs)
         self._spec = spec
         self._seed_generator = keras.random.SeedGenerator(_checks.seed(seed))
@@ -33,15 +42,11 @@ class LikelihoodModel(keras.Model):
         if spec.event_size is not None:
             self._bits_per_dim_tracker = keras.metrics.Mean(name="bits_per_dim")
 
-    def train_step(self, data):
-        replicas.clip_sum_of_gradients(self.optimizer)
-        return replicas.logs(super().train_step(self._with_conditioning(data)))
-
-    def test_step(self, data):
-        return replicas.logs(super().test_step(self._with_conditioning(data)))
-
-    def predict_step(self, data):
-        return super().predict_step(self._with_conditioning(data))
+    def _autoconvert_optionals(self, step_func):
+        # Every step of Keras passes its batch through this function.
+        return super()._autoconvert_optionals(
+            lambda data: step_func(self._with_conditioning(data))
+        )
 
     def _with_conditioning(self, data):
         """Makes events and conditioning one input, which `call` receives."""
@@ -51,8 +56,10 @@ class LikelihoodModel(keras.Model):
         return x, y, sample_weight
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras calls this before it traces a step. `fit` builds the optimizer
-        # by itself, because evaluation from an iterator does not need one.
+        # Keras calls this before it traces a step.
+        self._check_compiled()
+        # `fit` builds the optimizer by itself, because evaluation from an
+        # iterator does not need one.
         if data_batch is not None:
             self._build_optimizer()
         # Everything but compiled metrics is built then. Under a strategy
@@ -63,7 +70,8 @@ class LikelihoodModel(keras.Model):
 
     def _build_optimizer(self):
         # A step that creates the variables of the optimizer is traced twice.
-        if self.optimizer is not None:
+        # `LossScaleOptimizer` would create them at every call.
+        if self.optimizer is not None and not self.optimizer.built:
             with self.distribute_strategy.scope():
                 self.optimizer.build(self.trainable_variables)
 
@@ -81,7 +89,8 @@ class LikelihoodModel(keras.Model):
             loss = units.bits_per_dim(y_pred, self._spec.event_size)
             self._bits_per_dim_tracker.update_state(loss, sample_weight)
         if sample_weight is not None:
-            loss *= tf.cast(sample_weight, loss.dtype)
+            weights = tf.cast(sample_weight, loss.dtype)
+            loss *= tf.reshape(weights, tf.shape(loss))
         num_rows = tf.shape(loss)[0]
         # A replica may receive no rows of the last batch.
         loss = tf.math.divide_no_nan(
@@ -90,19 +99,55 @@ class LikelihoodModel(keras.Model):
         if self.losses:
             loss += tf.cast(tf.add_n(self.losses), loss.dtype)
         if training:
+            replicas.clip_sum_of_gradients(self.optimizer)
             loss = replicas.weight_gradient(loss, num_rows)
         # Gradients are summed over the replicas.
         loss /= tf.distribute.get_strategy().num_replicas_in_sync
         return nan_report.check_loss(loss)
 
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        if y is None and self._compile_metrics is not None:
+            y = tf.zeros_like(y_pred)
+        values = super().compute_metrics(x, y, y_pred, sample_weight)
+        return replicas.logs(values)
+
+    def _check_compiled(self):
+        """Raises `ValueError` unless the loss and the metrics are possible."""
+        expected, metrics = None, self._compile_metrics
+        for metric in keras.tree.flatten(
+            metrics and [metrics._user_metrics, metrics._user_weighted_metrics]
+        ):
+            function = getattr(metric, "_fn", metric)
+            source = getattr(function, "__module__", "keras").split(".")[0]
+            if metric is not None and source == "keras":
+                expected = (
+                    "metrics of log-probabilities, functions `f(labels, "
+                    "log_probs)` or subclasses of `keras.metrics.Metric`. "
+                    "Keras' own compare predictions with labels. "
+                    "`bits_per_dim` and `nats` are always reported. Received: "
+                    f"metrics=[{metric!r}]"
+                )
+        if self._compile_loss is not None:
+            expected = (
+                "no loss, because a flow is trained by its own, the negative "
+                f"log-likelihood. Received: loss={self.loss!r}"
+            )
+        if expected:
+            # Another `compile` would keep what it does not replace.
+            self._compile_loss = self._compile_metrics = None
+            self.compiled = False
+            raise ValueError(f"Expected `compile` to receive {expected}")
+
     def fit(self, x=None, y=None, *args, init_batches=1, **kwargs):
         """Trains the model, as `keras.Model.fit` does.
 
         Args:
-            x: integer images, or other events of the distribution: an array, a
-                `Tensor` or a batched `tf.data.Dataset`.
-            y: the conditioning, if there is any; otherwise labels, which are
-                ignored. A data set has pairs of both.
+            x: integer images, or other events of the distribution: an array,
+                anything like one, or batches of a `tf.data.Dataset`, a
+                `keras.utils.PyDataset`, a generator or another iterable.
+            y: the conditioning, if there is any; otherwise labels, which only
+                `class_weight` and metrics of your own read. Batches contain
+                both: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
             init_batches: positive `int`, number of batches from which the
                 activation norms are initialized, once. Files remember it.
             *args, **kwargs: see `keras.Model.fit`.
@@ -114,35 +159,54 @@ class LikelihoodModel(keras.Model):
                 step and the first layer whose values are not.
         """
         [init_batches] = _checks.positive_integer(init_batches=init_batches)
-        callbacks = kwargs.pop("callbacks", None)
+        self._check_compiled()
+        fit = super().fit
+        given = inspect.signature(fit).bind(x, y, *args, **kwargs).arguments
+        if given.get("batch_size") is not None:
+            [given["batch_size"]] = _checks.positive_integer(
+                batch_size=given["batch_size"]
+            )
+        callbacks = given.get("callbacks")
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = callbacks.callbacks
         callbacks = keras.tree.flatten(callbacks or [])
         saving.check_callbacks(self, callbacks)
-        if isinstance(x, tf.data.Dataset):
-            self._spec.check_dataset(x)
-            kwargs.setdefault("shuffle", False)  # A data set shuffles itself.
-        else:
-            self._spec.check(x, y if self._spec.is_conditional else None)
+        data_.check_epochs(x, "steps_per_epoch", given)
+        count = 0 if self.initialized else init_batches
+        batches = self._standardize(given, count)
+        x = given["x"]
+        if batches or isinstance(x, tf.data.Dataset):
+            given.setdefault(
+                "shuffle", getattr(x, "num_batches", None) is not None
+            )
         if not self.initialized:
-            size = kwargs.get("batch_size") or 32
-            self.initialize(*self._spec.first(x, y, init_batches, size))
+            size = init_batches * (given.get("batch_size") or 32)
+            arrays = given["x"], given["y"]
+            self.initialize(*self._spec.first(*arrays, batches, size))
         if self.compiled:
             self._build_optimizer()
-        validation = kwargs.get("validation_data")
-        if validation is not None:
-            kwargs["validation_data"] = self._for_keras(
-                *keras.utils.unpack_x_y_sample_weight(validation)
+        if given.get("validation_data") is not None:
+            names = ("x", "y", "sample_weight")
+            parts = keras.utils.unpack_x_y_sample_weight(
+                given["validation_data"]
             )
-        x, y, _ = self._for_keras(x, y, kwargs.get("sample_weight"))
+            validation = dict(zip(names, parts))
+            data_.check_epochs(parts[0], "validation_steps", given)
+            self._standardize(validation)
+            given["validation_data"] = tuple(map(validation.get, names))
         position = nan_report.Position()
         # The step is known after callbacks such as `BackupAndRestore`.
         noise = keras.callbacks.LambdaCallback(
             on_train_begin=lambda logs: self._continue_noise()
         )
         callbacks = [*callbacks, noise, position]
+        for callback in callbacks:
+            name = getattr(callback, "monitor", "").removeprefix("val_")
+            if getattr(callback, "mode", None) == "auto":
+                callback.mode = _MODES.get(name, "auto")
+        given["callbacks"] = callbacks
         try:
-            return super().fit(x, y, *args, callbacks=callbacks, **kwargs)
+            return fit(**given)
         except tf.errors.InvalidArgumentError as error:
             translated = nan_report.translated(error, position)
             if translated is None:
@@ -160,10 +224,30 @@ class LikelihoodModel(keras.Model):
         step = tf.cast(self.optimizer.iterations, seed.dtype)
         state.assign(tf.stack([seed, step]))
 
-    def _for_keras(self, x, y=None, sample_weight=None):
-        """Shards data sets, and keeps weights that Keras would drop."""
-        if isinstance(x, tf.data.Dataset):
-            return strategies.shard(x, self.distribute_strategy), y, None
-        if sample_weight is not None and y is None:
-            y = np.zeros(len(tf.nest.flatten(x)[0]))
-        return x, y, sample_weight
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Computes the loss and the metrics, as `keras.Model.evaluate` does.
+
+        `x` and `y` are those of `fit`. `sample_weight` needs no labels.
+        """
+        evaluate = super().evaluate
+        bound = inspect.signature(evaluate).bind(x, y, *args, **kwargs)
+        given = dict(bound.arguments)
+        given.update(given.pop("kwargs", {}))
+        if "_use_cached_eval_dataset" not in given:
+            self._standardize(given)
+        return evaluate(**given)
+
+    def _standardize(self, arguments, count=0):
+        """Changes arguments of `fit` to what Keras can read.
+
+        Returns the first `count` batches, if the data are batches.
+        """
+        names = ("x", "y", "sample_weight", "class_weight")
+        given = {n: arguments.pop(n) for n in names if n in arguments}
+        standard, batches = data_.standard(self._spec, **given, count=count)
+        arguments.update(standard)
+        if isinstance(arguments["x"], tf.data.Dataset):
+            arguments["x"] = strategies.shard(
+                arguments["x"], self.distribute_strategy
+            )
+        return batches

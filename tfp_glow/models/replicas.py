@@ -58,6 +58,7 @@ def clip_sum_of_gradients(optimizer):
     result would depend on the number of replicas. Only the first call changes
     the optimizer.
     """
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     if _replica_context() is None or "_clip_gradients" in vars(optimizer):
         return
     clip, add = optimizer._clip_gradients, optimizer._all_reduce_sum_gradients

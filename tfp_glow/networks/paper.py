@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfp_glow import _checks
+from tfp_glow import _tf
 from tfp_glow.networks import linear
 from tfp_glow.networks import stacked
 
@@ -62,7 +63,8 @@ class CouplingNetwork(stacked.StackedLayer):
         self.num_filters = num_filters
         self.kernel_size = kernel_size
         self.seed = seed = _checks.seed(seed)
-        seeds = np.random.default_rng(seed).integers(2**31, size=3).tolist()
+        generator = np.random.default_rng(_tf.known_seed(seed))
+        seeds = generator.integers(2**31, size=3).tolist()
         normal = keras.initializers.RandomNormal
         first, second, conditioning = (normal(0.0, 0.05, s) for s in seeds)
         layer = functools.partial(
@@ -182,7 +184,8 @@ class FeatureNetwork(keras.layers.Layer):
         self.num_filters = num_filters
         self.edge_padding = edge_padding
         self.seed = seed = _checks.seed(seed)
-        seeds = np.random.default_rng(seed).integers(2**31, size=2).tolist()
+        generator = np.random.default_rng(_tf.known_seed(seed))
+        seeds = generator.integers(2**31, size=2).tolist()
         self.hidden, self.last = (
             linear.ScaledLinear(
                 num_filters,

@@ -1,0 +1,80 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Errors of unknown arguments that name the nearest ones.
+
+Python 3.13 suggests names too, but not those behind `**kwargs`.
+"""
+
+import difflib
+import functools
+import inspect
+import re
+import sys
+
+_UNKNOWN = re.compile(
+    r"(?:(\w+)\.)?\w+\(\) got an unexpected keyword argument '(\w+)'"
+    r"|Unrecognized keyword arguments passed to (\w+): {'(\w+)'"
+)
+
+
+def suggest(public):
+    """Makes a public class, function or module suggest names of arguments.
+
+    Classes and modules are changed in place. Returns what takes the place of
+    `public`.
+    """
+    if inspect.ismodule(public):
+        for name, value in list(vars(public).items()):
+            home = getattr(value, "__module__", None) or ""
+            if home.startswith(public.__name__) and not name.startswith("_"):
+                setattr(public, name, suggest(value))
+    elif inspect.isclass(public):
+        for cls in public.__mro__:
+            if not cls.__module__.startswith(__package__):
+                continue
+            for name in vars(cls).keys() & {"__init__", "trainable"}:
+                value = vars(cls)[name]
+                if isinstance(value, classmethod):
+                    setattr(cls, name, classmethod(_wrap(value.__func__)))
+                elif inspect.isfunction(value):
+                    setattr(cls, name, _wrap(value))
+    elif inspect.isfunction(public):
+        return _wrap(public)
+    return public
+
+
+def _wrap(function):
+    if hasattr(function, "suggests"):
+        return function
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except (TypeError, ValueError) as error:
+            found = _UNKNOWN.search(str(error))
+            if found and (found[2] or found[4]) in kwargs:
+                _add_names(error, found, signature.parameters)
+            raise
+
+    wrapper.suggests = True
+    # TFP and Keras read signatures without following `__wrapped__`.
+    wrapper.__signature__ = signature
+    return wrapper
+
+
+def _add_names(error, found, parameters):
+    """Adds the nearest names to an error that passes through a function."""
+    error.names = getattr(error, "names", set()) | {*parameters}
+    callee = getattr(sys.modules[__package__], found[1] or found[3], None)
+    if inspect.isclass(callee):
+        error.names |= {*inspect.signature(callee).parameters}
+    names = sorted(error.names - {"self", "cls", "args", "kwargs"})
+    near = difflib.get_close_matches(found[2] or found[4], names, n=2)
+    hint = f"Did you mean {' or '.join(map(repr, near))}?"
+    if not near:
+        hint = f"Expected one of {names}"
+    text = str(error).partition(". Did you mean")[0]
+    text = text.partition(". Expected one of")[0]
+    error.args = (f"{text}. {hint}",)
