@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 
+from tfp_glow import _arguments
 from tfp_glow.version import __version__ as __version__
 
 # Public classes and functions, by the subpackage that exports them.
@@ -58,9 +59,13 @@ def __getattr__(name):
     elif name in _MODULES:
         value = importlib.import_module(f"tfp_glow.{_MODULES[name]}")
     else:
-        raise AttributeError(f"module 'tfp_glow' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+        raise AttributeError(
+            f"module 'tfp_glow' has no attribute {name!r}",
+            name=name,
+            obj=sys.modules[__name__],
+        )
+    globals()[name] = _arguments.suggest(value)
+    return globals()[name]
 
 
 def __dir__():

@@ -32,7 +32,10 @@ def suggest(public):
         for cls in public.__mro__:
             if not cls.__module__.startswith(__package__):
                 continue
-            for name in vars(cls).keys() & {"__init__", "trainable"}:
+            # Constructors of blocks run at every step of a flow.
+            factory = inspect.ismethod(getattr(cls, "trainable", None))
+            names = {"trainable" if factory else "__init__"}
+            for name in names & vars(cls).keys():
                 value = vars(cls)[name]
                 if isinstance(value, classmethod):
                     setattr(cls, name, classmethod(_wrap(value.__func__)))
@@ -67,7 +70,7 @@ def _wrap(function):
 def _add_names(error, found, parameters):
     """Adds the nearest names to an error that passes through a function."""
     error.names = getattr(error, "names", set()) | {*parameters}
-    callee = getattr(sys.modules[__package__], found[1] or found[3], None)
+    callee = getattr(sys.modules[__package__], found[1] or found[3] or "", None)
     if inspect.isclass(callee):
         error.names |= {*inspect.signature(callee).parameters}
     names = sorted(error.names - {"self", "cls", "args", "kwargs"})

@@ -46,6 +46,30 @@ def integers(minimum, expected, /, **arguments):
     return result
 
 
+def shape(name, value, expected, ranks):
+    """Returns a shape as a tuple of positive `int`, with one of the `ranks`."""
+    try:
+        sizes = integers(
+            1, "", **{str(i): size for i, size in enumerate(value)}
+        )
+    except (TypeError, ValueError):
+        sizes = ()
+    if len(sizes) not in ranks:
+        raise invalid_value(name, value, expected)
+    return tuple(sizes)
+
+
+def real_dtype(dtype):
+    """Returns a `tf.DType`, of numbers that can hold a log-probability."""
+    try:
+        known = tf.as_dtype(dtype)
+    except TypeError:
+        known = None
+    if known not in (tf.float32, tf.float64):
+        raise invalid_value("dtype", dtype, "tf.float32 or tf.float64")
+    return known
+
+
 def seed(value):
     """Returns a random seed as `int`, or `None`, or NumPy's `SeedSequence`."""
     if value is None or isinstance(value, np.random.SeedSequence):
@@ -180,13 +204,17 @@ def events(parts, distribution):
             raise _invalid(what, kind, dtype.name, TypeError)
         batch_shape = tf.TensorShape([None]).concatenate(event_shape)
         if not batch_shape.is_compatible_with(shape):
-            expected = f"a batch of events, {batch_shape}"
-            received = tf.TensorShape(shape)
-            raise _invalid("shape received for the data", expected, received)
+            raise invalid_batch(batch_shape, tf.TensorShape(shape))
     if len({shape[0] for shape, _ in parts}) > 1:
         shapes = [tf.TensorShape(shape) for shape, _ in parts]
         expected = "the same batch size in every part of the events"
         raise _invalid("shapes received for the data", expected, shapes)
+
+
+def invalid_batch(expected, received):
+    """Returns a `ValueError` for another shape of a batch of events."""
+    expected = f"a batch of events, {expected}"
+    return _invalid("shape received for the data", expected, received)
 
 
 def event_values(x, bins):

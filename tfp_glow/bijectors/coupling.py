@@ -139,11 +139,9 @@ class Coupling(initialization.DataDependent, joint.SplitBijector):
         Raises:
             ValueError: for another rank, or too few channels to split.
         """
-        event_shape = tuple(event_shape)
-        if len(event_shape) not in (1, 3):
-            raise _checks.invalid_value(
-                "event_shape", event_shape, "[H, W, C] or [D]"
-            )
+        event_shape = _checks.shape(
+            "event_shape", event_shape, "[H, W, C] or [D]", ranks=[1, 3]
+        )
         [num_filters] = _checks.positive_integer(num_filters=num_filters)
         # A constructor decides the transformer, and so the network's outputs.
         coupling = cls(

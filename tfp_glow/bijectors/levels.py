@@ -91,14 +91,9 @@ def level_shapes(image_shape, num_levels):
 
 def checked_image_shape(image_shape, num_levels):
     """Returns the shape as a tuple, if it can be halved `num_levels` times."""
-    image_shape = tuple(image_shape)
-    if len(image_shape) != 3:
-        raise _checks.invalid_value(
-            "image_shape", image_shape, "(height, width, channels)"
-        )
-    height, width, channels = image_shape
-    height, width, channels = _checks.positive_integer(
-        height=height, width=width, channels=channels
+    expected = "(height, width, channels), positive integers"
+    height, width, channels = _checks.shape(
+        "image_shape", image_shape, expected, ranks=[3]
     )
     multiple = 2**num_levels
     if height % multiple or width % multiple:
@@ -108,7 +103,7 @@ def checked_image_shape(image_shape, num_levels):
         }
         raise _checks.invalid_value(
             "image_shape",
-            image_shape,
+            (height, width, channels),
             f"a height and a width divisible by 2**num_levels={multiple}, for "
             f"instance {' or '.join(map(str, sorted(near)))}",
         )

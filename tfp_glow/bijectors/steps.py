@@ -93,6 +93,7 @@ def make_steps(
         expected += f" with initialization={initialization!r}"
         raise _checks.invalid_value("permutation", permutation, expected)
     _checks.choice("mask", mask, tuple(_CHANGES))
+    dtype = _checks.real_dtype(dtype)
     num_seen, num_outputs = coupling_.network_channels(
         event_shape, transformer, mask=mask
     )
@@ -115,7 +116,7 @@ def make_steps(
             spatial_shape=event_shape[:-1],
             conditioning_size=conditioning_size,
             seed=network_seed,
-            dtype=tf.as_dtype(dtype).name,
+            dtype=dtype.name,
         )
         couplings[key] = coupling_.Coupling(
             layer, transformer, change, mask, len(event_shape)

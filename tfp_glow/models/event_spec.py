@@ -86,9 +86,12 @@ class EventSpec:
             dtype = None if self.is_dequantized else dtype
             values = tf.convert_to_tensor(values)
             values = tf.cast(values, dtype or values.dtype)
+            expected = tf.TensorShape([None]) + shape
+            if not expected.is_compatible_with(values.shape):
+                raise _checks.invalid_batch(expected, values.shape)
             if values.shape[1:].is_fully_defined():
                 return values
-            return tf.ensure_shape(values, tf.TensorShape([None]) + shape)
+            return tf.ensure_shape(values, expected)
 
         distribution = self.distribution
         return tf.nest.map_structure(

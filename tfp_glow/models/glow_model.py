@@ -101,13 +101,13 @@ class GlowModel(flow_model.FlowModel):
         if num_classes is not None and size is not None:
             expected = f"None with num_classes={num_classes}"
             raise _checks.invalid_value("conditioning_size", size, expected)
-        image_shape = tuple(image_shape)
         policy = policies.of_networks(glow)
         # With scaled losses, a gradient that is not finite is not an error.
         given = {"validate_args": policy != "mixed_float16", **glow}
         if num_classes is not None:
             given["conditioning_size"] = num_classes
         flow = flows.glow_distribution(image_shape, seed=seed, **given)
+        image_shape = flow.bijector.image_shape
         noise = None
         if dequantizer == "learned":
             noise = noise_flow.NoiseFlow.trainable(

@@ -33,7 +33,10 @@ class LikelihoodModel(keras.Model):
         # the loss of a model whose policy is mixed_float16.
         policy = keras.config.dtype_policy().name
         policy = policy if policy in policies.NAMES else "float32"
-        kwargs.setdefault("dtype", policy)
+        policy = kwargs.get("dtype") or policy
+        policy = keras.dtype_policies.get(getattr(policy, "name", policy))
+        _checks.choice("dtype", policy.name, (*policies.NAMES, "float64"))
+        kwargs["dtype"] = policy
         super().__init__(autocast=False, **kwargs)
         self._spec = spec
         self._seed_generator = keras.random.SeedGenerator(_checks.seed(seed))
@@ -162,10 +165,7 @@ class LikelihoodModel(keras.Model):
         self._check_compiled()
         fit = super().fit
         given = inspect.signature(fit).bind(x, y, *args, **kwargs).arguments
-        if given.get("batch_size") is not None:
-            [given["batch_size"]] = _checks.positive_integer(
-                batch_size=given["batch_size"]
-            )
+        _check_numbers(given)
         callbacks = given.get("callbacks")
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = callbacks.callbacks
@@ -251,3 +251,21 @@ class LikelihoodModel(keras.Model):
                 arguments["x"], self.distribute_strategy
             )
         return batches
+
+
+def _check_numbers(arguments):
+    """Checks the numbers among arguments of `fit`, and converts them."""
+    for name in arguments.keys() & {"batch_size", "epochs", "initial_epoch"}:
+        minimum, expected = 0, "a non-negative integer"
+        if name == "batch_size":
+            minimum, expected = 1, "a positive integer or None"
+        if arguments[name] is not None:
+            value = {name: arguments[name]}
+            [arguments[name]] = _checks.integers(minimum, expected, **value)
+    if "validation_split" in arguments:
+        arguments["validation_split"] = _checks.number(
+            "validation_split",
+            arguments["validation_split"],
+            "a number in [0, 1)",
+            lambda value: 0.0 <= value < 1.0,
+        )

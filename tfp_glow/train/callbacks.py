@@ -126,6 +126,11 @@ class PrintProgress(keras.callbacks.Callback):
         self._line = None
 
     def on_epoch_end(self, epoch, logs=None):
+        if "seconds" not in logs:
+            raise ValueError(
+                "Expected `tfg.callbacks.Clock` before `PrintProgress` in the "
+                f"list of callbacks. Received: only {sorted(logs)} in the logs"
+            )
         validation = logs.get("val_bits_per_dim", math.nan)
         self._best = min(self._best, validation)
         minutes, seconds = divmod(int(logs["seconds"]), 60)

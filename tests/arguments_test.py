@@ -1,0 +1,55 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of `tfp_glow._arguments`: errors that name the nearest arguments."""
+
+import inspect
+
+import pytest
+
+import tfp_glow as tfg
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "message"),
+    [
+        (
+            "GlowModel",
+            dict(num_level=2),
+            "'num_level'. Did you mean 'num_levels'",
+        ),
+        ("GlowModel", dict(num_clases=2), "Did you mean 'num_classes'"),
+        ("GlowModel", dict(conditioning=3), "'conditioning_size'"),
+        ("GlowModel", dict(foo=3), "Expected one of .*'bins'.*'num_steps'"),
+        ("Glow", dict(filters=2), "Did you mean 'num_filters'"),
+        ("glow_distribution", dict(num_step=2), "Did you mean 'num_steps'"),
+        ("vector_flow", dict(num_step=2), "Did you mean 'num_steps'"),
+        ("Squeeze", dict(factr=2), "Did you mean 'factor'"),
+        ("Spline", dict(num_bin=3), "Did you mean 'num_bins'"),
+        ("AffineCoupling.trainable", dict(num_filter=3), "'num_filters'"),
+        ("networks.CouplingNetwork", dict(num_filter=3), "'num_filters'"),
+        ("recipe.make_optimizer", dict(learning_rat=1), "'learning_rate'"),
+    ],
+)
+def test_an_unknown_argument_is_an_error_that_names_the_nearest(
+    function, arguments, message
+):
+    value = tfg
+    for name in function.split("."):
+        value = getattr(value, name)
+    takes_shape = {"image_shape", "event_shape", "event_size"}
+    positional = [[8, 8, 1]] * bool(
+        takes_shape & {*inspect.signature(value).parameters}
+    )
+    with pytest.raises((TypeError, ValueError), match=message):
+        value(*positional, **arguments)
+
+
+def test_errors_within_a_function_stay_as_they_are():
+    with pytest.raises(TypeError) as error:
+        tfg.vector_flow(2, num_steps=1, num_filters=4).log_prob(foo=1)
+    assert "vector_flow" not in str(error.value)
+
+
+def test_signatures_stay_as_they_are():
+    names = list(inspect.getfullargspec(tfg.Squeeze.__init__).args)
+    assert names == ["self", "factor", "validate_args", "name"]
