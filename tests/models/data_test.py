@@ -150,9 +150,9 @@ def test_what_converts_to_an_array_is_one(eager, convert):
 @pytest.mark.parametrize(
     ("source", "error", "message"),
     [
-        (None, TypeError, "an array of numbers.*NoneType"),
-        ("abc", TypeError, "an array of numbers.*str"),
-        ([], TypeError, "an array of numbers.*an empty list"),
+        (None, TypeError, "Expected numbers.*NoneType"),
+        ("abc", TypeError, "Expected numbers.*str"),
+        ([], TypeError, "Expected numbers.*an empty list"),
         ([[1], [2, 3]], ValueError, "rows of equal lengths"),
         (tf.ragged.constant([[1], [2, 3]]), TypeError, "a dense array"),
         (Loader(), ValueError, "at least one batch"),

@@ -91,7 +91,7 @@ def array(values):
     if not is_numeric or (isinstance(values, list | tuple) and not found.size):
         received = f"{type(values).__name__} of dtype {found.dtype}"
         received = received if found.size else f"an empty {received}"
-        raise TypeError(f"Expected an array of numbers. Received: {received}")
+        raise TypeError(f"Expected numbers, as an array. Received: {received}")
     return found
 
 
