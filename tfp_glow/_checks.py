@@ -37,11 +37,14 @@ def integers(minimum, expected, /, **arguments):
     """
     result = []
     for name, value in arguments.items():
+        # NumPy before 2.3 takes its own `bool` as an index.
+        if isinstance(value, bool | np.bool_):
+            raise invalid_value(name, value, expected)
         try:
             result.append(operator.index(value))
         except (TypeError, AttributeError):  # TensorFlow raises the latter.
             raise invalid_value(name, value, expected) from None
-        if isinstance(value, bool) or result[-1] < minimum:
+        if result[-1] < minimum:
             raise invalid_value(name, value, expected)
     return result
 
