@@ -37,7 +37,7 @@ def integers(minimum, expected, /, **arguments):
     """
     result = []
     for name, value in arguments.items():
-        # NumPy before 2.3 takes its own `bool` as an index.
+        # NumPy 2.1 takes its own `bool` as an index.
         if isinstance(value, bool | np.bool_):
             raise invalid_value(name, value, expected)
         try:
