@@ -334,6 +334,7 @@ def test_what_would_be_cast_silently_is_refused(exported, name):
     assert REFUSED[name][-1] in exported.refused[name]
 
 
+@pytest.mark.slow
 def test_labels_are_not_cut_or_wrapped(tmp_path):
     model = glow(num_levels=1, num_steps=1, num_classes=3)
     model.export(tmp_path / "flow")

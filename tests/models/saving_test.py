@@ -578,7 +578,10 @@ def shift_of(outputs):
     return tfb.Shift(outputs)
 
 
-@pytest.mark.parametrize("make_bijector", [tfb.Shift, shift_of])
+@pytest.mark.parametrize(
+    "make_bijector",
+    [tfb.Shift, pytest.param(shift_of, marks=pytest.mark.slow)],
+)
 def test_a_coupling_of_any_bijector_is_saved(tmp_path, make_bijector):
     model = tiny.model(coupling=tfg.Elementwise(1, make_bijector))
     helpers.perturb(model.distribution)
