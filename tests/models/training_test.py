@@ -129,7 +129,7 @@ def test_initialization_normalizes_the_activations():
     x = tiny.gray(64)
     model.initialize(x)
     assert model.initialized
-    values, _ = model.distribution.draw(x, seed=(0, 0))
+    values, _ = model.distribution.draw(x, (0, 0), first_row=0)
     h = tfg.Squeeze().forward(values)
     for level in range(2):
         if level == 1:

@@ -31,6 +31,12 @@ class Conditional(initialization.DataDependent, joint.JointBijector):
             name=name,
         )
 
+    def __repr__(self):
+        return (
+            f"<tfp_glow.Conditional {self.name!r} conditioning_shape="
+            f"{self.conditioning_shape} steps={self.steps!r}>"
+        )
+
     def initialize(self, x, conditioning=None):
         x, kwargs = self._broadcast(x, conditioning)
         return self.steps.initialize(x, **kwargs)

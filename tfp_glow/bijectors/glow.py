@@ -341,6 +341,9 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
             h, f"{self.name}: not finite after level {level}, {part}"
         )
 
+    def __repr__(self):
+        return levels_.description(self)
+
     @property
     def latent_shapes(self):
         """The event shapes of the tensors that `split_latents` returns."""

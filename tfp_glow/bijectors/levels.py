@@ -142,6 +142,19 @@ def conditioning_of_levels(glow, conditioning):
     return levels
 
 
+def description(glow):
+    """Returns what `repr` tells of a `Glow`."""
+    names = ("image_shape", "num_levels", "num_steps", "num_filters")
+    told = {name: glow.parameters[name] for name in names}
+    told["latent_shapes"] = glow.latent_shapes
+    told["parameters_by_level"] = [
+        sum(v.shape.num_elements() for part in level for v in part.variables)
+        for level in glow.parameters["levels"]
+    ]
+    told = " ".join(f"{name}={value}" for name, value in told.items())
+    return f"<tfp_glow.Glow {glow.name!r} {told}>"
+
+
 def make_levels(
     image_shape,
     num_levels,

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`Repeated`: K bijectors of one kind, as a loop over stacked parameters."""
 
+import collections.abc
 import copy
 
 import tensorflow as tf
@@ -149,6 +150,15 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
         """The way to compute gradients: `"store"`, `"recompute"` or `"invert"`."""
         return self._gradient
 
+    def __repr__(self):
+        sizes = [p.shape.num_elements() for p in tf.nest.flatten(self._stacked)]
+        shapes = tf.nest.map_structure(lambda p: tuple(p.shape), self._stacked)
+        return (
+            f"<tfp_glow.Repeated {self.name!r} num_steps={self.num_steps} "
+            f"gradient={self.gradient!r} num_parameters={sum(sizes)} "
+            f"shapes={_plain(shapes)}>"
+        )
+
     def step(self, index, **conditioning):
         """Returns the bijector of step `index`, with the parameters' current values."""
         prepared = self._prepare(lambda p: p[index : index + 1])
@@ -273,6 +283,13 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
 
     def _prepare(self, select=lambda p: p):
         return self._prepare_fn(tf.nest.map_structure(select, self._tensors()))
+
+
+def _plain(structure):
+    """Returns nested dictionaries without TensorFlow's wrappers."""
+    if isinstance(structure, collections.abc.Mapping):
+        return {key: _plain(value) for key, value in structure.items()}
+    return structure
 
 
 def _leading_dimension(parameters):

@@ -147,6 +147,9 @@ class Dequantized(tfd.Distribution):
         """
         return self.copy(distribution=self.distribution.given(conditioning))
 
+    def __repr__(self):
+        return f"{super().__repr__()[:-1]} distribution={self.distribution!r}>"
+
     def dequantize(self, images, noise=0.5):
         """Returns continuous values in `[-1/2, 1/2)` of integer images.
 

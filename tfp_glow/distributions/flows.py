@@ -106,6 +106,9 @@ class Flow(structure.TRANSFORMED):
             conditioning=conditional.checked(bijector, conditioning)
         )
 
+    def __repr__(self):
+        return f"{super().__repr__()[:-1]} bijector={self.bijector!r}>"
+
     def _split_kwargs(self, kwargs):
         bijector_kwargs = kwargs.get("bijector_kwargs", {})
         if self._conditioning is not None:

@@ -176,6 +176,8 @@ class FlowModel(likelihood.LikelihoodModel):
             noise["first_row"] = replicas.first_row(num_rows)
         elif self._spec.is_dequantized:
             noise["seed"] = _tf.stateless_seed(0)
+        if training and not self.compiled:
+            self._flow_layer.warn_unless_initialized(self.name)
         return replicas.of_rows(
             lambda: self._batch_log_prob(x, conditioning, **noise),
             num_rows,
@@ -206,9 +208,8 @@ class FlowModel(likelihood.LikelihoodModel):
             conditioning: `[N, *conditioning_shape]`, or labels `[N]`.
             seed: `int`, or `None` for 0, as in `evaluate`. The dequantization
                 noise of an image depends on nothing but the image and the seed.
-            num_draws: positive `int`, draws of the noise. The result is the
-                logarithm of their mean probability: less noisy, and a tighter
-                bound. The mean over several seeds is as loose as one draw.
+            num_draws: positive `int`, draws of the noise. The logarithm of their
+                mean probability is a less noisy and a tighter bound.
 
         Raises:
             TypeError, ValueError: if the arguments do not fit the distribution.
@@ -248,8 +249,7 @@ class FlowModel(likelihood.LikelihoodModel):
         x = self._spec.event_tensors(x)
         distribution = self.distribution
         if self._spec.is_dequantized:
-            seed = _tf.stateless_seed(0)
-            x, _ = distribution.draw(x, seed=seed, first_row=0)
+            x, _ = distribution.draw(x, seed=(0, 0), first_row=0)
             distribution = distribution.distribution
         kwargs = self.conditioning_kwargs(conditioning)
         initialization.initialize_distribution(distribution, x, **kwargs)

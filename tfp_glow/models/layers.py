@@ -30,6 +30,11 @@ class Sample(keras.layers.Layer):
         self._seed_generator = keras.random.SeedGenerator(self.seed)
         self.built = True
 
+    @property
+    def metrics(self):
+        # Those of the flow's own training would be 0 in another model's.
+        return []
+
     def call(self, x):
         seed = tf.cast(self._seed_generator.next(), tf.int32)
         kwargs = self.flow.conditioning_kwargs(x)

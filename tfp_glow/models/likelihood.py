@@ -15,6 +15,7 @@ from tfp_glow.models import policies
 from tfp_glow.models import replicas
 from tfp_glow.models import saving
 from tfp_glow.models import strategies
+from tfp_glow.models import summary
 
 # Callbacks ask compiled metrics only whether more is better.
 _MODES = {"bits_per_dim": "min", "nats": "min", "accuracy": "max"}
@@ -50,6 +51,25 @@ class LikelihoodModel(keras.Model):
         return super()._autoconvert_optionals(
             lambda data: step_func(self._with_conditioning(data))
         )
+
+    @property
+    def layers(self):
+        """Keras' layers, followed by the parts of the distribution."""
+        # Files hold layers at their positions, and ignore the parts.
+        return [*super().layers, *self._parts()]
+
+    @property
+    def metrics(self):
+        """The metrics of the model's own training and evaluation."""
+        # As a part of another model it has none.
+        return super().metrics if self.compiled else []
+
+    def __repr__(self):
+        parts = "; ".join(map(str, self._parts()))
+        return f"<{type(self).__name__} {self.name!r}: {parts}>"
+
+    def _parts(self):
+        return summary.parts(self._spec.distribution, self.named_variables)
 
     def _with_conditioning(self, data):
         """Makes events and conditioning one input, which `call` receives."""

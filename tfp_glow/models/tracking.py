@@ -18,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfp_glow.bijectors import initialization
 from tfp_glow.models import saving
 
 _NUMBERED = re.compile(r"(.+)_(\d+)")
@@ -53,6 +54,7 @@ class Tracked(keras.layers.Layer):
             name="initialized",
         )
         self._load_error = None
+        self._is_warned = False
         self.built = True
 
     @property
@@ -64,6 +66,27 @@ class Tracked(keras.layers.Layer):
     def named_variables(self):
         """Dictionary of stable names to the `keras.Variable`s in files."""
         return {**self._parts()[1], "initialized": self.initialized}
+
+    def warn_unless_initialized(self, name):
+        """Warns once if the norms are trained without their initialization."""
+        if self._is_warned or tf.distribute.has_strategy():
+            return
+        self._is_warned = True
+        parts = [
+            part
+            for part in self.distribution.submodules
+            if isinstance(part, initialization.DataDependent)
+        ]
+        with tf.init_scope():
+            is_set = bool(tf.convert_to_tensor(self.initialized.value))
+        if parts and not is_set:
+            warnings.warn(
+                f"Expected the activation norms of `{name}` to be initialized "
+                "from data before they are trained, as its own `fit` does. "
+                "Call its `initialize(x)` first, with the conditioning if "
+                "there is any.",
+                stacklevel=2,
+            )
 
     def save_own_variables(self, store):
         store[saving.KEY] = np.int32(saving.VERSION)
