@@ -53,3 +53,23 @@ def test_errors_within_a_function_stay_as_they_are():
 def test_signatures_stay_as_they_are():
     names = list(inspect.getfullargspec(tfg.Squeeze.__init__).args)
     assert names == ["self", "factor", "validate_args", "name"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda shape: tfg.GlowModel(shape),
+        lambda shape: tfg.glow_distribution(shape),
+        lambda shape: tfg.AffineCoupling.trainable(shape),
+        lambda shape: tfg.NoiseFlow.trainable(shape),
+    ],
+)
+@pytest.mark.parametrize("shape", [8, None, "8x8", [8, 8], [8.5, 8, 1]])
+def test_another_shape_is_an_error(make, shape):
+    with pytest.raises(ValueError, match=r"_shape`\. Expected.*_shape="):
+        make(shape)
+
+
+def test_a_typo_in_a_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="GlowModle"):
+        tfg.GlowModle  # noqa: B018

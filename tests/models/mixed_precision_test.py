@@ -129,3 +129,22 @@ def test_a_flow_of_doubles_keeps_its_networks_in_double():
         [4, 4, 1], num_levels=1, num_steps=1, num_filters=4, dtype=tf.float64
     )
     assert {v.dtype for v in glow.trainable_variables} == {tf.float64}
+
+
+def test_mixed_float16_scales_its_loss(digits, tmp_path):
+    mixed = model(dtype="mixed_float16", num_levels=1)
+    mixed.compile(keras.optimizers.SGD(1e-3, use_ema=True), run_eagerly=True)
+    assert isinstance(mixed.optimizer, keras.optimizers.LossScaleOptimizer)
+    mixed.fit(digits[:4], verbose=0)
+    with mixed.averaged_weights():
+        pass
+    # The step whose gradients overflow is skipped.
+    before = mixed.get_weights()
+    mixed.optimizer.dynamic_scale.assign(1e38)
+    mixed.train_on_batch(digits[:4])
+    assert float(mixed.optimizer.dynamic_scale) == pytest.approx(5e37)
+    for one, other in zip(mixed.get_weights(), before):
+        np.testing.assert_array_equal(one, other)
+    mixed.save(tmp_path / "mixed.keras")
+    loaded = keras.models.load_model(tmp_path / "mixed.keras")
+    assert float(loaded.optimizer.dynamic_scale) == pytest.approx(5e37)

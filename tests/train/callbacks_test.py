@@ -339,3 +339,10 @@ def test_the_temperature_and_seed_of_a_grid_are_those_asked_for(glow, tmp_path):
     )
     expected = plots.image_grid(glow.sample(4, 0.5, seed=1), bins=17)
     np.testing.assert_array_equal(grid, expected)
+
+
+def test_progress_without_a_clock_is_an_error():
+    callback = callbacks.PrintProgress()
+    callback.on_train_begin()
+    with pytest.raises(ValueError, match=r"`tfg\.callbacks\.Clock` before"):
+        callback.on_epoch_end(0, {"loss": 1.0})
