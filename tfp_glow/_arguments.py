@@ -29,18 +29,12 @@ def suggest(public):
             if home.startswith(public.__name__) and not name.startswith("_"):
                 setattr(public, name, suggest(value))
     elif inspect.isclass(public):
-        for cls in public.__mro__:
-            if not cls.__module__.startswith(__package__):
-                continue
-            # Constructors of blocks run at every step of a flow.
-            factory = inspect.ismethod(getattr(cls, "trainable", None))
-            names = {"trainable" if factory else "__init__"}
-            for name in names & vars(cls).keys():
-                value = vars(cls)[name]
-                if isinstance(value, classmethod):
-                    setattr(cls, name, classmethod(_wrap(value.__func__)))
-                elif inspect.isfunction(value):
-                    setattr(cls, name, _wrap(value))
+        factory = inspect.getattr_static(public, "trainable", None)
+        # Constructors of blocks, which have factories, run at every step.
+        if isinstance(factory, classmethod):
+            public.trainable = classmethod(_wrap(factory.__func__))
+        elif "__init__" in vars(public):
+            public.__init__ = _wrap(public.__init__)
     elif inspect.isfunction(public):
         return _wrap(public)
     return public
