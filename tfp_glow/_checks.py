@@ -122,11 +122,10 @@ def choice(name, value, options):
 
 def last_dimensions_agree(**tensors):
     """Raises `ValueError` unless all known last dimensions are equal."""
-    sizes = {
-        t.shape[-1] if t.shape.rank else None
-        for t in tensors.values()
-        if t.shape.rank is not None
-    }
+    sizes = set()
+    for tensor in tensors.values():
+        if tensor.shape.rank is not None:
+            sizes.add(tensor.shape[-1] if tensor.shape.rank else None)
     if len(sizes) > 1 or None in sizes:
         shapes = ", ".join(f"{n} {t.shape}" for n, t in tensors.items())
         expected = "equal last dimensions, the number of channels"

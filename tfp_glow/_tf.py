@@ -43,10 +43,12 @@ def known_seed(seed=None):
 
 def event_shape(x, event_ndims):
     """Returns the last dimensions: `int` where known, else scalar `Tensor`."""
-    lead = x.shape.rank - event_ndims
+    known = x.shape[-event_ndims:]
+    if known.rank is None:
+        known = [None] * event_ndims
     return [
-        tf.shape(x)[lead + i] if size is None else size
-        for i, size in enumerate(x.shape[lead:].as_list())
+        tf.shape(x)[i - event_ndims] if size is None else size
+        for i, size in enumerate(known)
     ]
 
 
@@ -62,14 +64,14 @@ def per_channel(x, size):
 
 def flatten_batch(x, event_ndims):
     """Merges the leading dimensions into one, however many there are."""
-    if x.shape.rank - event_ndims == 1:
+    if x.shape[:-event_ndims].rank == 1:
         return x
     return tf.reshape(x, ps.stack([-1, *event_shape(x, event_ndims)]))
 
 
 def restore_batch(y, like, event_ndims):
     """Undoes `flatten_batch`: gives `y` the leading dimensions of `like`."""
-    if like.shape.rank - event_ndims == 1:
+    if like.shape[:-event_ndims].rank == 1:
         return y
     return _reshape(y, like, event_ndims, event_shape(y, event_ndims))
 
@@ -106,10 +108,10 @@ def with_known_rank(function, x, event_ndims):
 
 def _reshape(x, like, event_ndims, event):
     """Reshapes to the leading dimensions of `like` and those of an event."""
-    lead = like.shape.rank - event_ndims
+    known = like.shape[:-event_ndims]
     # One dimension can be left to `tf.reshape`, which is less to compute.
-    batch = [-1] if lead == 1 else ps.shape(like)[:lead]
+    batch = [-1] if known.rank == 1 else ps.shape(like)[:-event_ndims]
     y = tf.reshape(x, ps.concat([batch, ps.stack(event)], axis=0))
     static = [size if isinstance(size, int) else None for size in event]
-    y.set_shape(like.shape[:lead].concatenate(static))
+    y.set_shape(known.concatenate(static))
     return y

@@ -232,6 +232,21 @@ def test_event_shapes_keep_leading_dimensions_as_those_of_reshape_do(
         bijector.forward_event_shape([7, 5])
 
 
+@pytest.mark.parametrize("shape", [[4], [3, 3, 4]])
+def test_a_coupling_of_another_size_is_refused_in_words(shape):
+    coupling = tfg.AffineCoupling.trainable(shape, num_filters=3)
+    for num_channels in (6, 8):
+        with pytest.raises(ValueError, match="Expected 2 channels"):
+            coupling.forward(tf.zeros([2, *shape[:-1], num_channels]))
+
+
+def test_levels_of_latents_of_unknown_rank():
+    glow = tfg.Glow([4, 4, 1], 1, 1, 2)
+    unknown = tf.TensorSpec(None)
+    split = tf.function(glow.split_latents, input_signature=[unknown])
+    assert split(tf.zeros([2, 3, 16]))[0].shape == [2, 3, 2, 2, 4]
+
+
 def test_a_wrong_event_size_is_named_whatever_was_evaluated_before():
     flow = tfg.vector_flow(4, num_steps=1, num_filters=4)
     for batch_size in (2, 3):

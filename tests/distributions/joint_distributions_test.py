@@ -94,6 +94,22 @@ def test_joint_distributions_give_the_numbers_of_a_python_loop(kind, name):
         np.testing.assert_allclose(gradient, one_by_one, atol=1e-8)
 
 
+@pytest.mark.parametrize("name", ["glow", "dequantized"])
+def test_a_traced_log_prob_takes_any_rank(name):
+    distribution = make(name)
+    kwargs = {"seed": SEED} if name == "dequantized" else {}
+    log_prob = tf.function(
+        functools.partial(distribution.log_prob, **kwargs),
+        input_signature=[tf.TensorSpec(None, distribution.dtype)],
+    )
+    x = distribution.sample(6, seed=SEED)
+    expected = distribution.log_prob(tf.identity(x), **kwargs)
+    np.testing.assert_allclose(log_prob(x), expected, atol=1e-10)
+    x = tf.reshape(x, [2, 3, *distribution.event_shape])
+    expected = tf.reshape(expected, [2, 3])
+    np.testing.assert_allclose(log_prob(x), expected, atol=1e-10)
+
+
 @pytest.mark.parametrize(
     "name",
     ["dequantized", *(pytest.param(n, marks=slow) for n in ("affine", "glow"))],

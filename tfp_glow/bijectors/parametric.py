@@ -36,8 +36,11 @@ class Parametric(tfb.AutoCompositeTensorBijector):
         """
         with tf.name_scope(parameters["name"]) as name:
             names = (*self.MATRICES, *self.VECTORS)
-            values = {key: _as_tf(parameters[key]) for key in names}
-            parameters = {**parameters, **values}
+            for key in names:
+                # A Keras variable would be frozen, but its value trains.
+                if isinstance(parameters[key], keras.Variable):
+                    parameters[key] = parameters[key].value
+            values = {key: parameters[key] for key in names}
             dtype = dtype_util.common_dtype(list(values.values()), dtype)
             for key, value in values.items():
                 tensor = tensor_util.convert_nonref_to_tensor(
@@ -75,18 +78,16 @@ class Parametric(tfb.AutoCompositeTensorBijector):
     def _tensors(self):
         """Returns the parameters that are not `None`."""
         names = (*self.MATRICES, *self.VECTORS)
-        values = {name: getattr(self, name) for name in names}
-        return {k: value for k, value in values.items() if value is not None}
+        found = {}
+        for name in names:
+            if getattr(self, name) is not None:
+                found[name] = getattr(self, name)
+        return found
 
     def _parameter_control_dependencies(self, is_init):
         if not self.validate_args:
             return []
         return _checks.finite_parameters(is_init, **self._tensors())
-
-
-def _as_tf(value):
-    """Returns the `tf.Variable` of a Keras variable, so that it trains."""
-    return value.value if isinstance(value, keras.Variable) else value
 
 
 def _square(sample_shape):

@@ -297,7 +297,7 @@ def _noise_of(images, event_ndims, dtype, seed):
     share a key with a probability of about `2**-64`.
     """
     images = tf.cast(images, tf.int64)
-    event_shape = tf.shape(images)[images.shape.rank - event_ndims :]
+    event_shape = tf.shape(images)[tf.rank(images) - event_ndims :]
     # A negative seed gives other numbers in a program compiled by XLA.
     seed = tf.bitwise.bitwise_and(seed, 2**31 - 1)
     numbers = tf.random.stateless_uniform(

@@ -125,12 +125,18 @@ def linear(x, weights, conditioning=None, activation=tf.identity):
     """
     kernel, bias = weights["kernel"], weights["bias"]
     x = tf.cast(x, kernel.dtype)
+    # Without this `tf.reshape` would mix rows, and `conv2d` would form groups.
+    if x.shape[-1] is None:
+        x = tf.ensure_shape(x, [*x.shape[:-1], kernel.shape[-2]])
+    elif x.shape[-1] != kernel.shape[-2]:
+        raise ValueError(
+            f"Invalid shape received by a network. Expected {kernel.shape[-2]} "
+            f"channels, the last dimension. Received: shape {x.shape}"
+        )
     # TensorFlow fuses an activation that directly follows the bias.
     inner = activation if conditioning is None else tf.identity
     if kernel.shape[:-2].num_elements() == 1:
         # A matrix product computes a 1x1 convolution, up to twice as fast.
-        if x.shape[-1] is None:
-            x = tf.ensure_shape(x, [*x.shape[:-1], kernel.shape[-2]])
         rows = tf.reshape(x, [-1, kernel.shape[-2]])
         kernel = tf.reshape(kernel, kernel.shape[-2:])
         y = inner(tf.nn.bias_add(tf.matmul(rows, kernel), bias))
