@@ -411,7 +411,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(
         ({"initialization": "whitn"}, "Did you mean 'whiten'"),
         (
             {"initialization": "whiten", "permutation": "reverse"},
-            r"permutation='learned' or 'full' with 'whiten'.*'reverse'",
+            "'learned' or 'full' with initialization='whiten'.*'reverse'",
         ),
         ({"dataset": "digit"}, "Did you mean 'digits'"),
         ({"num_levels": 3}, r"divisible by 2\*\*num_levels=8"),
