@@ -11,7 +11,7 @@ from tfp_glow.bijectors import joint
 
 
 class Conditional(initialization.DataDependent, joint.JointBijector):
-    """Steps of which the conditioning broadcasts against the batch.
+    """A `Repeated` whose conditioning broadcasts against the batch of events.
 
     | | shape |
     |---|---|
@@ -20,7 +20,7 @@ class Conditional(initialization.DataDependent, joint.JointBijector):
     """
 
     def __init__(self, steps, conditioning_shape, name="conditional"):
-        """Makes the bijector of a `Repeated`, whose conditioning is `[N, D]`."""
+        """Makes the bijector from a `Repeated` with conditioning `[N, D]`."""
         parameters = dict(locals())
         self.steps = steps
         self.conditioning_shape = conditioning_shape
@@ -58,7 +58,7 @@ class Conditional(initialization.DataDependent, joint.JointBijector):
 def checked(bijector, conditioning):
     """Returns conditioning as a tensor of a bijector's dtype.
 
-    A scalar is a vector of one channel. Raises `ValueError` unless the last
+    A scalar counts as a vector of size 1. Raises `ValueError` unless the last
     dimensions are `bijector.conditioning_shape`.
     """
     shape, received = bijector.conditioning_shape, None
@@ -107,8 +107,8 @@ def broadcast(bijector, x, event_ndims, conditioning):
         if not (own.is_fully_defined() and own == both):
             x = tf.broadcast_to(x, ps.concat([batch, event], axis=0))
     conditioning = _tf.flatten_batch(conditioning, len(shape))
-    # A cached result that was computed outside the present tape would have no
-    # gradient.
+    # TFP's cache does not know a new tensor. A result that was cached outside
+    # of the current tape would have no gradient.
     return x, tf.identity(conditioning)
 
 

@@ -141,8 +141,8 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
             name: `str`.
 
         Raises:
-            ValueError: if an argument is not as described; for a size that
-                cannot be halved often enough, sizes that can are named.
+            ValueError: if an argument is not as described. If a size cannot be
+                halved often enough, the message names sizes that can.
         """
         parameters = dict(locals())
         num_levels, num_steps, num_filters = _checks.positive_integer(
@@ -246,15 +246,15 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
     def initialize(self, image, conditioning=None):
         """Sets the norms from one batch of images.
 
-        After it each `ActNorm` and each hidden layer has outputs of mean 0 and
-        variance 1 per channel on this batch. With `initialization="whiten"`
+        Afterwards each `ActNorm` and each hidden layer has outputs of mean 0
+        and variance 1 per channel on this batch. With `initialization="whiten"`
         the outputs of each 1x1 convolution are also uncorrelated, and those of
         the last one of a level are sorted by how little they differ between
         neighboring pixels.
 
         Args:
             image: `Tensor` of shape `[..., H, W, C]`.
-            conditioning: as of the other methods.
+            conditioning: see the class.
 
         Returns:
             The latents `inverse(image)`, after the initialization.

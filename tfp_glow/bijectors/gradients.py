@@ -92,7 +92,7 @@ def _run_back(repeated, inverse, y, stacked, conditioning, dy, d_log_det):
     def step(k, carry, slices):
         y, dy, totals = carry
         p, x = slices
-        # New tensors, so that their gradients are those of this step only.
+        # The tensors are new, so that their gradients are those of this step.
         c = tf.nest.map_structure(tf.identity, conditioning)
         sources = _floating([*tf.nest.flatten(p), *tf.nest.flatten(c)])
         with tf.GradientTape(persistent=True) as tape:

@@ -5,6 +5,7 @@
 import abc
 import contextlib
 import contextvars
+import functools
 import threading
 import warnings
 
@@ -36,9 +37,9 @@ def initialize_distribution(distribution, x, **kwargs):
 
     Every `DataDependent` bijector with variables is set from the first values
     that reach it, wherever it is: in a mixture, in a joint distribution, in a
-    function that makes a distribution. Bijectors that no data reach are named
-    in a warning. So are those of which the inverse gets the data, and those
-    that are only reached inside of `tf.function` or `tf.vectorized_map`.
+    function that makes a distribution. A warning names bijectors that no data
+    reach. It also names those that data reach only against the direction of
+    `data_enter`, or only inside `tf.function` or `tf.vectorized_map`.
 
     Args:
         distribution: `tfd.Distribution`.
@@ -65,35 +66,11 @@ def initialize_distribution(distribution, x, **kwargs):
         )
 
 
-def _forward(self, x, name="forward", **kwargs):
-    return _meet(self, "forward", x, name, kwargs)
-
-
-def _inverse(self, y, name="inverse", **kwargs):
-    return _meet(self, "inverse", y, name, kwargs)
-
-
-def _forward_log_det(self, x, event_ndims=None, **kwargs):
-    return _meet_log_det(self, "forward", x, event_ndims, kwargs)
-
-
-def _inverse_log_det(self, y, event_ndims=None, **kwargs):
-    return _meet_log_det(self, "inverse", y, event_ndims, kwargs)
-
-
-_HOOKS = {
-    "forward": _forward,
-    "inverse": _inverse,
-    "forward_log_det_jacobian": _forward_log_det,
-    "inverse_log_det_jacobian": _inverse_log_det,
-}
-
-
 @contextlib.contextmanager
 def _hooks(met):
     """A context in which `DataDependent` bijectors initialize themselves."""
     with _LOCK, _meeting(met):
-        # Not ordinary methods, so that other calls do not pass through them.
+        # Other calls would pass through these if they were ordinary methods.
         for name, hook in _HOOKS.items():
             setattr(DataDependent, name, hook)
         try:
@@ -112,12 +89,12 @@ def _meeting(met):
         _MET.reset(token)
 
 
-def _meet(bijector, direction, x, name, kwargs):
+def _meet(bijector, direction, x, name=None, **kwargs):
     """Returns `bijector.forward(x)` or `inverse(x)`, after an initialization."""
     evaluate = getattr(super(DataDependent, bijector), direction)
     met = _MET.get()
     if met is None:
-        return evaluate(x, name, **kwargs)
+        return evaluate(x, name or direction, **kwargs)
     _, is_set = met.get(id(bijector), (None, not bijector.variables))
     # A traced function may run more often than now, or never.
     sets = direction == bijector.data_enter and tf.executing_eagerly()
@@ -125,16 +102,28 @@ def _meet(bijector, direction, x, name, kwargs):
     with _meeting(None):  # A bijector initializes its own parts.
         if sets and not is_set:
             return bijector.initialize(tf.convert_to_tensor(x), **kwargs)
-        return evaluate(x, name, **kwargs)
+        return evaluate(x, name or direction, **kwargs)
 
 
-def _meet_log_det(bijector, direction, x, event_ndims, kwargs):
+def _meet_log_det(bijector, direction, x, event_ndims=None, **kwargs):
     if _MET.get() is None or not tf.executing_eagerly():
         method = f"{direction}_log_det_jacobian"
         evaluate = getattr(super(DataDependent, bijector), method)
         return evaluate(x, event_ndims, **kwargs)
-    # Log-determinants do not matter here, and evaluating them takes time.
+    # The log-determinants are not used, and evaluating them takes time.
     event_ndims = event_ndims or getattr(
         bijector, f"{direction}_min_event_ndims"
     )
     return tf.zeros(x.shape[: x.shape.rank - event_ndims], x.dtype)
+
+
+_HOOKS = {
+    "forward": functools.partialmethod(_meet, "forward"),
+    "inverse": functools.partialmethod(_meet, "inverse"),
+    "forward_log_det_jacobian": functools.partialmethod(
+        _meet_log_det, "forward"
+    ),
+    "inverse_log_det_jacobian": functools.partialmethod(
+        _meet_log_det, "inverse"
+    ),
+}

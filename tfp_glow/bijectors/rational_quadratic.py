@@ -24,7 +24,7 @@ import tensorflow as tf
 def spline(x, widths, heights, slopes, bound, inverse=False):
     """Applies splines from `(-bound, -bound)` to `(bound, bound)`, or inverts.
 
-    Outside and at both ends they are the identity, with slope 1.
+    Outside of these they are the identity. At both ends their slope is 1.
 
     Args:
         x: floating `Tensor`, `[...]`.
@@ -36,8 +36,8 @@ def spline(x, widths, heights, slopes, bound, inverse=False):
     Returns:
         The outputs, and the logarithms of the derivative of what was applied.
     """
-    # Replaced first: a gradient of an unused branch that is not finite would
-    # make the whole gradient NaN.
+    # Inputs outside are replaced first. If the gradient of an unused branch is
+    # not finite, the whole gradient is NaN.
     inside = tf.abs(x) < bound
     x_inside = tf.where(inside, x, 0.0)
     bins = _bins(widths, heights, slopes, bound)
@@ -87,7 +87,7 @@ def _solve(rise, d0, d1, s):
     rise += tf.stop_gradient(clipped - rise)
     e = d0 * (1.0 - rise) - d1 * rise
     square = 4.0 * s**2 * rise * (1.0 - rise)
-    # Not `abs`, whose derivative at 0 is 0.
+    # The derivative of `abs` at 0 would be 0.
     total = tf.sqrt(e**2 + square) + tf.where(e < 0.0, -e, e)
     a, b = 2.0 * s * rise, tf.where(e < 0.0, square / total, total)
     return a / (a + b)

@@ -135,7 +135,7 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
                 parameters=arguments,
                 name=name,
             )
-            # Indexed by whether the inverse is applied.
+            # The index tells whether the inverse is applied.
             self._runs = tuple(
                 gradients.bind(self, inverse) for inverse in (False, True)
             )
@@ -173,7 +173,7 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
         x = tf.convert_to_tensor(x, dtype_hint=self.dtype)
         if self._initialize_fn is None:
             return self.forward(x, **conditioning)
-        # TensorFlow warns if many functions are traced by calling them.
+        # Calls that trace many functions would make TensorFlow warn.
         run = tf.function(self._initial_values, autograph=False)
         y, values = run.get_concrete_function(x, conditioning)(x, conditioning)
         for parameter, value in zip(
@@ -231,8 +231,8 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
 
     def _eagerly(self, inverse, x, conditioning):
         """Runs the loop in a traced function instead of step by step."""
-        # Were one function traced for several event shapes, it would forget
-        # them, and with them what is wrong with the next one.
+        # A function that is traced for several event shapes forgets them, and
+        # errors could not name what is wrong with the next one.
         event_shape = tuple(x.shape[-self.forward_min_event_ndims :])
         key = inverse, x.shape.rank, event_shape
         if key not in self._compiled:
@@ -263,7 +263,7 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
     def _step_event_ndims(self):
         steps = []
 
-        # Traced but never run.
+        # This is traced but never run.
         @tf.function(autograph=False)
         def trace():
             steps.append(self._make_step(scan.first(self._prepare()), {}))

@@ -7,9 +7,9 @@ import tensorflow_probability as tfp
 tfb = tfp.bijectors
 tfd = tfp.distributions
 
-# If a part of a `tfb.Chain` is not a composite tensor, and ours are not, the chain
-# is an instance of this base class, but not of `tfb.Chain`. The other two classes
-# do the same.
+# If a part of a chain is not a composite tensor, as couplings, `Repeated` and
+# `Glow` are not, TFP makes an instance of this base class and not of `tfb.Chain`.
+# The other two classes do the same.
 CHAIN = tfb.Chain.__bases__[0]
 INVERT = tfb.Invert.__bases__[0]
 TRANSFORMED = tfd.TransformedDistribution.__bases__[0]

@@ -284,7 +284,7 @@ class Spline(Transformer):
         offset = math.log(math.expm1(1.0 - _LEAST))
         slopes = _LEAST + tf.math.softplus(slopes + offset)
         sizes = self._bin_sizes(widths), self._bin_sizes(heights)
-        return *sizes, slopes, float(self.bound)
+        return *sizes, slopes, self.bound
 
     def _bin_sizes(self, raw):
         fractions = _LEAST / self.num_bins + (1.0 - _LEAST) * tf.nn.softmax(raw)

@@ -38,8 +38,8 @@ class Dequantized(tfd.Distribution):
     | arguments | noise |
     |---|---|
     | none | new in every call, independent in all rows |
-    | `seed` | a function of the image and the seed, whatever the batch; that of two different images is independent |
-    | `seed`, `first_row` | that of the rows from `first_row` on of a larger batch, independent in all rows |
+    | `seed` | a function of the image and the seed, whatever the batch; independent for different images |
+    | `seed`, `first_row` | that of a larger batch, from its row `first_row` on; independent in all rows |
 
     So `log_prob(x, seed=0)` compares images on equal terms, and `seed` with
     `first_row=0` suits training. In float32 the noise resolves about `2**24 /
@@ -201,9 +201,8 @@ class Dequantized(tfd.Distribution):
         if bijector is None:
             return self.dequantize(images, noise), tf.zeros([], dtype)
         dtype = noise.dtype.as_numpy_dtype
-        # A generator's numbers are the lower ends of equal intervals. Their
-        # centers are just as uniform and never 0, where densities may have a
-        # pole.
+        # The generator returns the lower ends of equal intervals. Their centers
+        # are just as uniform, and never 0, where densities may have a pole.
         uniform = noise + np.finfo(dtype).eps / 2.0
         noise = bijector.forward(uniform)
         log_density = -bijector.forward_log_det_jacobian(
@@ -298,7 +297,7 @@ def _noise_of(images, event_ndims, dtype, seed):
     """
     images = tf.cast(images, tf.int64)
     event_shape = tf.shape(images)[tf.rank(images) - event_ndims :]
-    # A negative seed gives other numbers in a program compiled by XLA.
+    # Programs compiled by XLA would draw other numbers from negative seeds.
     seed = tf.bitwise.bitwise_and(seed, 2**31 - 1)
     numbers = tf.random.stateless_uniform(
         tf.concat([[3], event_shape], axis=0), seed, None, None, tf.int64
@@ -309,7 +308,8 @@ def _noise_of(images, event_ndims, dtype, seed):
         axis=list(range(-event_ndims, 0)),
         keepdims=True,
     )
-    # The highest bits, as many as a mantissa holds, in [-1/2, 1/2) of its range.
+    # Keep as many of the highest bits as a mantissa holds. They are signed, so
+    # the fraction is in [-1/2, 1/2).
     num_bits = np.finfo(dtype.as_numpy_dtype).nmant
     bits = tf.bitwise.right_shift(offset + slope * key, 64 - num_bits)
     return tf.cast(bits, dtype) * 2.0**-num_bits + 0.5

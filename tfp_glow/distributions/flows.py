@@ -20,11 +20,10 @@ tfd = tfp.distributions
 
 
 class Flow(structure.TRANSFORMED):
-    """A `tfd.TransformedDistribution` that can bind its conditioning.
+    """A transformed distribution that can bind its conditioning.
 
-    The functions of this module make it. `isinstance` says that it is none,
-    because TFP keeps the name for composite tensors and makes an instance of
-    its base class of all others.
+    Its bijector is not a composite tensor, so it derives from the base class of
+    `tfd.TransformedDistribution`; see `structure.TRANSFORMED`.
     """
 
     def __init__(
@@ -64,25 +63,29 @@ class Flow(structure.TRANSFORMED):
         }
 
     @property
+    def _conditional(self):
+        """The bijector that takes the conditioning."""
+        is_inverted = isinstance(self.bijector, structure.INVERT)
+        return self.bijector.bijector if is_inverted else self.bijector
+
+    @property
     def conditioning_shape(self):
         """Shape of one event's conditioning; `None` if there is none."""
-        bijector = self.bijector
-        if isinstance(bijector, structure.INVERT):
-            bijector = bijector.bijector
-        return getattr(bijector, "conditioning_shape", None)
+        return getattr(self._conditional, "conditioning_shape", None)
 
     def given(self, conditioning):
         """Returns the distribution of events, given their conditioning.
 
-        It needs no `bijector_kwargs`, so it can be a part of whatever TFP
-        composes. Gradients flow back to the conditioning.
+        Its methods need no `bijector_kwargs`, so TFP can compose it with other
+        distributions. Gradients flow back to the conditioning.
 
         Args:
             conditioning: floating `[..., *conditioning_shape]`. The leading
                 dimensions become the batch shape.
 
         Raises:
-            ValueError: if the flow has no conditioning, or of another shape.
+            ValueError: if the flow is not conditional, or if the shape is not
+                as described.
 
         Example:
 
@@ -99,12 +102,8 @@ class Flow(structure.TRANSFORMED):
                 "Expected a flow made with `conditioning_size`. Received one "
                 f"without: {self}"
             )
-        bijector = self.bijector
-        if isinstance(bijector, structure.INVERT):
-            bijector = bijector.bijector
-        return self.copy(
-            conditioning=conditional.checked(bijector, conditioning)
-        )
+        conditioning = conditional.checked(self._conditional, conditioning)
+        return self.copy(conditioning=conditioning)
 
     def __repr__(self):
         return f"{super().__repr__()[:-1]} bijector={self.bijector!r}>"
@@ -120,10 +119,10 @@ class Flow(structure.TRANSFORMED):
 def glow_distribution(image_shape, *, dtype=tf.float32, **kwargs):
     """Returns a Glow as a TFP distribution over continuous images.
 
-    Takes the arguments of `Glow`. Returns a `tfd.TransformedDistribution` of a
-    standard normal of `H * W * C` dimensions, with event shape `(H, W, C)`. If
-    it is conditional, its methods take `bijector_kwargs={"conditioning": c}`,
-    and `given(c)` returns an unconditional distribution.
+    Takes the arguments of `Glow`. The distribution transforms a standard normal
+    of `H * W * C` dimensions, and has the event shape `(H, W, C)`. If it is
+    conditional, its methods take `bijector_kwargs={"conditioning": c}`, and
+    `given(c)` returns an unconditional distribution.
 
     Example:
 
@@ -171,15 +170,16 @@ def vector_flow(
         network, initialization, seed, dtype: see `Glow`. The network `"paper"`
             has no convolutions. Use `"whiten"` for correlated columns.
         conditioning_size: `int`, size of the vectors on which the flow is
-            conditioned, or `None`. If given, the methods of the distribution
-            need them, `bijector_kwargs={"conditioning": vectors}`, of a shape
-            `[..., size]` that broadcasts against that of the events; or take
-            `flow.given(vectors)`, an unconditional distribution.
+            conditioned, or `None`. The methods of a conditional distribution
+            need `bijector_kwargs={"conditioning": vectors}`, of shape
+            `[..., size]`, which broadcasts against the batch of events.
+            `flow.given(vectors)` is an unconditional distribution.
         gradient: see `Glow`. The default is fastest; vectors are small.
         name: `str`.
 
     Returns:
-        `tfd.TransformedDistribution` of a standard normal, event shape `(D,)`.
+        A transformed standard normal, a `tfd.Distribution` of event shape
+        `(D,)`.
 
     Example:
 

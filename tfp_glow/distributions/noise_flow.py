@@ -123,7 +123,7 @@ class NoiseFlow(tf.Module):
                 num_filters,
                 seed=seed,
                 dtype=dtype,
-                # A scale of 1 at first: the steps are rotations.
+                # The scales are 1 at first, so the steps are rotations.
                 coupling="affine_bounded_exp",
                 network=networks.CouplingNetwork(dtype=network_dtype),
                 mask="channel" if factor > 1 else "checkerboard",

@@ -27,7 +27,7 @@ class LayerNetwork(stacked.StackedLayer):
     `Dropout` and `BatchNormalization`, because both directions of a coupling
     have to evaluate the same function.
 
-    Example: a residual network. Without options, pass `network=Residual(64)`.
+    Example: a residual network. Without options `network=Residual(64)` does.
 
     ```python
     @keras.saving.register_keras_serializable(package="my_package")
