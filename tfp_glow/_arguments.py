@@ -20,8 +20,7 @@ _UNKNOWN = re.compile(
 def suggest(public):
     """Makes a public class, function or module suggest names of arguments.
 
-    Classes and modules are changed in place. Returns what takes the place of
-    `public`.
+    Classes and modules change in place. Returns the replacement of `public`.
     """
     if inspect.ismodule(public):
         for name, value in list(vars(public).items()):

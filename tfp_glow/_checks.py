@@ -163,7 +163,7 @@ def variables(**parameters):
 
 
 def finite_parameters(is_init, **parameters):
-    """Returns assertions: of constants at construction, of variables later."""
+    """Returns assertions on constants at construction, on variables later."""
     return [
         tf.debugging.assert_all_finite(
             tf.convert_to_tensor(value), f"Parameter `{name}` is not finite."

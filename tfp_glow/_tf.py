@@ -34,8 +34,8 @@ def stateless_seed(seed=None, stream=0):
 def known_seed(seed=None):
     """Returns a valid seed, a new `int` if there is none.
 
-    It comes from NumPy's global generator, which `keras.utils.set_random_seed`
-    seeds.
+    A new one comes from NumPy's global generator, which
+    `keras.utils.set_random_seed` seeds.
     """
     seed = _checks.seed(seed)
     return np.random.randint(2**31) if seed is None else seed
@@ -85,13 +85,12 @@ def ensure_event_shape(x, shape):
 def with_known_rank(function, x, event_ndims):
     """Returns a function of batches that takes `x`, even if its rank is unknown.
 
-    Then it merges the unknown number of batch dimensions into one, and gives
-    them back to the outputs that are not scalars.
+    If the rank is unknown, the batch dimensions are merged into one for
+    `function`, and restored in its outputs that are not scalars.
     """
     if x.shape.rank is not None or event_ndims == 0:
         return function
-    shape = tf.shape(x)
-    batch_shape, event_shape = shape[:-event_ndims], shape[-event_ndims:]
+    batch_shape = tf.shape(x)[:-event_ndims]
 
     def restore(y):
         if y.shape.rank == 0:
@@ -99,9 +98,8 @@ def with_known_rank(function, x, event_ndims):
         return tf.reshape(y, tf.concat([batch_shape, tf.shape(y)[1:]], axis=0))
 
     def merged(x):
-        x = tf.reshape(x, tf.concat([[-1], event_shape], axis=0))
-        x.set_shape([None] * (1 + event_ndims))
-        return tf.nest.map_structure(restore, function(x))
+        outputs = function(flatten_batch(x, event_ndims))
+        return tf.nest.map_structure(restore, outputs)
 
     return merged
 

@@ -424,6 +424,12 @@ def test_paper_makes_the_networks_of_the_paper(spatial_shape, size):
         assert keras.layers.serialize(found) == keras.layers.serialize(expected)
 
 
+@pytest.mark.parametrize("network", ["paper", keras.layers.Dense(4)])
+def test_an_unknown_option_is_an_error_that_names_the_nearest(network):
+    with pytest.raises(ValueError, match="Did you mean 'conditioning_size'"):
+        make_pair(network, conditoning_size=2)
+
+
 @pytest.mark.parametrize("options", [{}, UNBOUNDED | dict(kernel_size=5)])
 def test_networks_take_the_options_of_a_template(options):
     template = networks.CouplingNetwork(**options, dtype="mixed_bfloat16")

@@ -181,7 +181,7 @@ class ArraySource:
             ) from error
 
     def _images(self, key, x):
-        """Returns an array of images as uint8 [N, H, W, C], if it is one."""
+        """Returns an array of images as uint8 [N, H, W, C], or raises."""
         minimum_size = len(SPLITS) if key == "images" else 1
         expected = ""
         received = f"shape {x.shape}"
@@ -202,7 +202,7 @@ class ArraySource:
         return x if x.ndim == 4 else x[..., np.newaxis]
 
     def _labels(self, key, y, size):
-        """Returns labels as int64 [size], if they are classes."""
+        """Returns labels as int64 [size], or raises `ValueError`."""
         expected = f"`{key}` to hold {size} integers from 0"
         if y is None:
             raise self._invalid(f"{expected}; it is missing")

@@ -23,12 +23,12 @@ def open_source(name, image_size=None, data_dir=None):
     Returns:
         A source: `name`, `levels` (number of gray levels), `image_shape`
         `(H, W, C)` with `H = W = None` where sizes vary, `num_classes` or
-        `None`, `num_examples` (`dict` of split to `int`), `size_note` (where
-        sizes vary, how) and `read(split)`, a `tf.data.Dataset` of dictionaries
-        with `image` and, if there are classes, `label`.
+        `None`, `num_examples` (`dict` of split to `int`), `size_note` (how
+        sizes vary, if they do) and `read(split)`, a `tf.data.Dataset` of
+        dictionaries with `image` and, if there are classes, `label`.
     """
     path = os.path.expanduser(os.fsdecode(name))
-    # TFDS takes seconds to import, so paths that cannot be names go without.
+    # TFDS takes seconds to import, and some paths cannot be its names.
     may_be_name = isinstance(name, str) and re.match(r"\w", name)
     known = _tfds_names() if may_be_name else ()
     if may_be_name and re.split("[/:]", name)[0] in known:

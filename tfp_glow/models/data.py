@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Data of all kinds that Keras' `fit` takes, checked and made alike.
+"""Checks all kinds of data that Keras' `fit` takes, and makes them alike.
 
 Arrays become NumPy arrays or tensors, and everything that yields batches becomes
 a `tf.data.Dataset`, except `keras.utils.PyDataset`, which Keras reads itself.
@@ -27,7 +27,8 @@ def standard(spec, x, y=None, sample_weight=None, class_weight=None, count=0):
     """Returns arguments of Keras' `fit`, and at least the first `count` batches.
 
     The labels `y` are the conditioning if `spec`, an `EventSpec`, has one. The
-    batches are tuples, and there are none of arrays. Reading them loses none.
+    batches are a list of tuples, which is empty for arrays. The data still
+    contain them.
     """
     given = dict(x=x, y=y)
     if sample_weight is not None:
@@ -104,7 +105,7 @@ def _is_iterable(x):
 
 
 def _batch(values):
-    """Makes what a source yields a tuple `(x,)`, `(x, y)` or `(x, y, weight)`."""
+    """Converts a batch to a tuple `(x,)`, `(x, y)` or `(x, y, weight)`."""
     x, y, weight = keras.utils.unpack_x_y_sample_weight(values)
     if y is None and weight is not None:
         y = np.zeros(len(tf.nest.flatten(x)[0]))
@@ -113,7 +114,7 @@ def _batch(values):
 
 
 def _from_python(source, count, element_spec=None):
-    """Returns a data set of all batches of an iterable, and its first ones."""
+    """Returns a data set of an iterable's batches, and a list of the first."""
     iterator = map(_batch, source)
     first = list(itertools.islice(iterator, count))
     if not first:
@@ -165,6 +166,7 @@ def _arrays(spec, x, y, sample_weight, class_weight):
     if class_weight is not None:
         _check_class_weight(spec, class_weight, y, sample_weight)
         sample_weight = _class_weights(class_weight, y)
+    given = dict(x=x, y=y)
     if sample_weight is not None:
         sample_weight = np.asarray(sample_weight, np.float32)
         if sample_weight.shape not in ((count,), (count, 1)):
@@ -173,11 +175,9 @@ def _arrays(spec, x, y, sample_weight, class_weight):
                 f"({count},), a weight for each event. Received: "
                 f"{sample_weight.shape}"
             )
-        # Keras drops weights where there are no labels.
-        y = np.zeros(count) if y is None else y
-    given = dict(x=x, y=y)
-    if sample_weight is not None:
         given["sample_weight"] = sample_weight
+        if y is None:  # Keras drops weights where there are no labels.
+            given["y"] = np.zeros(count)
     return given
 
 

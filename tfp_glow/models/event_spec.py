@@ -83,9 +83,9 @@ class EventSpec:
         """
 
         def convert(values, shape, dtype):
-            dtype = None if self.is_dequantized else dtype
             values = tf.convert_to_tensor(values)
-            values = tf.cast(values, dtype or values.dtype)
+            if not self.is_dequantized:
+                values = tf.cast(values, dtype)
             expected = tf.TensorShape([None]) + shape
             if not expected.is_compatible_with(values.shape):
                 raise _checks.invalid_batch(expected, values.shape)
@@ -164,7 +164,7 @@ class EventSpec:
     def first(self, x, y, batches, num_events):
         """Returns a tuple of the first events and, if any, conditioning.
 
-        They come from `batches`, or else are `num_events` of arrays.
+        They are those of `batches`, or without any, `num_events` of the arrays.
         """
         num_parts = 2 if self.is_conditional else 1
         if not batches:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfp_glow import _tf
-from tfp_glow.bijectors import Glow
+from tfp_glow.bijectors import glow
 from tfp_glow.distributions import dequantized
 from tfp_glow.distributions import noise_flow
 
@@ -39,9 +39,9 @@ def write(path, functions, distribution, spec, conditioning_kwargs):
     as `events_0`. The conditioning, if there is any, is the last input. The
     first function is also the default signature.
 
-    Functions of a batch of integers take their inputs in several dtypes. They
-    refuse others, and integers of more than 32 bits. TensorFlow casts NumPy
-    arrays for functions without one.
+    Functions of a batch of integers take several dtypes. They refuse others,
+    and integers that need more than 32 bits. For other functions TensorFlow
+    casts NumPy arrays.
 
     Raises `ValueError` if two inputs of a signature have the same name, or a
     name is not an identifier.
@@ -97,7 +97,7 @@ def self_contained(distribution):
             dequantizer=noise,
         )
     bijector = getattr(distribution, "bijector", None)
-    if isinstance(bijector, Glow):
+    if isinstance(bijector, glow.Glow):
         return distribution.copy(bijector=bijector.copy(gradient="store"))
     return distribution
 
@@ -105,8 +105,8 @@ def self_contained(distribution):
 def _of_several_dtypes(function, inputs):
     """Returns a function that does not cast integers without a check.
 
-    With an input signature, TensorFlow would cut floats to integers and let
-    large integers overflow, without a word.
+    With an input signature, TensorFlow would silently cut floats to integers
+    and let large integers overflow.
     """
     specs = function.input_signature
     if any(map(tf.nest.is_nested, specs)) or not any(

@@ -36,9 +36,9 @@ class FlowModel(likelihood.LikelihoodModel):
 
     A model made in the `scope()` of a `tf.distribute` strategy, together with
     its distribution, trains on several devices or machines. The weights are
-    those that one device would learn from the same global batches. All workers
-    then make the same calls, with the same data in the same order. Only the
-    chief's files are needed.
+    those that one device would learn from the same global batches. On several
+    machines all workers must make the same calls, with the same data in the
+    same order. Only the chief's files are needed.
 
     With `conditioning_fn` the distribution is conditional. Pass the
     conditioning where Keras expects labels: `fit(x, conditioning)`, a data set
@@ -285,7 +285,7 @@ class FlowModel(likelihood.LikelihoodModel):
                 variable.assign(value)
 
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
-        """Saves as `keras.Model.save` does, but never a part of a file.
+        """Saves the model as `keras.Model.save` does, but no partial files.
 
         An interruption leaves earlier files whole. With `overwrite=False` the
         user is asked before a file is replaced, and `FileExistsError` is raised
@@ -296,7 +296,7 @@ class FlowModel(likelihood.LikelihoodModel):
         saving.save(super().save, filepath, ".keras", overwrite, **kwargs)
 
     def save_weights(self, filepath, overwrite=True, max_shard_size=None):
-        """Saves as `keras.Model.save_weights`, but never a part of a file.
+        """Saves as `keras.Model.save_weights` does, but no partial files.
 
         `load_weights(filepath, skip_mismatch=True)` loads the variables that
         fit, and names the others in a warning.
@@ -335,11 +335,12 @@ class FlowModel(likelihood.LikelihoodModel):
 
         The functions are also signatures, which have one input or output for
         each part of nested events, named by its key or field, or by its
-        position, `events_0`. `log_prob` is the default signature.
+        position, as `events_0`. `log_prob` is the default signature.
 
         Args:
-            filepath: `str` or `os.PathLike`, a folder that does not exist
-                inside one that does, or a remote one, `gs://...`. An interruption leaves nothing there.
+            filepath: `str` or `os.PathLike`, path of a new folder in an
+                existing one, or of a remote folder, as `gs://...`. An
+                interruption leaves nothing there.
             format: `"tf_saved_model"`, the only one.
 
         Raises:
@@ -389,7 +390,7 @@ def _check_arguments(distribution, conditioning_fn, conditioning_shape):
 
 
 def _is_glow(distribution):
-    """Whether all variables are found without a call, as those of a `Glow`."""
+    """Whether all variables can be found without a call, as for a `Glow`."""
     noise = None
     if isinstance(distribution, dequantized.Dequantized):
         noise = distribution.dequantizer

@@ -88,7 +88,7 @@ class GlowModel(flow_model.FlowModel):
             "a non-negative number",
             lambda x: 0.0 <= x < math.inf,
         )
-        # `Glow` has some of the same names.
+        # These go to `keras.Model`, although `Glow` has a `name` too.
         names = glow.keys() & {"name", "trainable"}
         keras_arguments = {name: glow.pop(name) for name in names}
         classifier.check_arguments(
@@ -189,7 +189,7 @@ class GlowModel(flow_model.FlowModel):
     def _batch_log_prob(self, x, conditioning, **noise):
         if not self.has_classifier:
             return super()._batch_log_prob(x, conditioning, **noise)
-        # `Dequantized.log_prob`, and the classifier of the same values.
+        # This is `Dequantized.log_prob` with its values also classified.
         values, log_density = self.distribution.draw(x, **noise)
         kwargs = self.conditioning_kwargs(conditioning)
         log_prob = self.distribution.distribution.log_prob(values, **kwargs)
@@ -259,8 +259,8 @@ class GlowModel(flow_model.FlowModel):
     def decode(self, latents, conditioning=None):
         """Computes images of latents `[N, H * W * C]`, not rounded or clipped.
 
-        With another conditioning than in `encode`, the images change only in
-        what depends on it.
+        A conditioning other than that of `encode` changes only what depends on
+        it.
 
         Returns:
             float64 `Tensor` `[N, H, W, C]` in gray levels, so that
@@ -357,7 +357,7 @@ def _bijector_kwargs(conditioning):
     return {"bijector_kwargs": {"conditioning": conditioning}}
 
 
-# Functions of the distribution, which the model compiles and exports.
+# The model compiles and exports these functions of its distribution.
 
 
 def _encode(flow, images, bijector_kwargs=None):

@@ -32,7 +32,7 @@ class Sample(keras.layers.Layer):
 
     @property
     def metrics(self):
-        # Those of the flow's own training would be 0 in another model's.
+        # The flow's metrics would stay 0 while another model trains.
         return []
 
     def call(self, x):

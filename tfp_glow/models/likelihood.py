@@ -17,7 +17,7 @@ from tfp_glow.models import saving
 from tfp_glow.models import strategies
 from tfp_glow.models import summary
 
-# Callbacks ask compiled metrics only whether more is better.
+# Keras' callbacks know this only of compiled metrics.
 _MODES = {"bits_per_dim": "min", "nats": "min", "accuracy": "max"}
 
 
@@ -61,7 +61,7 @@ class LikelihoodModel(keras.Model):
     @property
     def metrics(self):
         """The metrics of the model's own training and evaluation."""
-        # As a part of another model it has none.
+        # As a part of another model it reports none.
         return super().metrics if self.compiled else []
 
     def __repr__(self):
@@ -85,9 +85,8 @@ class LikelihoodModel(keras.Model):
         # iterator does not need one.
         if data_batch is not None:
             self._build_optimizer()
-        # Everything but compiled metrics is built then. Under a strategy
-        # Keras would take one batch to build it, so that a shuffled data set
-        # would continue in another order.
+        # Only compiled metrics remain to be built. For them, Keras reads a
+        # batch under a strategy, after which shuffled data have another order.
         if self._compile_metrics is not None:
             super()._maybe_symbolic_build(iterator, data_batch)
 

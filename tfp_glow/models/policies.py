@@ -7,7 +7,7 @@ import keras
 from tfp_glow import _checks
 from tfp_glow import networks
 
-# Weights of 16 bits would not change in small steps.
+# All of them keep weights of 32 bits, because 16 bits would lose small steps.
 NAMES = ("float32", "mixed_bfloat16", "mixed_float16")
 
 

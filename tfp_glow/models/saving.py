@@ -17,7 +17,7 @@ import tensorflow as tf
 from tfp_glow import _files
 
 VERSION = 1
-# With which the names of sharded weights end.
+# Names of sharded weights end with these.
 _SHARDS = ("weights.json", "weights.h5")
 KEY = "format_version"
 
@@ -25,8 +25,7 @@ KEY = "format_version"
 def save(write, path, extension, overwrite=True, **options):
     """Calls a saving method of Keras so that no earlier file is damaged.
 
-    An interruption leaves earlier files whole. Unless `overwrite`, the user is
-    asked before a file is replaced.
+    Unless `overwrite`, the user is asked before a file is replaced.
 
     Args:
         write: callable of a path and `options`.
@@ -66,7 +65,7 @@ def save(write, path, extension, overwrite=True, **options):
         with _files.replacing(path) as temporary:
             write(temporary, **options)
     else:
-        write(path, **options)  # Keras tells which name it expects.
+        write(path, **options)  # Keras' error tells the right name.
 
 
 def _is_confirmed(path):
@@ -85,10 +84,7 @@ def _is_confirmed(path):
 
 @contextlib.contextmanager
 def new_folder(path):
-    """Yields a folder that is at `path`, perhaps a remote one, at the end.
-
-    See `_files.new_folder`.
-    """
+    """Does the same as `_files.new_folder`, for remote folders too."""
     path = os.fsdecode(path)
     if "://" not in path:
         with _files.new_folder(path) as temporary:

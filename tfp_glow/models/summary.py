@@ -53,7 +53,7 @@ def parts(distribution, named_variables):
     groups = {}
     for name, variable in named_variables.items():
         if name == "initialized":
-            continue  # Not of the distribution.
+            continue  # It belongs to the model, not the distribution.
         match = _LEVEL.match(name)
         group = match[1] if match else name.split(".")[0]
         groups.setdefault(group, {})[name] = variable

@@ -34,8 +34,8 @@ class Tracked(keras.layers.Layer):
     def __init__(self, distribution, call=None, specs=(), layers=()):
         super().__init__(name="distribution", autocast=False, dtype="float32")
         layers, variables = find(distribution, call, specs, layers)
-        # In a function, because TensorFlow would track the distribution's
-        # variables a second time if it were an attribute.
+        # This is a function because TensorFlow would track the variables of an
+        # attribute a second time.
         self._parts = lambda: (distribution, variables)
         owned = {id(v) for layer in layers for v in layer.variables}
         for name, variable in variables.items():
@@ -94,7 +94,10 @@ class Tracked(keras.layers.Layer):
             store[name] = keras.ops.convert_to_numpy(variable.value)
 
     def load_own_variables(self, store):
-        # Keras does not pass `skip_mismatch` on to layers, but the caller has it.
+        # Keras does not tell layers about `skip_mismatch`. Overriding
+        # `load_weights` would miss calls of `keras.saving.load_weights`, and
+        # larger models. If Keras renames its variables, a file that does not
+        # fit loads nothing.
         loading = inspect.currentframe().f_back.f_locals
         # Keras tries a layer that failed again, with an empty store, and would
         # report only the second error.

@@ -112,9 +112,12 @@ class StackedLayer(keras.layers.Layer):
         """Returns an unbuilt copy of a template with other arguments.
 
         `spatial_shape` is `(H, W)` for images and `()` for vectors. A template
-        keeps its own `num_filters`, and arguments that it lacks are ignored.
+        keeps its own `num_filters`. It may lack `spatial_shape`, `num_filters`
+        and `seed`; other arguments that it lacks raise `ValueError`.
         """
         old = self.get_config()
+        for name in config:
+            _checks.choice("config", name, {*old, "num_filters", "seed"})
         config["spatial_shape"] = spatial_shape
         config["num_filters"] = old.get("num_filters") or num_filters
         if not spatial_shape:

@@ -93,7 +93,7 @@ def make_schedule(
     expected = "a non-negative integer"
     [warmup_steps] = _checks.integers(0, expected, warmup_steps=warmup_steps)
     if decay == "constant":
-        # The cosine ends after one step, and `alpha` holds the rate from then.
+        # The cosine ends after one step, and `alpha` keeps the rate after it.
         shape = dict(decay_steps=1, alpha=1.0)
     else:
         expected = f"an integer above {warmup_steps=} for decay='cosine'"

@@ -29,7 +29,7 @@ class RunFolder:
 
     | file | contents |
     |---|---|
-    | `config.json` | settings, data and versions: all that repeats the run |
+    | `config.json` | settings, data and versions, to repeat the run |
     | `metrics.csv` | a row per epoch, in bits per dimension |
     | `model.keras` | the averaged weights with the best validation loss |
     | `last.keras` | the newest weights and optimizer state, to resume from |

@@ -47,7 +47,7 @@ class Settings:
     `recipe.make_optimizer` derive from the fields. To make an option of `Glow`
     a setting, add one line, `name: type = _model(default, help)`. The type
     `Literal[...]` lists choices. Invalid values raise `ValueError` here, or in
-    `data_info` and `make_model` if that depends on the data.
+    `data_info` and `make_model` if the data decide what is valid.
     """
 
     dataset: str = _setting(
