@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of `tfp_glow.glow_distribution` and `tfp_glow.vector_flow`."""
 
+import copy
+
 import keras
 import numpy as np
 import pytest
@@ -305,6 +307,29 @@ def test_a_flow_that_was_called_is_saved_by_tensorflow(tmp_path):
     tf.saved_model.save(module, str(tmp_path / "saved"))
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
     np.testing.assert_allclose(loaded.log_prob(x), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["vectors", "given", "images"])
+def test_a_deep_copy_has_the_same_values_and_variables_of_its_own(name):
+    size = dict(num_steps=1, num_filters=2)
+    x, kwargs = tf.ones([3, 2]), {}
+    if name == "vectors":
+        flow = tfg.vector_flow(2, **size)
+    elif name == "given":
+        flow = tfg.vector_flow(2, conditioning_size=1, **size).given([[0.5]])
+    else:
+        noise = tfg.NoiseFlow.trainable([2, 2, 1], bins=4, **size)
+        flow = tfg.glow_distribution([2, 2, 1], num_levels=1, **size)
+        flow = tfg.Dequantized(flow, 4, noise)
+        x, kwargs = tf.ones([3, 2, 2, 1], tf.int32), {"seed": 0}
+    helpers.perturb(flow)
+    log_prob = flow.log_prob(x, **kwargs)
+    twin = copy.deepcopy(flow)
+    np.testing.assert_array_equal(twin.log_prob(x, **kwargs), log_prob)
+    assert len(twin.variables) == len(flow.variables)
+    helpers.perturb(twin)
+    assert np.all(twin.log_prob(x, **kwargs) != log_prob)
+    np.testing.assert_array_equal(flow.log_prob(x, **kwargs), log_prob)
 
 
 def test_gradient_is_passed_on_to_the_steps():

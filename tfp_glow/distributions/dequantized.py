@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`Dequantized`: a distribution of integer images from a continuous one."""
 
+import copy
 import math
 
 import numpy as np
@@ -146,6 +147,13 @@ class Dequantized(tfd.Distribution):
         See `given` of the flow that `glow_distribution` returns.
         """
         return self.copy(distribution=self.distribution.given(conditioning))
+
+    def __deepcopy__(self, memo):
+        # TFP cannot copy distributions deeply.
+        names = ("distribution", "dequantizer")
+        parts = {name: self.parameters[name] for name in names}
+        parts = copy.deepcopy(parts, memo)
+        return type(self)(**self.parameters | parts)
 
     def __repr__(self):
         return f"{super().__repr__()[:-1]} distribution={self.distribution!r}>"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flows as TFP distributions."""
 
+import copy
 import math
 
 import tensorflow as tf
@@ -104,6 +105,13 @@ class Flow(structure.TRANSFORMED):
             )
         conditioning = conditional.checked(self._conditional, conditioning)
         return self.copy(conditioning=conditioning)
+
+    def __deepcopy__(self, memo):
+        # TFP cannot copy distributions deeply. The normal has no variables.
+        names = ("bijector", "conditioning")
+        parts = {name: self.parameters[name] for name in names}
+        parts = copy.deepcopy(parts, memo)
+        return type(self)(**self.parameters | parts)
 
     def __repr__(self):
         return f"{super().__repr__()[:-1]} bijector={self.bijector!r}>"

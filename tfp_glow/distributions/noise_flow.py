@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`NoiseFlow`: dequantization noise that is learned from the image."""
 
+import copy
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -133,6 +135,11 @@ class NoiseFlow(tf.Module):
                 name="dequantizer",
             )
         return cls(flow, features, bins, factor, name=name)
+
+    def __deepcopy__(self, memo):
+        # The variables of the features are those of the copied layer.
+        parts = copy.deepcopy([self.flow, self.features], memo)
+        return NoiseFlow(*parts, self.bins, self._squeeze.factor, self.name)
 
     def with_gradient(self, gradient):
         """Returns a `NoiseFlow` of the same variables; see `Repeated`."""
