@@ -34,10 +34,8 @@ def write(path, functions, distribution, spec, conditioning_kwargs):
     """Writes functions of a distribution and its variables as a SavedModel.
 
     Each becomes a method of the object that `tf.saved_model.load` returns, and
-    a signature of the same name. A signature has one input or output for each
-    part of a nested value, named by its key, by its field, or by its position,
-    as `events_0`. The conditioning, if there is any, is the last input. The
-    first function is also the default signature.
+    a signature of the same name, as `FlowModel.export` describes. The first
+    function is also the default signature.
 
     Functions of a batch of integers take several dtypes. They refuse others,
     and integers that need more than 32 bits. For other functions TensorFlow

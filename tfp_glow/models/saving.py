@@ -127,12 +127,6 @@ def load_model(path):
 
     Raises `ValueError` if the file is missing, damaged or of a later format.
     """
-    check_file(path)
-    return keras.models.load_model(path)
-
-
-def check_file(path):
-    """Raises `ValueError` unless a whole `.keras` file is at `path`."""
     if not os.path.exists(path):
         raise ValueError(f"Expected a model file at {path}. Found no file")
     try:
@@ -145,6 +139,7 @@ def check_file(path):
             f"Expected a whole model file. Received: {path}, which is damaged "
             f"or truncated at {damaged}"
         )
+    return keras.models.load_model(path)
 
 
 def check_version(version):

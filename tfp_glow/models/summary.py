@@ -57,7 +57,11 @@ def parts(distribution, named_variables):
         match = _LEVEL.match(name)
         group = match[1] if match else name.split(".")[0]
         groups.setdefault(group, {})[name] = variable
-    shapes = _latent_shapes(distribution)
+    shapes = {}
+    for part in (getattr(distribution, "distribution", None), distribution):
+        bijector = getattr(part, "bijector", None)
+        if isinstance(bijector, glow.Glow):
+            shapes = dict(enumerate(bijector.latent_shapes))
     event_shape = distribution.event_shape
     if not isinstance(event_shape, tf.TensorShape):
         event_shape = ("...",)  # Nested events.
@@ -72,13 +76,3 @@ def parts(distribution, named_variables):
         shape = shapes.get(int(level[2]) if level else None, event_shape)
         found.append(Part(title, (None, *shape), list(variables.values())))
     return found
-
-
-def _latent_shapes(distribution):
-    """Returns the shapes of a Glow's latents by level."""
-    continuous = getattr(distribution, "distribution", distribution)
-    for candidate in (distribution, continuous):
-        bijector = getattr(candidate, "bijector", None)
-        if isinstance(bijector, glow.Glow):
-            return dict(enumerate(bijector.latent_shapes))
-    return {}
