@@ -7,6 +7,7 @@ import inspect
 import pytest
 
 import tfp_glow as tfg
+from tests.models import tiny
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,23 @@ def test_an_unknown_argument_is_an_error_that_names_the_nearest(
     )
     with pytest.raises((TypeError, ValueError), match=message):
         value(*positional, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "message"),
+    [
+        ("sample", dict(n=2, temprature=1), "Did you mean 'temperature'"),
+        ("decode", dict(latents=None, label=1), "Expected one of"),
+        ("fit", dict(epoch=2), "Did you mean 'epochs'"),
+        ("fit", dict(init_batch=2), "Did you mean 'init_batches'"),
+    ],
+)
+def test_methods_of_models_name_the_nearest_argument(
+    method, arguments, message
+):
+    model = tiny.model()
+    with pytest.raises(TypeError, match=message):
+        getattr(model, method)(**arguments)
 
 
 def test_errors_within_a_function_stay_as_they_are():

@@ -12,7 +12,8 @@ import re
 import sys
 
 _UNKNOWN = re.compile(
-    r"(?:(\w+)\.)?\w+\(\) got an unexpected keyword argument '(\w+)'"
+    r"(?:(?:(\w+)\.__init__|[\w.]+)\(\) )?"
+    r"got an unexpected keyword argument '(\w+)'"
     r"|Unrecognized keyword arguments passed to (\w+): {'(\w+)'"
 )
 
@@ -31,18 +32,25 @@ def suggest(public):
         factory = inspect.getattr_static(public, "trainable", None)
         # Constructors of blocks, which have factories, run at every step.
         if isinstance(factory, classmethod):
-            public.trainable = classmethod(_wrap(factory.__func__))
+            public.trainable = classmethod(suggesting(factory.__func__))
         elif "__init__" in vars(public):
-            public.__init__ = _wrap(public.__init__)
+            public.__init__ = suggesting(public.__init__)
     elif inspect.isfunction(public):
-        return _wrap(public)
+        return suggesting(public)
     return public
 
 
-def _wrap(function):
+def suggesting(function, extends=None):
+    """Makes a function suggest names of arguments; a decorator.
+
+    `extends` is the function that receives what `**kwargs` holds.
+    """
     if hasattr(function, "suggests"):
         return function
     signature = inspect.signature(function)
+    names = {*signature.parameters}
+    if extends is not None:
+        names |= {*inspect.signature(extends).parameters}
 
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
@@ -51,7 +59,7 @@ def _wrap(function):
         except (TypeError, ValueError) as error:
             found = _UNKNOWN.search(str(error))
             if found and (found[2] or found[4]) in kwargs:
-                _add_names(error, found, signature.parameters)
+                _add_names(error, found, names)
             raise
 
     wrapper.suggests = True
@@ -60,9 +68,9 @@ def _wrap(function):
     return wrapper
 
 
-def _add_names(error, found, parameters):
+def _add_names(error, found, names):
     """Adds the nearest names to an error that passes through a function."""
-    error.names = getattr(error, "names", set()) | {*parameters}
+    error.names = getattr(error, "names", set()) | names
     callee = getattr(sys.modules[__package__], found[1] or found[3] or "", None)
     if inspect.isclass(callee):
         error.names |= {*inspect.signature(callee).parameters}

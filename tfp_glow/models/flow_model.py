@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from tfp_glow import _arguments
 from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow.bijectors import glow
@@ -226,6 +227,7 @@ class FlowModel(likelihood.LikelihoodModel):
             draws.append(self._log_prob(x, **kwargs))
         return tfp.math.reduce_logmeanexp(draws, axis=0)
 
+    @_arguments.suggesting
     def sample(self, n, conditioning=None, seed=None):
         """Draws events `[n, ...]`, nested as the distribution's events are.
 
@@ -240,6 +242,7 @@ class FlowModel(likelihood.LikelihoodModel):
         seed = _tf.stateless_seed(seed)
         return self._sample(tf.constant(n), seed=seed, **kwargs)
 
+    @_arguments.suggesting
     def initialize(self, x, conditioning=None):
         """Initializes the activation norms from data.
 
@@ -263,8 +266,7 @@ class FlowModel(likelihood.LikelihoodModel):
     def averaged_weights(self):
         """A context in which the weights are the averages of the optimizer.
 
-        Use `with model.averaged_weights():`. The optimizer must have been made
-        with `use_ema=True` and have trained the model.
+        The optimizer, made with `use_ema=True`, must have trained the model.
         """
         optimizer = getattr(self, "optimizer", None)
         optimizer = getattr(optimizer, "inner_optimizer", optimizer)
@@ -330,17 +332,15 @@ class FlowModel(likelihood.LikelihoodModel):
         The functions of a conditional flow have `conditioning`, float32
         `[N, *conditioning_shape]`, as their last input. `N` may differ in every
         call. The results are those of the methods with the same names, without
-        their checks of values. Subclasses such as `GlowModel` list other
-        functions at `exported_functions`.
+        their checks of values. Subclasses may have other `exported_functions`.
 
-        The functions are also signatures, which have one input or output for
-        each part of nested events, named by its key or field, or by its
-        position, as `events_0`. `log_prob` is the default signature.
+        The functions are also signatures, with one input or output for each
+        part of nested events, named by its key, field or position, `events_0`.
+        `log_prob` is the default signature.
 
         Args:
-            filepath: `str` or `os.PathLike`, path of a new folder in an
-                existing one, or of a remote folder, as `gs://...`. An
-                interruption leaves nothing there.
+            filepath: `str` or `os.PathLike`, a new folder inside one that
+                exists, or `gs://...`. An interruption leaves nothing there.
             format: `"tf_saved_model"`, the only one.
 
         Raises:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfp_glow import _arguments
 from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow.bijectors import precision
@@ -220,6 +221,7 @@ class GlowModel(flow_model.FlowModel):
         kwargs = self.conditioning_kwargs(labels)
         return self._classifier(self._features(values, **kwargs))
 
+    @_arguments.suggesting
     def class_log_probs(self, images, seed=None, num_draws=1):
         """Computes log-probabilities `[N, num_classes]` given every class.
 
@@ -240,6 +242,7 @@ class GlowModel(flow_model.FlowModel):
         ]
         return tf.stack(log_probs, axis=-1)
 
+    @_arguments.suggesting
     def encode(self, images, conditioning=None):
         """Computes latent vectors of images, at the centers of gray levels.
 
@@ -256,6 +259,7 @@ class GlowModel(flow_model.FlowModel):
         kwargs = self.conditioning_kwargs(conditioning)
         return self._encode(self._spec.event_tensors(images), **kwargs)
 
+    @_arguments.suggesting
     def decode(self, latents, conditioning=None):
         """Computes images of latents `[N, H * W * C]`, not rounded or clipped.
 
@@ -276,6 +280,7 @@ class GlowModel(flow_model.FlowModel):
         self._spec.check_conditioning(conditioning, len(latents))
         return self._decode(latents, **self.conditioning_kwargs(conditioning))
 
+    @_arguments.suggesting
     def sample(self, n, temperature=1.0, conditioning=None, seed=None):
         """Draws images.
 
@@ -294,6 +299,7 @@ class GlowModel(flow_model.FlowModel):
             self.sample_values(n, temperature, conditioning, seed)
         )
 
+    @_arguments.suggesting
     def sample_values(self, n, temperature=1.0, conditioning=None, seed=None):
         """Draws images, float32 `[n, H, W, C]`, before quantization.
 

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """LikelihoodModel: Keras' training, with log-probabilities as the output."""
 
+import functools
 import inspect
 
 import keras
 import tensorflow as tf
 
+from tfp_glow import _arguments
 from tfp_glow import _checks
 from tfp_glow.distributions import units
 from tfp_glow.models import data as data_
@@ -160,6 +162,7 @@ class LikelihoodModel(keras.Model):
             self.compiled = False
             raise ValueError(f"Expected `compile` to receive {expected}")
 
+    @functools.partial(_arguments.suggesting, extends=keras.Model.fit)
     def fit(self, x=None, y=None, *args, init_batches=1, **kwargs):
         """Trains the model, as `keras.Model.fit` does.
 
