@@ -143,7 +143,7 @@ class Coupling(initialization.DataDependent, joint.SplitBijector):
             "event_shape", event_shape, "[H, W, C] or [D]", ranks=[1, 3]
         )
         [num_filters] = _checks.positive_integer(num_filters=num_filters)
-        # A constructor decides the transformer, and so the network's outputs.
+        # The constructor decides the transformer, and so the network's outputs.
         coupling = cls(
             tf.identity, event_ndims=len(event_shape), dtype=dtype, **kwargs
         )

@@ -124,8 +124,8 @@ def _run_back(repeated, inverse, y, stacked, conditioning, dy, d_log_det):
         outs=scan.specs(_floating(tf.nest.flatten(prepared))),
         reverse=not inverse,
     )
-    # Zeros would be propagated further, for example through the gradient of a
-    # matrix inverse, and `None` is not.
+    # Unconnected gradients are `None`, because zeros would be propagated further,
+    # for example through the gradient of a matrix inverse.
     found = iter(
         None if i in unconnected else d
         for i, d in enumerate([*d_stacked, *totals])

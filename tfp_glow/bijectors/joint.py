@@ -29,7 +29,7 @@ class JointBijector(tfb.Bijector):
     evaluate a network once. Direct calls of the two methods bypass that cache.
     """
 
-    # No other place uses this internal class, which `tfb.FFJORD` uses like this.
+    # This class is internal to TFP, and `tfb.FFJORD` uses it in this way.
     _cache = cache_util.BijectorCacheWithGreedyAttrs(
         forward_name="_augmented_forward", inverse_name="_augmented_inverse"
     )
@@ -93,7 +93,7 @@ class SplitBijector(JointBijector):
 
     @abc.abstractmethod
     def join(self, kept, rest):
-        """Undoes `split`, of which it must also be the transpose."""
+        """Undoes `split`, and must also be its transpose."""
 
     def forward_and_log_det(self, x, **kwargs):
         kept, rest = self.split(x)

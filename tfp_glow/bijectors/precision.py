@@ -17,8 +17,8 @@ def astype(bijector, dtype):
     round trip in float64 is still exact, because both directions hand the
     network the same float32 numbers. It costs little more than one in float32.
 
-    The bijector's constructor must take its `parameters`, as all of this package
-    and of TFP do. Its parts are converted too.
+    The bijector's constructor must take its `parameters`, as those of this package
+    and of TFP do. Parts of the bijector are converted too.
     """
 
     def cast(value):

@@ -203,7 +203,7 @@ def _affine(x, kernel, shift):
     return tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
 
 
-# Compared by identity, like the networks that it holds.
+# Objects are compared by identity, like the networks that they hold.
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Steps:
     """The functions that a `Repeated` of `make_steps` is made of."""
