@@ -233,7 +233,7 @@ def _plain(name, value, kind):
     elif value is None and type(None) in kinds:
         return None
     elif int in kinds:
-        minimum = {"seed": 0, "warmup_steps": 0}.get(name, 1)
+        minimum = 0 if name in ("seed", "warmup_steps", "patience") else 1
         expected = "a positive integer" if minimum else "a non-negative integer"
         [value] = _checks.integers(minimum, expected, **{name: value})
     elif float in kinds:
