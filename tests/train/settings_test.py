@@ -78,7 +78,7 @@ def test_settings_become_plain_values():
     [
         ({"num_filters": 8.0}, "a positive integer"),
         ({"batch_size": True}, "a positive integer"),
-        ({"patience": 0}, "a positive integer"),
+        ({"patience": -1}, "a non-negative integer"),
         ({"num_steps": None}, "a positive integer"),
         ({"seed": -1}, "a non-negative integer"),
         ({"warmup_steps": 0.5}, "a non-negative integer"),
