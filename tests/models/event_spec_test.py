@@ -93,3 +93,26 @@ def test_a_data_set_of_single_images_is_an_error(eager):
     dataset = tf.data.Dataset.from_tensor_slices(tiny.gray())
     with pytest.raises(ValueError, match=r"\(None, 4, 4, 1\).*\(4, 4, 1\)"):
         eager.fit(dataset)
+
+
+@pytest.mark.parametrize(
+    ("conditioning", "kwargs"),
+    [
+        (np.arange(8) % 3, {"num_classes": 3}),
+        (np.ones([8, 2], np.float32), {"conditioning_size": 2}),
+    ],
+)
+def test_conditioning_of_unknown_rank_has_the_shape_of_the_model(
+    conditioning, kwargs
+):
+    model = tiny.model(**kwargs)
+    dtype = tf.as_dtype(conditioning.dtype)
+    images = tiny.gray()
+
+    @tf.function(input_signature=[tf.TensorSpec(None, dtype)])
+    def call(conditioning):
+        return model(images, conditioning)
+
+    np.testing.assert_allclose(
+        call(conditioning), model.log_prob(images, conditioning), rtol=1e-5
+    )

@@ -389,6 +389,17 @@ def test_another_programs_config_is_left_alone(tmp_path, settings, no_training):
         assert (tmp_path / "config.json").read_text() == text
 
 
+def test_a_remote_folder_is_an_error(
+    tmp_path, settings, no_training, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for command in (commands.train, commands.evaluate):
+        kwargs = settings if command is commands.train else {}
+        with pytest.raises(ValueError, match=r"local path.*: ram://run"):
+            command("ram://run", **kwargs)
+    assert not os.listdir(tmp_path)
+
+
 def test_a_folder_that_cannot_be_made_is_an_error(
     tmp_path, settings, no_training
 ):

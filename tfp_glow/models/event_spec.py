@@ -103,7 +103,10 @@ class EventSpec:
 
     def conditioning_vectors(self, conditioning):
         """Converts conditioning to float32, labels to one-hot vectors."""
-        conditioning = tf.cast(conditioning, self.conditioning_spec.dtype)
+        spec = self.conditioning_spec
+        conditioning = tf.cast(conditioning, spec.dtype)
+        if not conditioning.shape[1:].is_fully_defined():
+            conditioning = tf.ensure_shape(conditioning, spec.shape)
         if self.num_classes is None:
             return conditioning
         message = f"Expected labels in [0, {self.num_classes})"

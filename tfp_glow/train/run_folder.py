@@ -45,6 +45,11 @@ class RunFolder:
 
     def __init__(self, path):
         self.path = os.fspath(path)
+        if "://" in self.path:
+            raise ValueError(
+                "Expected a local path for the folder of a run, which can be "
+                f"copied when it is complete. Received: {self.path}"
+            )
 
     def file(self, name):
         """Returns the path of one of the files, whether or not it exists."""
