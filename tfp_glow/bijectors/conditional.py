@@ -74,7 +74,11 @@ def checked(bijector, conditioning):
     ].is_compatible_with(shape):
         expected = "none"
         if shape is not None:
-            expected = f"the shape [..., {', '.join(map(str, shape))}]"
+            expected = (
+                f"the shape [..., {', '.join(map(str, shape))}], as in "
+                "`flow.given(conditioning)` or in "
+                "`bijector_kwargs={'conditioning': conditioning}`"
+            )
         raise _invalid(bijector, expected, received)
     return conditioning
 
