@@ -93,6 +93,11 @@ class Inner(keras.layers.Layer):
         return self.flow(x)
 
 
+# `pytest.warns` repeats this warning of Keras without the name of its module,
+# by which `pyproject.toml` allows it.
+@pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
+)
 def test_a_flow_in_another_model_adds_no_metrics_and_names_unset_norms():
     flow = tfg.FlowModel(tiny.vector_flow(), name="the_flow")
     x = tiny.crescent(16).astype(np.float32)
