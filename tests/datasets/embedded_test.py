@@ -156,6 +156,31 @@ def test_photos_are_32x32x3_by_default(tmp_path, few_crops):
     assert batch.dtype == tf.uint8
 
 
+def test_gray_crops_are_the_luminance_of_the_color_crops(tmp_path, few_crops):
+    rgb, gray = (
+        support.stack(
+            datasets.load(
+                name, "test", image_size=8, data_dir=tmp_path, shuffle=False
+            )
+        )
+        for name in ("photos", "photos_grey")
+    )
+    assert gray.shape == (few_crops["test"], 8, 8, 1)
+    # The weights of Rec. 709, of gamma-encoded values.
+    expected = rgb @ [0.2126, 0.7152, 0.0722]
+    np.testing.assert_allclose(gray[..., 0], expected, atol=0.6)
+
+
+def test_gray_photographs_for_training_include_camera(tmp_path, few_crops):
+    dataset = datasets.load(
+        "photos_grey", image_size=8, data_dir=tmp_path, as_supervised=True
+    )
+    info = tfds.builder("photos_grey/8x8", data_dir=tmp_path).info
+    names = info.features["photograph"].int2str
+    seen = {names(int(label)) for _, label in dataset}
+    assert seen == {*photos.PHOTOGRAPHS["train"], "camera"}
+
+
 def test_preparation_prints_nothing(tmp_path, capfd):
     datasets.info("digits", data_dir=tmp_path)
     captured = capfd.readouterr()

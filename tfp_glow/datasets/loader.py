@@ -68,7 +68,8 @@ def load(
 
     - `"digits"`: scikit-learn's scans, 8x8x1 with 17 gray levels; `"photos"`:
       crops of the photographs in scikit-image and scikit-learn, 32x32x3 unless
-      `image_size` says otherwise, gamma-encoded, with the photograph as label.
+      `image_size` says otherwise, gamma-encoded, with the photograph as label;
+      `"photos_grey"`: gray crops of the same photographs, and of camera.
     - A TFDS name, with or without config: `"cifar10"`,
       `"downsampled_imagenet/64x64"`. Without a validation split, validation is
       the last 10 % of train, and train is the first 90 %. With validation but

@@ -62,24 +62,30 @@ class Photos(embedded.EmbeddedBuilder):
     BUILDER_CONFIGS = tuple(map(PhotosConfig, range(1, MAX_SIZE + 1)))
     DEFAULT_BUILDER_CONFIG_NAME = "32x32"
     LABEL = "photograph"
+    PHOTOGRAPHS = PHOTOGRAPHS
+    NUM_CHANNELS = 3
+    photograph = staticmethod(photograph)
 
     @classmethod
     def config_name(cls, image_size):
         size = max(image_size)
         if size > MAX_SIZE:
-            expected = f"sizes up to {MAX_SIZE} for 'photos', such as 16 or 32"
+            expected = (
+                f"sizes up to {MAX_SIZE} for {cls.name!r}, such as 16 or 32"
+            )
             raise _checks.invalid_value("image_size", image_size, expected)
         return PhotosConfig(size).name
 
     def _info(self):
         size = self.builder_config.size
-        names = [name for names in PHOTOGRAPHS.values() for name in names]
+        shape = (size, size, self.NUM_CHANNELS)
+        names = [name for names in self.PHOTOGRAPHS.values() for name in names]
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.__doc__,
             features=tfds.features.FeaturesDict(
                 {
-                    "image": tfds.features.Image(shape=(size, size, 3)),
+                    "image": tfds.features.Image(shape=shape),
                     "photograph": tfds.features.ClassLabel(names=names),
                 }
             ),
@@ -88,13 +94,17 @@ class Photos(embedded.EmbeddedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        return {split: self._generate_examples(split) for split in PHOTOGRAPHS}
+        return {
+            split: self._generate_examples(split) for split in self.PHOTOGRAPHS
+        }
 
     def _generate_examples(self, split):
         size = self.builder_config.size
         # `RandomState` has a stream that NumPy promises never to change.
-        random = np.random.RandomState(sorted(PHOTOGRAPHS).index(split))
-        images = {name: photograph(name) for name in PHOTOGRAPHS[split]}
+        random = np.random.RandomState(sorted(self.PHOTOGRAPHS).index(split))
+        images = {
+            name: self.photograph(name) for name in self.PHOTOGRAPHS[split]
+        }
         areas = [image[..., 0].size for image in images.values()]
         shares = areas if split == "train" else np.ones(len(areas))
         ends = np.cumsum(shares) / np.sum(shares) * _NUM_CROPS[split]

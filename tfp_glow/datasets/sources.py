@@ -10,7 +10,7 @@ from tfp_glow import _checks
 from tfp_glow.datasets import files
 
 # Embedded data sets: each is an `EmbeddedBuilder` in the module of its name.
-EMBEDDED = ("digits", "photos")
+EMBEDDED = ("digits", "photos", "photos_grey")
 
 
 def open_source(name, image_size=None, data_dir=None):

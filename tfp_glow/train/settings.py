@@ -52,7 +52,8 @@ class Settings:
 
     dataset: str = _setting(
         "digits",
-        "digits, photos, a TFDS name, a folder of images, an .npy or .npz file",
+        "digits, photos, photos_grey, a TFDS name, a folder of images, an .npy "
+        "or .npz file",
     )
     image_size: int | None = _setting(None, "side to crop or pad images to")
     bins: int | None = _model(None, "number of gray levels (the data's own)")
