@@ -121,7 +121,7 @@ def test_choices_are_listed_by_help(capsys):
     cli.main(["train", "--help"])
     printed = capsys.readouterr().out
     assert "<adam|adamax>" in printed
-    assert f"<{'|'.join(tfg.presets.names())}>" in printed
+    assert all(name in printed for name in tfg.presets.names())
     cli.main(["evaluate", "--help"])
     assert "<train|validation|test>: split" in capsys.readouterr().out
 
@@ -152,7 +152,6 @@ def test_commands_do_not_share_their_flags(calls):
         (["evaluate"], "Expected a value for --run"),
         (["evaluate", "--run=x", "--split=all"], "--split=all"),
         (["train", "--out=x", "--coupling=afine"], "--coupling=afine"),
-        (["train", "--out=x", "--preset=cifar"], "--preset=cifar"),
         (["sample", "--run=x", "--label=three"], "--label=three"),
         (["sample", "--run=x", "--num"], "num"),
         (["reconstruct", "--run=x", "--temperature=1"], "temperature"),
@@ -257,6 +256,10 @@ def test_an_interruption_is_said_to_leave_whole_files(
     ("argv", "message"),
     [
         (["train", "--out={}/run", "--dataset=digit"], "mean 'digits'"),
+        (
+            ["train", "--out={}/run", "--preset=photo-patch"],
+            "mean 'photo_patches'",
+        ),
         (["train", "--out={}/run", "--config={}/no.json"], "no.json"),
         (["train", "--out={}/run", "--config={}/other.json"], "other.json"),
         (["train", "--out={}/run", "--config={}/broken.json"], "broken.json"),

@@ -36,13 +36,12 @@ _NUM_RECONSTRUCTIONS = 16
 _TEMPERATURE = 0.7
 
 _Split = typing.Literal[*datasets.SPLITS]
-_Preset = typing.Literal[*presets.names()]
 
 
 def train(
     out: str,
     config: str | None = None,
-    preset: _Preset | None = None,
+    preset: str | None = None,
     **settings,
 ):
     """Trains a Glow in a folder, or resumes its training.
@@ -61,7 +60,10 @@ def train(
     Args:
         out: folder of the run, created or resumed.
         config: config.json of another run; its settings become the defaults.
-        preset: training of the paper; its settings become the defaults.
+        preset: training run by name, cifar10, imagenet32, imagenet64, lsun64,
+            lsun64_tower, lsun64_church or celebahq256 of the paper, or
+            photo_patches, photo_patches_grey or digits, which train the models
+            of `GlowModel.from_preset`; its settings become the defaults.
         **settings: see `Settings` for names and defaults.
 
     Raises:
