@@ -45,6 +45,7 @@ _MODULES = {
     "datasets": "datasets",
     "layers": "models.layers",
     "networks": "networks",
+    "perception": "analysis.perception",
     "plots": "train.plots",
     "presets": "train.presets",
     "recipe": "train.recipe",
