@@ -20,11 +20,12 @@ from tfp_glow.models import classifier
 from tfp_glow.models import export
 from tfp_glow.models import flow_model
 from tfp_glow.models import policies
+from tfp_glow.models import presets
 from tfp_glow.models import saving
 
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
-class GlowModel(flow_model.FlowModel):
+class GlowModel(presets.WithPresets, flow_model.FlowModel):
     """A Glow over integer images, made from its hyperparameters.
 
     A `.keras` file holds the hyperparameters, so that it loads by itself. The
