@@ -91,11 +91,27 @@ def test_gaussian_has_the_moments_of_the_dequantized_images():
     )
 
 
-def test_gaussian_allows_pixels_that_never_change():
+@pytest.mark.parametrize(
+    "fit", [baselines.gaussian, baselines.diagonal_gaussian]
+)
+def test_gaussians_allow_pixels_that_never_change(fit):
     images = draw(100)
     images[:, 0] = 3
-    bits = baselines.bits_per_dim(baselines.gaussian(images, 5), images)
+    bits = baselines.bits_per_dim(fit(images, 5), images)
     assert np.isfinite(bits).all()
+
+
+def test_diagonal_gaussian_has_the_variances_of_the_full_one():
+    images, bins = draw(100), 5
+    full = baselines.gaussian(images, bins).distribution.distribution
+    diagonal = baselines.diagonal_gaussian(images, bins).distribution
+    assert diagonal.event_shape == (3, 2, 1)
+    for name in ("mean", "variance"):
+        np.testing.assert_allclose(
+            np.ravel(getattr(diagonal, name)()),
+            getattr(full, name)(),
+            rtol=1e-5,
+        )
 
 
 def test_gaussian_of_images_too_large_is_an_error():

@@ -52,14 +52,27 @@ def gaussian(images, bins):
         )
     values = ((images + 0.5) / bins - 0.5).reshape([-1, size])
     covariance = np.cov(values, rowvar=False)
-    # Add the variance of the dequantization noise, uniform over a gray level.
-    covariance[np.diag_indices(size)] += 1.0 / (12.0 * bins**2)
+    covariance[np.diag_indices(size)] += _noise_variance(bins)
     normal = tfd.MultivariateNormalTriL(
         loc=values.mean(axis=0), scale_tril=np.linalg.cholesky(covariance)
     )
     reshape = tfp.bijectors.Reshape(event_shape, event_shape_in=[size])
     continuous = tfd.TransformedDistribution(normal, reshape)
     return dequantized.Dequantized(continuous, bins)
+
+
+def diagonal_gaussian(images, bins):
+    """Fits independent normal pixels to the dequantized images."""
+    values = (images + 0.5) / bins - 0.5
+    variance = values.var(axis=0, ddof=1) + _noise_variance(bins)
+    normal = tfd.Normal(*np.float32([values.mean(axis=0), np.sqrt(variance)]))
+    continuous = tfd.Independent(normal, reinterpreted_batch_ndims=3)
+    return dequantized.Dequantized(continuous, bins)
+
+
+def _noise_variance(bins):
+    """The variance of the dequantization noise, uniform over a gray level."""
+    return 1.0 / (12.0 * bins**2)
 
 
 BASELINES = {
