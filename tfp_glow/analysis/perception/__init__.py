@@ -11,6 +11,7 @@ from tfp_glow.analysis.perception.ranks import compare
 from tfp_glow.analysis.perception.ranks import Comparison
 from tfp_glow.analysis.perception.ranks import percentile_rank
 from tfp_glow.analysis.perception.ranks import PercentileRank
+from tfp_glow.analysis.perception.report import write as write_report
 from tfp_glow.analysis.perception.stimuli import ILLUSIONS
 from tfp_glow.analysis.perception.stimuli import local_contrast
 from tfp_glow.analysis.perception.stimuli import Stimulus

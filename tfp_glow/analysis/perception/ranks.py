@@ -118,6 +118,11 @@ def compare(model, stimulus, temperature=None, **curve):
         percentile_rank(model, patch, temperature, **curve)
         for patch in (stimulus.a, stimulus.b)
     )
+    return comparison(stimulus, a, b)
+
+
+def comparison(stimulus, a, b):
+    """Returns the `Comparison` of a stimulus from two `PercentileRank`s."""
     draws = [x.curve.rank_draws(None, x.temperature) for x in (a, b)]
     error = curves.standard_error(np.subtract(*draws))
     difference = a.rank - b.rank

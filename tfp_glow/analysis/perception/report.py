@@ -1,0 +1,351 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""`write`: a page in HTML that shows a study of perception."""
+
+import base64
+import html
+import json
+import math
+
+import numpy as np
+
+from tfp_glow import _files
+from tfp_glow import datasets
+from tfp_glow.analysis.perception import charts
+from tfp_glow.analysis.perception import stimuli
+from tfp_glow.analysis.perception import study
+
+_STYLE = """
+body { font: 17px/1.5 system-ui, sans-serif; color: #1a1a1a; margin: 0 auto;
+  max-width: 66rem; padding: 1rem; background: #fff; }
+h1 { font-size: 1.7rem; line-height: 1.25; } h2 { font-size: 1.35rem;
+  margin-top: 2.5rem; border-top: 2px solid #ddd; padding-top: 1rem; }
+h3 { margin-top: 2rem; } p, li { max-width: 44rem; }
+.scroll { overflow-x: auto; } table { border-collapse: collapse;
+  font-size: .9rem; } th, td { padding: .35rem .6rem; text-align: left;
+  border-bottom: 1px solid #ddd; vertical-align: top; }
+td[class] { white-space: nowrap; }
+td.number { text-align: right; font-variant-numeric: tabular-nums; }
+.agrees { background: #d6e9f5; } .opposite { background: #fbe0cf; }
+.undecided { background: #eee; }
+.charts { display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
+figure { margin: 0; } figcaption { font-size: .85rem; color: #444; }
+img { max-width: 100%; height: auto; }
+.patches { display: flex; flex-wrap: wrap; gap: 1.25rem;
+  align-items: flex-start; margin: 1rem 0; }
+.patches img { width: min(11rem, 41vw); display: block; image-rendering: pixelated; }
+.targets img { width: 4.5rem; display: inline-block; vertical-align: top; }
+.targets { white-space: nowrap; }
+"""
+_WORDS = {
+    "agrees": "\u2713 as people",
+    "opposite": "\u2717 the opposite",
+    "undecided": "\u2013 undecided",
+}
+
+
+def write(path, gray, color, shuffled_gray=(), shuffled_color=(), human=None):
+    """Writes the page, one file that needs nothing else.
+
+    Args:
+        path: `.html` file.
+        gray, color: lists of `GlowModel`s of gray and of RGB patches of
+            photographs, of several training seeds, or of one.
+        shuffled_gray, shuffled_color: lists of flows of shuffled pixels.
+        human: bytes of a PNG file that compares with human judgments, or `None`.
+
+    Returns:
+        The numbers of the page, a dictionary of plain values.
+    """
+    with _files.replacing(path) as temporary:
+        results = compute(gray, color, shuffled_gray, shuffled_color)
+        with open(temporary, "w", encoding="utf-8") as file:
+            file.write(page(results, human))
+    return numbers(results)
+
+
+def compute(gray, color, shuffled_gray=(), shuffled_color=(), **arguments):
+    """Returns everything that the page shows, a dictionary.
+
+    `arguments` are those of `likelihood_curve`.
+    """
+    groups = {}
+    for flows, shuffled in ((gray, shuffled_gray), (color, shuffled_color)):
+        size, _, channels = flows[0].image_shape
+        name = "photos" if channels == 3 else "photos_grey"
+        training, held_out = (
+            np.stack(
+                list(
+                    datasets.load(
+                        name, split, image_size=size, shuffle=False
+                    ).as_numpy_iterator()
+                )
+            )
+            for split in ("train", "test")
+        )
+        groups[channels] = study.subjects(
+            list(flows), training, held_out, shuffled
+        )
+    rows = []
+    for make in stimuli.ILLUSIONS.values():
+        size = gray[0].image_shape[0]
+        stimulus = make(size)
+        subjects = groups[stimulus.a.image.shape[2]]
+        rows.append(study.run_row(subjects, stimulus, **arguments))
+    size = groups[1].flows[0].image_shape[0]
+    return {
+        "rows": rows,
+        "sweeps": study.gray_sweeps(groups[1], size),
+        "matches": study.saturation_matches(groups[3], size),
+        "held_out": {n: study.held_out_bits(s) for n, s in groups.items()},
+        "num_seeds": [len(group.flows) for group in groups.values()],
+    }
+
+
+def numbers(results):
+    """Returns the numbers of `compute` as plain values."""
+    return {
+        "stimuli": [row.to_dict() for row in results["rows"]],
+        "sweeps": [sweep.to_dict() for sweep in results["sweeps"]],
+        "saturation_matches": {
+            condition: {
+                name: [None if math.isnan(v) else v for v in values]
+                for name, values in changes.items()
+            }
+            for condition, changes in results["matches"].items()
+        },
+        "held_out_bits_per_dim": {
+            {1: "gray", 3: "color"}[n]: float(np.mean(bits))
+            for n, bits in results["held_out"].items()
+        },
+    }
+
+
+def page(results, human=None):
+    """Returns the page of the results of `compute` as HTML."""
+    rows = results["rows"]
+    parts = [
+        "<h1>Does the likelihood of image patches see an illusion?</h1>",
+        _introduction(rows, results["num_seeds"]),
+        "<h2>Predicted and seen</h2>",
+        _table(rows),
+        "<h2>The illusions</h2>",
+        *map(_card, rows),
+        "<h2>What the directions depend on</h2>",
+        _sweeps(results["sweeps"]),
+        "<h2>How much must saturation change?</h2>",
+        _matches(results["matches"]),
+        "<h2>How unusual the stimuli are</h2>",
+        _typicality(results),
+    ]
+    if human is not None:
+        parts += ["<h2>Human judgments</h2>", _human(human)]
+    data = json.dumps(numbers(results)).replace("</", "<\\/")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        "<title>Likelihood and illusions</title>\n"
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n"
+        + "\n".join(parts)
+        + '\n<script type="application/json" id="numbers">'
+        + data
+        + "</script>\n</body>\n</html>\n"
+    )
+
+
+def _kind(predicted, higher):
+    if predicted is None:
+        return "undecided"
+    return "agrees" if predicted == higher else "opposite"
+
+
+def _introduction(rows, num_seeds):
+    kinds = [
+        _kind(row.verdicts()[study.FLOW], row.stimulus.higher) for row in rows
+    ]
+    seeds = " and ".join(map(str, sorted(set(num_seeds))))
+    return f"""
+<p>Two targets of equal color look different in different surroundings. A flow
+that was trained on patches of photographs knows how likely each color of the
+target is, given its surround. Does that predict which target looks lighter?</p>
+<p><strong>Of {len(rows)} illusions the flow predicts {kinds.count("agrees")} as
+people see them and {kinds.count("opposite")} the opposite way;
+{kinds.count("undecided")} stay undecided.</strong> Models that are far simpler
+predict some of them too, so agreement does not mean that the flow explains
+perception.</p>
+<p>How to read this page: the color of a target is varied over its whole range.
+The <em>percentile rank</em> of its own color says how much of the weight lies
+at or below it. A dark surround makes dark targets likely, so gray has a high
+rank there; a higher rank predicts that the target looks lighter, or more
+saturated. Weights are exp(log p / T) with T = D ln 2, where D is the number of
+values of a patch. All models see normal noise of {study.NOISE:g} gray levels
+on the patches. A prediction counts if all training seeds (here: {seeds}) agree,
+each by more than two standard errors over the draws of the noise.</p>"""
+
+
+def _table(rows):
+    names = dict.fromkeys(n for row in rows for n in row.verdicts())
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    lines = []
+    for row in rows:
+        stimulus = row.stimulus
+        seen = stimulus.labels["ab".index(stimulus.higher)]
+        cells = f"<th>{html.escape(stimulus.name)}</th><td>{seen}</td>"
+        verdicts = row.verdicts()
+        for name in names:
+            if name in verdicts:
+                kind = _kind(verdicts[name], stimulus.higher)
+                cells += f'<td class="{kind}">{_WORDS[kind]}</td>'
+            else:
+                cells += "<td>not trained</td>"
+        lines.append(f"<tr>{cells}</tr>")
+    return (
+        '<div class="scroll"><table><thead><tr><th>illusion</th><th>people see '
+        f"as higher</th>{head}</tr></thead><tbody>{''.join(lines)}</tbody>"
+        "</table></div><p>The rule of local contrast says: the target that is "
+        "lighter than the ring of pixels around it looks lighter. It fails "
+        "where people see assimilation, as in White's illusion, so the table "
+        "can tell a model of contrast from one of perception.</p>"
+    )
+
+
+def _card(row):
+    stimulus = row.stimulus
+    patches = (stimulus.a, stimulus.b)
+    pictures = "".join(
+        f"<figure>{_png(charts.png(p.image), f'Patch: {label}')}"
+        f"<figcaption>{html.escape(label)}</figcaption></figure>"
+        for p, label in zip(patches, stimulus.labels)
+    )
+    cutouts = "".join(
+        _png(charts.png(_cutout(p), 8), f"The target alone: {label}")
+        for p, label in zip(patches, stimulus.labels)
+    )
+    ranks = "".join(
+        f'<tr><td>{html.escape(label)}</td><td class="number">{_mean(row, n)}'
+        f'</td><td class="number">{_mean(row, n, "rank_at_1")}</td></tr>'
+        for n, label in zip("ab", stimulus.labels)
+    )
+    name = html.escape(stimulus.name)
+    return f"""
+<h3>{name[0].upper() + name[1:]}</h3>
+<p>People: {html.escape(stimulus.sees)}. ({html.escape(stimulus.source)})</p>
+<div class="patches">{pictures}<figure class="targets">{cutouts}
+<figcaption>both targets, cut out: they are equal</figcaption></figure>
+<div><table><tr><th>percentile rank</th><th>T = D ln 2</th><th>T = 1</th></tr>
+{ranks}</table></div></div>
+<div class="charts">
+{_chart(charts.likelihoods(row), f"{name}: bits per dimension by the target's value, in both contexts")}
+{_chart(charts.ranks(row), f"{name}: percentile ranks by the target's value, in both contexts")}
+{_chart(charts.differences(row), f"{name}: difference of the ranks, for all models and controls")}
+</div>
+<p>Bits per dimension of the patches: {row.bits_per_dim:.2f}. Largest error of
+decode(encode(x)): {row.round_trip:.1e} gray levels.</p>"""
+
+
+def _mean(row, name, field="rank"):
+    values = [
+        getattr(getattr(comparison, name), field)
+        for comparison in row.comparisons[study.FLOW]
+    ]
+    text = f"{np.mean(values):.3f}"
+    if len(values) > 1:
+        text += f" ({min(values):.3f} to {max(values):.3f})"
+    return text
+
+
+def _cutout(patch):
+    rows, columns = np.nonzero(patch.mask)
+    return patch.image[
+        rows.min() : rows.max() + 1, columns.min() : columns.max() + 1
+    ]
+
+
+def _sweeps(sweeps):
+    drawn = "".join(
+        _chart(
+            charts.sweep(sweep),
+            f"{sweep.title}: difference of ranks by {sweep.x_label}",
+        )
+        for sweep in sweeps
+    )
+    return (
+        "<p>Above zero is the way that people see the illusion.</p>"
+        f'<div class="charts">{drawn}</div>'
+    )
+
+
+def _matches(matches):
+    names = list(next(iter(matches.values())))
+    head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+    lines = "".join(
+        f"<tr><td>{html.escape(condition)}</td>"
+        + "".join(
+            f'<td class="number">{_percents(changes[name])}</td>'
+            for name in names
+        )
+        + "</tr>"
+        for condition, changes in matches.items()
+    )
+    chart = _chart(
+        charts.matches(matches),
+        "Change of saturation that makes the ranks equal, by condition",
+    )
+    return f"""
+<p>The essay that asked this question raised the saturation of one region of a
+photograph by 24 % until the ranks were equal, and then saw equal colors. Here a
+target of saturation 0.45 stands on surrounds of saturation 0.1 and 0.8. Unless
+the condition says otherwise, it has 6x6 pixels, and the noise is
+{study.NOISE:g} gray levels.</p>
+<div class="charts">{chart}
+<div class="scroll"><table><tr><th>change in percent</th>{head}</tr>{lines}
+</table></div></div>"""
+
+
+def _percents(values):
+    values = np.array(values)
+    if np.isnan(values).any():
+        reached = f"{np.sum(~np.isnan(values))} of {len(values)} seeds"
+        return "not reached" if len(values) == 1 else f"reached in {reached}"
+    text = f"{values.mean():+.0f}"
+    if len(values) > 1:
+        text += f" ({values.min():+.0f} to {values.max():+.0f})"
+    return text
+
+
+def _typicality(results):
+    drawn = ""
+    for channels, bits in results["held_out"].items():
+        rows = [
+            row
+            for row in results["rows"]
+            if row.stimulus.a.image.shape[2] == channels
+        ]
+        kind = "gray" if channels == 1 else "color"
+        drawn += _chart(
+            charts.typicality(bits, rows),
+            f"Bits per dimension of unseen {kind} patches and of the stimuli",
+        )
+    return (
+        "<p>Flat patches with sharp edges are unlike photographs. A likelihood "
+        "far from those of photographs is an extrapolation.</p>"
+        f'<div class="charts">{drawn}</div>'
+    )
+
+
+def _human(png):
+    return f"<figure>{_png(png, 'Predicted against human judgments')}</figure>"
+
+
+def _chart(figure, alt):
+    data = base64.b64encode(charts.svg(figure).encode()).decode()
+    return (
+        f'<figure><img src="data:image/svg+xml;base64,{data}" '
+        f'alt="{html.escape(alt)}"></figure>'
+    )
+
+
+def _png(png, alt):
+    data = base64.b64encode(png).decode()
+    return f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt)}">'
