@@ -105,25 +105,34 @@ def _images(path):
 
 def _decode(name):
     """Returns the upright image in a file, uint8 [H, W, C], C one or three."""
-    try:
-        with PIL.Image.open(name) as image:
-            mode = image.mode
-            has_16_bits = ";16" in str(image.tile)
-            image.load()
-            has_alpha = "A" in mode or "transparency" in image.info
-            if mode in _MODES and not has_alpha and not has_16_bits:
-                image = PIL.ImageOps.exif_transpose(image).convert(_MODES[mode])
-                return np.asarray(image).reshape(*image.size[::-1], -1)
-    except (OSError, SyntaxError, ValueError) as error:
-        expected = f"a readable image; reading it failed with: {error}"
-        raise _checks.invalid_value("name", name, expected) from error
-    found = "16 bits" if has_16_bits else f"mode {mode!r}"
+    image, has_16_bits = open_image(name)
+    has_alpha = image.has_transparency_data
+    if image.mode in _MODES and not has_alpha and not has_16_bits:
+        mode = _MODES[image.mode]
+        image = PIL.ImageOps.exif_transpose(image).convert(mode)
+        return np.asarray(image).reshape(*image.size[::-1], -1)
+    found = "16 bits" if has_16_bits else f"mode {image.mode!r}"
     found += " and an alpha channel" if has_alpha else ""
     expected = (
         "an image of 8 bits without an alpha channel, which Pillow makes by "
         f"`image.convert('RGB')`; this one has {found}"
     )
     raise _checks.invalid_value("name", name, expected)
+
+
+def open_image(path, argument="name"):
+    """Returns a file's image, as Pillow decodes it, and if it has 16 bits.
+
+    Raises `ValueError`, which names the argument, if it cannot be read.
+    """
+    try:
+        with PIL.Image.open(path) as image:
+            has_16_bits = ";16" in str(image.tile)
+            image.load()
+            return image, has_16_bits
+    except (OSError, SyntaxError, ValueError) as error:
+        expected = f"a readable image; reading it failed with: {error}"
+        raise _checks.invalid_value(argument, path, expected) from error
 
 
 class ArraySource:
