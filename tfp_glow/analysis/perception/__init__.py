@@ -4,6 +4,12 @@
 
 from tfp_glow.analysis.perception.curves import likelihood_curve
 from tfp_glow.analysis.perception.curves import LikelihoodCurve
+from tfp_glow.analysis.perception.enhance import enhance
+from tfp_glow.analysis.perception.enhance import Enhanced
+from tfp_glow.analysis.perception.images import read_image
+from tfp_glow.analysis.perception.images import read_mask
+from tfp_glow.analysis.perception.maps import likelihood_map
+from tfp_glow.analysis.perception.maps import LikelihoodMap
 from tfp_glow.analysis.perception.match import Match
 from tfp_glow.analysis.perception.match import match_percentile
 from tfp_glow.analysis.perception.patches import Patch

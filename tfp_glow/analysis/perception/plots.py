@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of curves, comparisons and matches.
+"""Figures of curves, comparisons, matches, maps and enhanced photographs.
 
 Matplotlib is imported only when a figure is drawn.
 """
@@ -80,6 +80,82 @@ def match(result):
     axes[3].axhline(a.rank, color=COLORS["neutral"], lw=0.8, ls=":")
     axes[3].legend(frameon=False, fontsize="small")
     return figure_
+
+
+def likelihood_map(result):
+    """Draws the photograph and the overlay of a `LikelihoodMap`."""
+    figure_ = figure(*_size_of_panels(result.image, 2))
+    left, right = figure_.subplots(1, 2)
+    show(left, result.image, "photograph")
+    pixels, colors = overlay(result)
+    height, width = result.patch_size
+    show(right, pixels, f"{width}x{height} patches, at their centers")
+    bar = figure_.colorbar(colors, ax=right, extend="both", shrink=0.8)
+    bar.set_label("bits per dimension (lower is more likely)")
+    if share := result.non_finite_share:
+        caption = f"white: not finite, {100 * share:.3g} % of the patches"
+        figure_.supxlabel(caption, fontsize="medium")
+    return figure_
+
+
+def overlay(result):
+    """Returns the overlay of a `LikelihoodMap` and its `ScalarMappable`."""
+    import matplotlib
+
+    colors = matplotlib.cm.ScalarMappable(
+        # A few extreme patches do not take the colors of the others.
+        matplotlib.colors.Normalize(*np.percentile(result.finite, [1, 99])),
+        matplotlib.colormaps["viridis"].with_extremes(bad="white"),
+    )
+    values = np.ma.masked_invalid(result.bits_per_dim)
+    blocks = colors.to_rgba(values)[..., :3]
+    blocks = blocks.repeat(result.stride, 0).repeat(result.stride, 1)
+    rows, columns = (
+        (side - result.stride) // 2 + np.arange(count)
+        for side, count in zip(result.patch_size, blocks.shape)
+    )
+    pixels = np.mean(result.image, axis=-1, keepdims=True).repeat(3, axis=-1)
+    place = np.ix_(rows, columns)
+    pixels[place] = 0.3 * pixels[place] + 0.7 * blocks
+    return pixels, colors
+
+
+def enhanced(result):
+    """Draws the photograph, the image of an `Enhanced`, and the change."""
+    figure_ = figure(*_size_of_panels(result.image, 3))
+    axes = figure_.subplots(1, 3)
+    for ax, image, title, bits in (
+        (axes[0], result.original, "photograph", result.bits_per_dim_before),
+        (axes[1], result.image, "enhanced", result.bits_per_dim_after),
+    ):
+        show(ax, image, f"{title}: {bits:.2f} bits per dimension")
+    change = 255.0 * np.mean(result.image - result.original, axis=-1)
+    limit = max(np.max(np.abs(change)), 1.0)
+    shown = axes[2].imshow(change, cmap="PuOr", vmin=-limit, vmax=limit)
+    axes[2].set_axis_off()
+    title = "change"
+    if result.mask is not None:
+        title += ", none in the outlined mask"
+        axes[2].contour(result.mask, levels=[0.5], colors="black")
+    axes[2].set_title(title, fontsize="medium")
+    bar = figure_.colorbar(shown, ax=axes[2], shrink=0.8)
+    bar.set_label("gray levels of 256")
+    caption = (
+        f"eta = {result.eta:g}; of the decoded values "
+        f"{100 * result.non_finite_share:.3g} % were not finite, "
+        f"{100 * result.clipped_share:.3g} % were clipped"
+    )
+    if result.num_filled:
+        caption += f"; {result.num_filled} pixels show the photograph instead"
+    figure_.supxlabel(caption, fontsize="medium")
+    return figure_
+
+
+def _size_of_panels(image, count):
+    """Returns a figure's size in inches, for photographs side by side."""
+    height, width = image.shape[:2]
+    panel = np.clip(4.5 * height / width, 2.0, 8.0)
+    return 4.5 * count + 1.0, panel + 0.8
 
 
 def _likelihoods(axes, likelihood_curve, name, label=None):
