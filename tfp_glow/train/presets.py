@@ -121,7 +121,7 @@ _PRESETS = {
     "celebahq256": Preset(Settings("celeb_a_hq/256", **_CELEBA_HQ), 1.03),
     "photo_patches": Preset(Settings("photos", epochs=16, **_PATCHES)),
     "photo_patches_grey": Preset(
-        Settings("photos_grey", epochs=8, **_PATCHES), num_channels=1
+        Settings("photos_grey", epochs=16, **_PATCHES), num_channels=1
     ),
     "digits": Preset(Settings("digits", epochs=100, **_DIGITS), num_channels=1),
 }
