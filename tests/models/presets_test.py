@@ -3,6 +3,7 @@
 """Tests of `tfp_glow.models.presets`."""
 
 import json
+import os
 
 import keras
 import numpy as np
@@ -67,6 +68,27 @@ def test_a_preset_keeps_its_class(tmp_path):
         ValueError, match=r"a preset of Kind\. Received: .*glow"
     ):
         Kind.from_preset(tmp_path / "glow")
+
+
+@pytest.mark.parametrize("name", presets.names())
+def test_a_model_of_the_package_has_its_published_bits_per_dim(name):
+    before = sum(os.times()[:2])
+    model = tfg.GlowModel.from_preset(name)
+    assert sum(os.times()[:2]) - before < 3.0  # Seconds of CPU time.
+    metrics = json.loads((presets.WEIGHTS / name / "metrics.json").read_text())
+    images = tfg.datasets.load(
+        metrics["dataset"],
+        "test",
+        batch_size=metrics["first_images"]["num"],
+        image_size=model.image_shape[:2],
+    )
+    nats = model.log_prob(next(iter(images)), seed=0).numpy().mean()
+    bits_per_dim = tfg.bits_per_dim(nats, model.event_size)
+    assert bits_per_dim == pytest.approx(
+        metrics["first_images"]["bits_per_dim"], rel=1e-3
+    )
+    best = min(row["bits_per_dim"] for row in metrics["baselines"].values())
+    assert metrics["bits_per_dim"] < best - 0.5
 
 
 @pytest.mark.parametrize(
