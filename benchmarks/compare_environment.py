@@ -28,19 +28,24 @@ def python_of(case):
     """
     if case not in REQUIREMENTS:
         return sys.executable
-    folder = FOLDER / case
+    return environment(case, *REQUIREMENTS[case])
+
+
+def environment(name, *packages):
+    """Returns the interpreter of an environment with packages, a path."""
+    folder = FOLDER / name
     python = str(folder / "bin" / "python")
-    wanted = "\n".join(REQUIREMENTS[case])
+    wanted = "\n".join(packages)
     # Written last, so that an interrupted installation is repeated.
     marker = folder / "installed"
     if marker.exists() and marker.read_text() == wanted:
         return python
-    print(f"Installing {case} into {os.path.relpath(folder)}.", flush=True)
+    print(f"Installing {name} into {os.path.relpath(folder)}.", flush=True)
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / ".gitignore").write_text("*\n")
     for command in (
         [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [python, "-m", "pip", "install", "--quiet", *REQUIREMENTS[case]],
+        [python, "-m", "pip", "install", "--quiet", *packages],
     ):
         subprocess.run(command, check=True)
     marker.write_text(wanted)

@@ -44,6 +44,11 @@ class Direction(typing.NamedTuple):
     reason: str
 
     @property
+    def key(self):
+        """`PAPER.NAME`, as in `stimupy.papers`."""
+        return f"{self.paper}.{self.name}"
+
+    @property
     def human(self):
         """The share above chance, or the strength; positive for target 1."""
         size = self.strength if self.share is None else self.share - 0.5
