@@ -18,13 +18,20 @@ import tfp_glow as tfg
 from tests import processes
 from tfp_glow.train import cli
 from tfp_glow.train import commands
+from tfp_glow.train import perception
 from tfp_glow.train.settings import Settings
+
+
+def place(command):
+    """The module and the name of a command's function."""
+    group, _, name = command.rpartition(" ")
+    return {"": commands, "perception": perception}[group], name
 
 
 def defaults(command):
     """The flags of a command with their defaults, from its signature."""
     found = {}
-    parameters = inspect.signature(getattr(commands, command)).parameters
+    parameters = inspect.signature(getattr(*place(command))).parameters
     for name, parameter in parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             found.update(dataclasses.asdict(Settings()))
@@ -35,8 +42,15 @@ def defaults(command):
     return found
 
 
-def folder_flag(command):
-    return "out" if command == "train" else "run"
+def required(command):
+    """The flags that a command needs, with values."""
+    parameters = inspect.signature(getattr(*place(command))).parameters
+    return {
+        name: "x"
+        for name, parameter in parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind is not parameter.VAR_KEYWORD
+    }
 
 
 @pytest.fixture
@@ -44,40 +58,51 @@ def calls(monkeypatch):
     """Records the calls of the commands, which do nothing."""
     received = []
 
-    def record(name):
-        @functools.wraps(getattr(commands, name))
+    def record(command):
+        @functools.wraps(getattr(*place(command)))
         def function(**kwargs):
-            received.append((name, kwargs))
+            received.append((command, kwargs))
 
-        monkeypatch.setattr(commands, name, function)
+        monkeypatch.setattr(*place(command), function)
 
-    for name in cli.COMMANDS:
-        record(name)
+    for command in cli.COMMANDS:
+        record(command)
     return received
 
 
 # Help.
 
 
-@pytest.mark.parametrize("argv", [["help"], ["--help"], ["-h"]])
-def test_help_lists_the_commands(capsys, argv):
-    assert cli.main(argv) == 0
+@pytest.mark.parametrize("word", ["help", "--help", "-h"])
+@pytest.mark.parametrize("group", ["", "perception"])
+def test_help_lists_the_commands(capsys, group, word):
+    prefix = f"{group} " if group else ""
+    assert cli.main([*group.split(), word]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
-    assert "Usage: python -m tfp_glow COMMAND --flag=value" in captured.out
+    usage = f"Usage: python -m tfp_glow {prefix}COMMAND --flag=value"
+    assert usage in captured.out
     listed = captured.out.split("Commands:\n")[1].split("\n\n")[0]
     lines = [line.split(maxsplit=1) for line in listed.splitlines()]
-    assert [name for name, _ in lines] == list(cli.COMMANDS)
+    if not group:
+        name, _ = lines.pop()
+        assert name == "perception"
+    assert [prefix + name for name, _ in lines] == [
+        name for name in cli.COMMANDS if name.rpartition(" ")[0] == group
+    ]
     for name, description in lines:
-        assert getattr(commands, name).__doc__.startswith(description)
+        function = getattr(*place(prefix + name))
+        assert function.__doc__.startswith(description)
 
 
-def test_help_does_not_wait_for_tensorflow():
-    program = """
+@pytest.mark.parametrize("group", ["", "perception"])
+def test_help_does_not_wait_for_tensorflow(group):
+    words = [*group.split(), "--help"]
+    program = f"""
 import atexit, runpy, sys
 atexit.register(lambda: print("tensorflow" in sys.modules))
-sys.argv = ["tfp_glow", "--help"]
-sys.orig_argv = ["python", "-m", "tfp_glow", "--help"]
+sys.argv = ["tfp_glow", *{words}]
+sys.orig_argv = ["python", "-m", "tfp_glow", *{words}]
 runpy.run_module("tfp_glow", run_name="__main__")
 """
     printed = subprocess.run(
@@ -87,18 +112,19 @@ runpy.run_module("tfp_glow", run_name="__main__")
         text=True,
         timeout=processes.TIMEOUT,
     ).stdout
-    assert printed.startswith("Trains Glow")
+    assert "Commands:" in printed
     assert printed.splitlines()[-1] == "False"
 
 
-def test_no_command_shows_the_help_and_fails(capsys):
-    assert cli.main([]) == 2
+@pytest.mark.parametrize("argv", [[], ["perception"]])
+def test_no_command_shows_the_help_and_fails(capsys, argv):
+    assert cli.main(argv) == 2
     assert "Commands:" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_help_of_a_command_lists_its_flags_with_defaults(capsys, command):
-    assert cli.main([command, "--help"]) == 0
+    assert cli.main([*command.split(), "--help"]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
     lines = captured.out.splitlines()
@@ -143,6 +169,10 @@ def test_commands_do_not_share_their_flags(calls):
     [
         (["trian"], "Unknown command 'trian'"),
         (["--out=x"], "Unknown command '--out=x'"),
+        (["perceptoin"], "mean 'perception'"),
+        (["perception", "mach"], "mean 'perception match'"),
+        (["perception", "map"], "Expected a value for --image"),
+        (["perception", "curve", "--image=x", "--property=hew"], "=hew"),
         (["train", "--out=x", "--epoch=3"], "epoch"),
         (["train", "--out=x", "digits"], "flags only. Received: 'digits'"),
         (["train", "--out=x", "--epochs=many"], "--epochs=many"),
@@ -163,10 +193,11 @@ def test_wrong_usage_is_explained_with_status_2(capsys, calls, argv, message):
     assert captured.out == ""
     assert message in captured.err
     assert "Traceback" not in captured.err
-    if argv[0] in cli.COMMANDS:
+    words = " ".join(argv)
+    if command := next(filter(words.startswith, cli.COMMANDS), None):
         first, last = captured.err.splitlines()
         assert message in first
-        assert last == f"python -m tfp_glow {argv[0]} --help lists the flags."
+        assert last == f"python -m tfp_glow {command} --help lists the flags."
     else:
         assert "Commands:" in captured.err
     assert calls == []
@@ -174,9 +205,10 @@ def test_wrong_usage_is_explained_with_status_2(capsys, calls, argv, message):
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_only_flags_that_are_given_are_handed_on(calls, command):
-    flag = folder_flag(command)
-    assert cli.main([command, f"--{flag}=x"]) == 0
-    assert calls == [(command, {flag: "x"})]
+    given = required(command)
+    flags = [f"--{flag}={value}" for flag, value in given.items()]
+    assert cli.main([*command.split(), *flags]) == 0
+    assert calls == [(command, given)]
 
 
 def test_a_tilde_stands_for_the_home_folder(calls, monkeypatch):

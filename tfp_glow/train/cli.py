@@ -1,12 +1,13 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: `python -m tfp_glow COMMAND --flag=value ...`.
+"""The command line: `python -m tfp_glow [GROUP] COMMAND --flag=value ...`.
 
 `python -m tfp_glow --help` must not wait for TensorFlow, so this module imports
 the commands only when one is run or its help is printed.
 """
 
 import dataclasses
+import difflib
 import importlib
 import inspect
 import os
@@ -17,24 +18,23 @@ import typing
 
 from absl import flags
 
-# Functions of `commands` with the first lines of their docstrings.
+# Commands, with the first lines of their docstrings. The command `NAME` is a
+# function of the module `commands`, and `GROUP NAME` of the module `GROUP`.
 COMMANDS = {
     "train": "Trains a Glow in a folder, or resumes its training.",
     "evaluate": "Compares bits per dimension of a split with three baselines.",
     "sample": "Writes a picture of new samples.",
     "reconstruct": "Writes a picture of images above their reconstructions.",
     "export": "Writes the best model as a SavedModel for TensorFlow alone.",
+    "perception match": "Changes a region of a photograph to look as another.",
+    "perception curve": "Shows how likely a region's possible values are.",
+    "perception map": "Shows how likely the parts of a photograph are.",
+    "perception enhance": "Makes all parts of a photograph more likely, or less.",
+    "perception report": "Writes a page that studies six illusions.",
 }
-
-_LINES = "\n".join(f"  {name:12}{line}" for name, line in COMMANDS.items())
-_USAGE = f"""Trains Glow normalizing flows on images, and evaluates them.
-
-Usage: python -m tfp_glow COMMAND --flag=value ...
-
-Commands:
-{_LINES}
-
-python -m tfp_glow COMMAND --help lists the flags of a command."""
+_GROUPS = {"perception": "Compares a model's likelihood with perception."}
+_TITLE = "Trains Glow normalizing flows on images, and evaluates them."
+_HELP = ("help", "--help", "-h")
 
 _TYPES = {str: "string", int: "integer", float: "float", bool: "boolean"}
 # An entry `name: text` in the part "Args" of a docstring.
@@ -47,21 +47,27 @@ def main(argv=None):
     The status is 1 after an error, 2 for wrong usage and 130 after an
     interruption. `argv` is a list of `str` without the program's name.
     """
-    argv = sys.argv[1:] if argv is None else argv
-    if not argv or argv[0] in ("help", "--help", "-h"):
-        print(_USAGE)
-        return 0 if argv else 2
-    name = argv[0]
+    words = list(sys.argv[1:] if argv is None else argv)
+    group = words.pop(0) if words and words[0] in _GROUPS else ""
+    if not words or words[0] in _HELP:
+        print(_usage(group))
+        return 0 if words else 2
+    function, *arguments = words
+    name = f"{group} {function}".strip()
     if name not in COMMANDS:
-        return _fail(2, f"Unknown command {name!r}.\n\n{_USAGE}")
-    command = getattr(importlib.import_module("tfp_glow.train.commands"), name)
+        near = difflib.get_close_matches(name, [*COMMANDS, *_GROUPS], n=1)
+        question = f" Did you mean {near[0]!r}?" if near else ""
+        message = f"Unknown command {name!r}.{question}"
+        return _fail(2, f"{message}\n\n{_usage(group)}")
+    module = importlib.import_module(f"tfp_glow.train.{group or 'commands'}")
+    command = getattr(module, function)
     values = flags.FlagValues()
     options = _options(command)
     for option in options:
         _define(values, *option)
     flags.DEFINE_boolean("help", False, "show this text", flag_values=values)
     try:
-        if rest := values(argv)[1:]:
+        if rest := values([name, *arguments])[1:]:
             raise flags.Error(f"Expected flags only. Received: {rest[0]!r}")
         if values.help:
             print(_command_help(name, values))
@@ -83,9 +89,29 @@ def main(argv=None):
     except (ValueError, TypeError, OSError, FloatingPointError) as error:
         return _fail(1, f"{type(error).__name__}: {error}")
     except KeyboardInterrupt:
-        message = "Interrupted. The files of the last complete epoch remain."
-        return _fail(130, message)
+        return _fail(130, "Interrupted. The files that were complete remain.")
     return 0
+
+
+def _usage(group):
+    """Returns the help of a group of commands, or of the whole program."""
+    prefix = f"{group} " if group else ""
+    rows = {
+        name.removeprefix(prefix): line
+        for name, line in (COMMANDS | _GROUPS).items()
+        if name.startswith(prefix)
+    }
+    lines = [f"  {n:12}{line}" for n, line in rows.items() if " " not in n]
+    listed = "\n".join(lines)
+    call = f"python -m tfp_glow {prefix}COMMAND"
+    return f"""{_GROUPS.get(group, _TITLE)}
+
+Usage: {call} --flag=value ...
+
+Commands:
+{listed}
+
+{call} --help lists the flags of a command."""
 
 
 def _options(command):
