@@ -13,6 +13,7 @@ import tfp_glow as tfg
 from tests import helpers
 from tests.models import tiny
 from tfp_glow.models import presets
+from tfp_glow.train import settings
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -76,6 +77,9 @@ def test_a_model_of_the_package_has_its_published_bits_per_dim(name):
     model = tfg.GlowModel.from_preset(name)
     assert sum(os.times()[:2]) - before < 3.0  # Seconds of CPU time.
     metrics = json.loads((presets.WEIGHTS / name / "metrics.json").read_text())
+    # The training that the command line repeats is that of the model.
+    trained_by = settings.Settings().updated(**metrics["settings"])
+    assert trained_by == tfg.presets.get(name).settings
     images = tfg.datasets.load(
         metrics["dataset"],
         "test",

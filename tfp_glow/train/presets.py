@@ -123,7 +123,7 @@ _PRESETS = {
     "photo_patches_grey": Preset(
         Settings("photos_grey", epochs=16, **_PATCHES), num_channels=1
     ),
-    "digits": Preset(Settings("digits", epochs=100, **_DIGITS), num_channels=1),
+    "digits": Preset(Settings("digits", epochs=30, **_DIGITS), num_channels=1),
 }
 
 
