@@ -161,7 +161,7 @@ def test_the_page_is_whole_and_needs_no_other_file(results):
 
 def test_the_summary_counts_predictions(results):
     kinds = [
-        report._kind(row.verdicts()["flow"], row.stimulus.higher)
+        report.kind(row.verdicts()["flow"], row.stimulus.higher)
         for row in results["rows"]
     ]
     text = " ".join(report.page(results).split())
@@ -169,8 +169,8 @@ def test_the_summary_counts_predictions(results):
         f"3 illusions the flow predicts {kinds.count('agrees')} as people "
         f"see them and {kinds.count('opposite')} the opposite way"
     ) in text
-    assert report._kind("b", "a") == "opposite"
-    assert report._kind(None, "a") == "undecided"
+    assert report.kind("b", "a") == "opposite"
+    assert report.kind(None, "a") == "undecided"
 
 
 def test_matches_that_are_not_reached_are_said():

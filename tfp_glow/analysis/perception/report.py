@@ -154,7 +154,8 @@ def page(results, human=None):
     )
 
 
-def _kind(predicted, higher):
+def kind(predicted, higher):
+    """Returns how a prediction compares with what people see."""
     if predicted is None:
         return "undecided"
     return "agrees" if predicted == higher else "opposite"
@@ -162,7 +163,7 @@ def _kind(predicted, higher):
 
 def _introduction(rows, num_seeds):
     kinds = [
-        _kind(row.verdicts()[study.FLOW], row.stimulus.higher) for row in rows
+        kind(row.verdicts()[study.FLOW], row.stimulus.higher) for row in rows
     ]
     seeds = " and ".join(map(str, sorted(set(num_seeds))))
     return f"""
@@ -195,8 +196,8 @@ def _table(rows):
         verdicts = row.verdicts()
         for name in names:
             if name in verdicts:
-                kind = _kind(verdicts[name], stimulus.higher)
-                cells += f'<td class="{kind}">{_WORDS[kind]}</td>'
+                found = kind(verdicts[name], stimulus.higher)
+                cells += f'<td class="{found}">{_WORDS[found]}</td>'
             else:
                 cells += "<td>not trained</td>"
         lines.append(f"<tr>{cells}</tr>")

@@ -1,0 +1,104 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the page of illusions with flows of several training seeds.
+
+`python benchmarks/perception_page.py` trains the presets of photographic
+patches, each with three seeds, and the gray one also on patches whose pixels are
+shuffled. It writes docs/perception.html, docs/perception.json and the tables
+that docs/perception.md quotes. Training takes an hour and a half on two CPU
+cores, and finished runs are not repeated. The page takes ten minutes.
+
+`python -m tfp_glow perception report` makes the same page with the models that
+ship, of one seed.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+from absl import app
+from absl import flags
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from benchmarks import human_models
+from tfp_glow import _files
+from tfp_glow.analysis.perception import report
+from tfp_glow.analysis.perception import study
+
+_SEEDS = flags.DEFINE_integer("page_seeds", 3, "training seeds", lower_bound=1)
+_RUNS = flags.DEFINE_string(
+    "page_runs", "runs/human_illusions", "folder of the runs"
+)
+_HUMAN = flags.DEFINE_string(
+    "page_human", "docs/human_illusions.png", "chart of human judgments"
+)
+_OUT = flags.DEFINE_string("page_out", "docs", "folder to write")
+
+
+def train_color(folder, seeds):
+    """Trains the preset of RGB patches with each seed; returns the runs."""
+    runs = [pathlib.Path(folder, f"color_{seed}") for seed in seeds]
+    for run, seed in zip(runs, seeds):
+        command = [sys.executable, "-m", "tfp_glow", "train"]
+        command += ["--preset=photo_patches", f"--seed={seed}", f"--out={run}"]
+        subprocess.run(command, check=True)
+    return runs
+
+
+def tables(numbers):
+    """Returns the tables of the page in Markdown."""
+    lines = ["| illusion | people see as higher |", "|---|---|"]
+    for row in numbers["stimuli"]:
+        cells = [row["stimulus"], row["people_see_as_higher"]]
+        for name, predicted in row["predicted"].items():
+            if name not in lines[0]:
+                lines[0] += f" {name} |"
+                lines[1] += "---|"
+            kind = report.kind(predicted, row["people_see_as_higher"])
+            cells.append(f"{kind}, {_differences(row, name)}")
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| saturation | flow | Gaussian |", "|---|---|---|"]
+    for condition, changes in numbers["saturation_matches"].items():
+        cells = [
+            ", ".join("-" if v is None else f"{v:+.0f}" for v in changes[name])
+            for name in (study.FLOW, "Gaussian")
+        ]
+        lines.append(f"| {condition} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _differences(row, name):
+    if name not in row["comparisons"]:
+        return f"{row['local_contrast'][0] - row['local_contrast'][1]:+.2f}"
+    return " ".join(
+        f"{comparison['difference']:+.2f}"
+        for comparison in row["comparisons"][name]
+    )
+
+
+def main(_):
+    seeds = range(_SEEDS.value)
+    gray, shuffled = human_models.train(_RUNS.value, seeds)
+    color = train_color(_RUNS.value, seeds)
+    gray, shuffled, color = (
+        [human_models.load(run) for run in runs]
+        for runs in (gray, shuffled, color)
+    )
+    human = pathlib.Path(_HUMAN.value)
+    out = pathlib.Path(_OUT.value)
+    numbers = report.write(
+        out / "perception.html",
+        gray,
+        color,
+        shuffled,
+        human=human.read_bytes() if human.exists() else None,
+    )
+    with _files.replacing(out / "perception.json") as new:
+        pathlib.Path(new).write_text(json.dumps(numbers, indent=1) + "\n")
+    print(tables(numbers))
+
+
+if __name__ == "__main__":
+    app.run(main)
