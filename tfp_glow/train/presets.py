@@ -89,9 +89,7 @@ _IMAGENET = "downsampled_imagenet"
 _LSUN = dict(num_levels=3, num_steps=48, **_64)
 _CELEBA_HQ = dict(num_levels=6, num_steps=32, coupling="additive", **_256)
 _SHIPPED = dict(num_filters=64, initialization="whiten", decay="cosine")
-_PATCHES = dict(
-    image_size=16, bins=256, flip=True, num_levels=1, num_steps=16, **_SHIPPED
-)
+_PATCHES = dict(image_size=16, bins=256, flip=True, **_SHIPPED)
 _DIGITS = dict(
     image_size=8, bins=17, num_levels=2, num_steps=8, batch_size=32, **_SHIPPED
 )
@@ -119,9 +117,14 @@ _PRESETS = {
     # Kalchbrenner, Subscale Pixel Networks, 2019, and by Chen et al., Residual
     # Flows, 2019.
     "celebahq256": Preset(Settings("celeb_a_hq/256", **_CELEBA_HQ), 1.03),
-    "photo_patches": Preset(Settings("photos", epochs=16, **_PATCHES)),
+    "photo_patches": Preset(
+        Settings("photos", num_levels=3, num_steps=6, epochs=10, **_PATCHES)
+    ),
     "photo_patches_grey": Preset(
-        Settings("photos_grey", epochs=16, **_PATCHES), num_channels=1
+        Settings(
+            "photos_grey", num_levels=1, num_steps=16, epochs=16, **_PATCHES
+        ),
+        num_channels=1,
     ),
     "digits": Preset(Settings("digits", epochs=30, **_DIGITS), num_channels=1),
 }
