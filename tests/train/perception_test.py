@@ -149,7 +149,10 @@ def test_report_opens_the_models_and_writes_a_page(inputs, monkeypatch, capsys):
     assert path == "page.html"
     shapes = [[model.image_shape for model in group] for group in models]
     assert shapes == [[(8, 8, 1)] * 2, [(8, 8, 3)]]
-    assert capsys.readouterr().out == "Wrote page.html\n"
+    assert capsys.readouterr().out.splitlines() == [
+        "Comparing the models, which takes minutes.",
+        "Wrote page.html",
+    ]
     with pytest.raises(ValueError, match="models of images with 1 channels"):
         perception.report(gray="rgb.keras", color="rgb.keras")
 

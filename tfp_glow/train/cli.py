@@ -29,7 +29,7 @@ COMMANDS = {
     "perception match": "Changes a region of a photograph to look as another.",
     "perception curve": "Shows how likely a region's possible values are.",
     "perception map": "Shows how likely the parts of a photograph are.",
-    "perception enhance": "Makes all parts of a photograph more likely, or less.",
+    "perception enhance": "Makes latent vectors of a photograph more likely.",
     "perception report": "Writes a page that studies six illusions.",
 }
 _GROUPS = {"perception": "Compares a model's likelihood with perception."}

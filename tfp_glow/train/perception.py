@@ -197,7 +197,7 @@ def enhance(
     stride: int = 1,
     out: str = "perception_enhance",
 ):
-    """Makes all parts of a photograph more likely, or less.
+    """Makes latent vectors of a photograph more likely.
 
     Writes the changed photograph, enhanced.png, and enhance.png. Returns the
     `Enhanced`.
@@ -205,7 +205,7 @@ def enhance(
     Args:
         image: photograph.
         mask: picture of the photograph's size, white where it is kept.
-        eta: size of the change; below 0 it makes the photograph less likely.
+        eta: size of the change; below 0 the latent vectors become less likely.
         model: name or folder of a preset, folder of a run, or .keras file.
         stride: pixels from one patch to the next.
         out: folder to write.
@@ -249,6 +249,7 @@ def report(
         color: the same for RGB patches.
     """
     models = [_open_all("gray", gray, 1), _open_all("color", color, 3)]
+    print("Comparing the models, which takes minutes.", flush=True)
     numbers = perception.write_report(out, *models)
     print(f"Wrote {out}", flush=True)
     return numbers

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`enhance`: a photograph whose patches are more likely, or less."""
+"""`enhance`: a photograph whose latent vectors are more likely, or less."""
 
 import dataclasses
 import math
@@ -16,7 +16,7 @@ from tfp_glow.analysis.perception import plots
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Enhanced:
-    """A photograph whose patches were made more likely, or less.
+    """A photograph whose latent vectors were made more likely, or less.
 
     Attributes:
         image: array `[H, W, C]` in `[0, 1]`.
@@ -69,12 +69,17 @@ class Enhanced:
 
 
 def enhance(model, image, mask=None, eta=0.6, stride=1, progress=False):
-    """Makes all patches of a photograph more likely, or less.
+    """Makes the latent vectors of a photograph more likely, or less.
 
     ```none
     z = encode(patch),   z' = z - eta * z * exp(-z**2 / 2)
     image = mean of clip(decode(z')) over the patches that overlap
     ```
+
+    In photographs the patches usually become more likely too. This is not certain,
+    because the average is another image than the decoded ones, and because the
+    Jacobian changes; flat figures can become less likely. Compare
+    `bits_per_dim_before` and `bits_per_dim_after`.
 
     Pixels of the `mask` have `eta = 0`, so that equal targets stay equal and
     only their surround changes. The photograph is quantized to the model's gray
@@ -85,7 +90,7 @@ def enhance(model, image, mask=None, eta=0.6, stride=1, progress=False):
         image: float array `[H, W, C]` in `[0, 1]`, of any size. If it has other
             channels than the model's images, see `images.for_model`.
         mask: `bool` `[H, W]`, true where pixels are kept, or `None`.
-        eta: `float`, above 0 to raise the likelihood and below to lower it.
+        eta: `float`, above 0 for more likely latent vectors, below for less.
         stride: positive `int`, at most a side of a patch, from one patch to the
             next. The patches at the right and the lower border are always
             included.
