@@ -64,6 +64,9 @@ def test_the_own_value_of_a_hue_is_in_the_turn_of_the_limits():
     image[..., 0] = 1.0
     patch = perception.Patch(image, _mask(), None, "hue", (0.9, 1.1))
     assert patch.value == pytest.approx(1.0)
+    # By default the limits lie around the value.
+    patch = perception.Patch(image, _mask(), None, "hue")
+    assert (*patch.limits, patch.value) == pytest.approx((-0.5, 0.5, 0.0))
 
 
 def test_from_image_scales_the_target_to_its_share():

@@ -186,6 +186,13 @@ def test_flows_of_other_patches_are_refused(tmp_path):
             study.subjects([flow], _patches(1), _patches(1))
 
 
+def test_flows_of_other_channels_are_refused(tmp_path):
+    for gray, color in ([[_flow(3)], [_flow(3)]], [[_flow(1)], []]):
+        with pytest.raises(ValueError, match="channels"):
+            report.write(tmp_path / "page.html", gray, color)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.slow
 def test_write_makes_the_page_or_nothing(tmp_path):
     path = tmp_path / "report.html"

@@ -40,30 +40,35 @@ class Patch:
             in turns: red is 0 and 1.
         property: `"brightness"`, or `"saturation"` or `"hue"` of RGB images.
         limits: pair of `float`, the lowest and the highest value to compare
-            with. Only limits of a hue may lie outside `[0, 1]`.
+            with; `None` for 0 and 1, or for hues half a turn to each side. Only
+            limits of a hue may lie outside `[0, 1]`.
     """
 
     image: np.ndarray
     mask: np.ndarray
     value: float | None = None
     property: str = "brightness"
-    limits: tuple = (0.0, 1.0)
+    limits: tuple | None = None
 
     def __post_init__(self):
         image, mask = check_image(self.image), np.asarray(self.mask)
         check_mask("mask", mask, image)
         _check_property(self.property, image)
-        low, high = (float(limit) for limit in self.limits)
-        if not (
-            low < high and (self.property == "hue" or 0 <= low < high <= 1)
-        ):
-            expected = "two increasing numbers in [0, 1]"
-            raise _checks.invalid_value("limits", self.limits, expected)
-        value = self.value
+        value, limits = self.value, self.limits
+        is_hue = self.property == "hue"
         if value is None:
             value = measure(image, mask, self.property)
-            if self.property == "hue":  # The turn that the limits are about.
-                value += np.round((low + high) / 2.0 - value)
+            if is_hue and limits is not None:
+                # The turn that the limits are about.
+                value += np.round(np.mean(limits) - value)
+        if limits is None:
+            limits = (0.0, 1.0)
+            if is_hue:
+                limits = (value - 0.5, value + 0.5)
+        low, high = (float(limit) for limit in limits)
+        if not (low < high and (is_hue or 0.0 <= low < high <= 1.0)):
+            expected = "two increasing numbers in [0, 1]"
+            raise _checks.invalid_value("limits", limits, expected)
         value = _checks.number(
             "value",
             value,
@@ -87,7 +92,7 @@ class Patch:
         size,
         property="brightness",
         target_share=1 / 3,
-        limits=(0.0, 1.0),
+        limits=None,
     ):
         """Cuts a patch around the masked region of an image of any size.
 

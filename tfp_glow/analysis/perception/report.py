@@ -70,6 +70,12 @@ def compute(gray, color, shuffled_gray=(), shuffled_color=(), **arguments):
 
     `arguments` are those of `likelihood_curve`.
     """
+    for name, flows, channels in (("gray", gray, 1), ("color", color, 3)):
+        if not flows or {f.image_shape[2] for f in flows} != {channels}:
+            raise ValueError(
+                f"Expected `{name}` to be flows of patches with {channels} "
+                f"channels. Received: {[flow.image_shape for flow in flows]}"
+            )
     groups = {}
     for flows, shuffled in ((gray, shuffled_gray), (color, shuffled_color)):
         size, _, channels = flows[0].image_shape
