@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tfp_glow as tfg
+from benchmarks import shipped_models
 from tests import helpers
 from tests.models import tiny
 from tfp_glow.models import presets
@@ -71,7 +72,7 @@ def test_a_preset_keeps_its_class(tmp_path):
         Kind.from_preset(tmp_path / "glow")
 
 
-@pytest.mark.parametrize("name", presets.names())
+@pytest.mark.parametrize("name", shipped_models.NAMES)
 def test_a_model_of_the_package_has_its_published_bits_per_dim(name):
     before = sum(os.times()[:2])
     model = tfg.GlowModel.from_preset(name)
