@@ -15,8 +15,9 @@ def stack(dataset):
     return np.stack(list(dataset.as_numpy_iterator()))
 
 
-def save_images(folder, shapes):
+def save_images(folder, shapes, first=0):
+    """Saves images, each of the gray level that is its number."""
     folder.mkdir(parents=True, exist_ok=True)
-    for i, shape in enumerate(shapes):
+    for i, shape in enumerate(shapes, first):
         png = tf.io.encode_png(tf.fill(shape, tf.constant(i, tf.uint8)))
         (folder / f"{i:03}.png").write_bytes(png.numpy())

@@ -132,3 +132,39 @@ def test_settings_that_a_resumed_run_must_keep_are_told_apart():
 )
 def test_levels_are_as_many_as_the_size_allows(image_shape, levels):
     assert settings.default_num_levels(image_shape) == levels
+
+
+@pytest.mark.parametrize(
+    ("side", "levels", "is_said"),
+    [(32, 3, False), (28, 2, True), (8, 2, False)],
+)
+def test_fewer_levels_than_three_are_said(
+    tmp_path, capsys, side, levels, is_said
+):
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros([9, side, side], np.uint8))
+    plain = settings.Settings(dataset=str(path))
+    assert plain.completed(plain.data_info()).num_levels == levels
+    line = f"Images of {side}x{side} pixels take 2 of 3 levels"
+    assert (line in capsys.readouterr().out) == is_said
+
+
+def test_a_batch_may_exceed_the_images(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros([9, 4, 4], np.uint8))
+    plain = settings.Settings(dataset=str(tmp_path / "x.npy"), batch_size=8)
+    assert plain.steps_per_epoch(plain.data_info()) == 1
+    images = plain.load("train", batch_size=8, seed=0, initial_epoch=0)
+    assert next(iter(images)).shape == (7, 4, 4, 1)
+
+
+def test_examples_are_the_same_with_random_crops(tmp_path):
+    x = np.broadcast_to(np.arange(9, dtype=np.uint8), [20, 4, 9])
+    np.save(tmp_path / "x.npy", x)
+    arguments = dict(dataset=str(tmp_path / "x.npy"), image_size=4)
+    examples = [
+        settings.Settings(crop=crop, **arguments).examples("train")[0]
+        for crop in ("random", "center")
+    ]
+    np.testing.assert_array_equal(*examples)
+    random = settings.Settings(crop="random", **arguments).load("train")
+    assert len({int(image[0, 0, 0]) for image in random}) > 1

@@ -1,138 +1,70 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""`FolderSource` and `ArraySource`: images from your own files."""
+"""`ArraySource`: images in NumPy files; and what sources of files share."""
 
+import contextlib
+import functools
+import math
 import os
 import zipfile
 import zlib
-from concurrent import futures
 
 import numpy as np
-import PIL.Image
-import PIL.ImageOps
 import tensorflow as tf
 
 from tfp_glow import _checks
+from tfp_glow.datasets import resizing
 
 SPLITS = ("train", "validation", "test")
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
-# Pillow's modes, and those to which images are converted.
-_MODES = dict.fromkeys(("1", "L"), "L")
-_MODES |= dict.fromkeys(("RGB", "P", "CMYK", "YCbCr"), "RGB")
+_MAX_CLASSES = 2**16
 # `np.load` raises these errors for damaged files and other formats.
-_NUMPY_ERRORS = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
+_NUMPY_ERRORS = (
+    ValueError,
+    OSError,
+    EOFError,
+    MemoryError,
+    RuntimeError,  # The archive is encrypted, or compressed in an unknown way.
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
-class FolderSource:
-    """A folder of images, or of the folders train, validation and test.
+@functools.cache
+def say(text):
+    """Prints a text, unless this process has printed it before."""
+    print(text, flush=True)
 
-    Every file is decoded once when the source is opened, to find the sizes and
-    to name the files that do not fit.
+
+def carve(name, splits):
+    """Moves a tenth of train to each of validation and test that is missing.
+
+    Args:
+        name: of the source, for errors.
+        splits: dictionary of split to a sequence of examples. Without train, it
+            stays as it is.
+
+    Returns:
+        The new dictionary, of lists. The permutation is fixed.
+
+    Raises:
+        ValueError: if train has too few examples.
     """
-
-    levels = 256
-    num_classes = None
-    size_note = ""
-
-    def __init__(self, path):
-        self.name = path
-        parts = [s for s in SPLITS if os.path.isdir(os.path.join(path, s))]
-        if parts:
-            self._files = {s: _images(os.path.join(path, s)) for s in parts}
-        else:
-            names = _images(path)
-            if len(names) < len(SPLITS):
-                expected = (
-                    f"at least 3 images to divide into {SPLITS}; there are "
-                    f"{len(names)}"
-                )
-                raise _checks.invalid_value("name", path, expected)
-            parts = _divide(len(names))
-            self._files = {s: [names[i] for i in parts[s]] for s in SPLITS}
-        names = [name for part in self._files.values() for name in part]
-        with futures.ThreadPoolExecutor() as pool:
-            shapes = list(pool.map(lambda name: _decode(name).shape, names))
-        self.image_shape = shapes[0]
-        for name, shape in zip(names, shapes):
-            note = (
-                f"{names[0]} has shape {shapes[0]} and {name} has shape {shape}"
-            )
-            if shape[2] != shapes[0][2]:
-                expected = f"images with equal numbers of channels; {note}"
-                raise _checks.invalid_value("name", path, expected)
-            if shape != shapes[0] and not self.size_note:
-                self.image_shape = (None, None, shape[2])
-                self.size_note = note
-
-    @property
-    def num_examples(self):
-        return {split: len(names) for split, names in self._files.items()}
-
-    def read(self, split):
-        def decode(name):
-            image = tf.numpy_function(_decode, [name], tf.uint8, stateful=False)
-            shape = (None, None, self.image_shape[2])
-            return {"image": tf.ensure_shape(image, shape)}
-
-        names = [os.fsencode(name) for name in self._files[split]]
-        dataset = tf.data.Dataset.from_tensor_slices(names)
-        return dataset.map(decode, num_parallel_calls=tf.data.AUTOTUNE)
-
-
-def _divide(num_examples):
-    """Divides at least 3 indices 80 / 10 / 10 by a fixed permutation."""
-    # `RandomState` has a stream that NumPy promises never to change.
-    order = np.random.RandomState(0).permutation(num_examples)
-    tenth = max(1, num_examples // 10)
-    validation, test, train = np.split(order, [tenth, 2 * tenth])
-    return {"train": train, "validation": validation, "test": test}
-
-
-def _images(path):
-    names = [
-        os.path.join(path, name)
-        for name in sorted(os.listdir(path))
-        if name.lower().endswith(_SUFFIXES) and not name.startswith(".")
-    ]
-    if not names:
+    missing = [split for split in SPLITS[1:] if split not in splits]
+    if not missing or "train" not in splits:
+        return splits
+    examples = splits["train"]
+    if len(examples) <= len(missing):
         expected = (
-            f"a folder of images ({', '.join(_SUFFIXES)}), or of such folders "
-            "called train, validation and test; there is no image in it"
+            f"at least {len(missing) + 1} images to divide into "
+            f"{('train', *missing)}; there are {len(examples)}"
         )
-        raise _checks.invalid_value("name", path, expected)
-    return names
-
-
-def _decode(name):
-    """Returns the upright image in a file, uint8 [H, W, C], C one or three."""
-    image, has_16_bits = open_image(name)
-    has_alpha = image.has_transparency_data
-    if image.mode in _MODES and not has_alpha and not has_16_bits:
-        mode = _MODES[image.mode]
-        image = PIL.ImageOps.exif_transpose(image).convert(mode)
-        return np.asarray(image).reshape(*image.size[::-1], -1)
-    found = "16 bits" if has_16_bits else f"mode {image.mode!r}"
-    found += " and an alpha channel" if has_alpha else ""
-    expected = (
-        "an image of 8 bits without an alpha channel, which Pillow makes by "
-        f"`image.convert('RGB')`; this one has {found}"
-    )
-    raise _checks.invalid_value("name", name, expected)
-
-
-def open_image(path, argument="name"):
-    """Returns a file's image, as Pillow decodes it, and if it has 16 bits.
-
-    Raises `ValueError`, which names the argument, if it cannot be read.
-    """
-    try:
-        with PIL.Image.open(path) as image:
-            has_16_bits = ";16" in str(image.tile)
-            image.load()
-            return image, has_16_bits
-    except (OSError, SyntaxError, ValueError) as error:
-        expected = f"a readable image; reading it failed with: {error}"
-        raise _checks.invalid_value(argument, path, expected) from error
+        raise _checks.invalid_value("name", name, expected)
+    # `RandomState` has a stream that NumPy promises never to change.
+    order = np.random.RandomState(0).permutation(len(examples))
+    ends = max(1, len(examples) // 10) * np.arange(1, len(missing) + 1)
+    parts = zip((*missing, "train"), np.split(order, ends))
+    new = {split: [examples[i] for i in part] for split, part in parts}
+    return {split: {**splits, **new}[split] for split in SPLITS}
 
 
 class ArraySource:
@@ -144,64 +76,131 @@ class ArraySource:
     def __init__(self, path):
         self.name = path
         arrays = self._arrays()
-        if ("images" in arrays) == ("train" in arrays):
-            raise self._invalid(
-                "either an array `images` or arrays `train`, `validation` and "
-                f"`test`; there are {sorted(arrays)}"
-            )
-        keys = [s for s in ("images", *SPLITS) if s in arrays]
-        label_keys = [f"{s}_labels".removeprefix("images_") for s in keys]
-        parts = {s: {"image": self._images(s, arrays[s])} for s in keys}
-        if any(key in arrays for key in label_keys):
-            for part, key in zip(parts.values(), label_keys):
-                y = arrays.get(key)
-                part["label"] = self._labels(key, y, len(part["image"]))
+        given = [s for s in ("images", *SPLITS) if s in arrays]
+        parts = {s: {"image": self._images(s, arrays[s])} for s in given}
+        label_keys = {s: _label_key(s) for s in given}
+        if any(key in arrays for key in label_keys.values()):
+            for s, key in label_keys.items():
+                size = len(parts[s]["image"])
+                parts[s]["label"] = self._labels(key, arrays.get(key), size)
             labels = [part["label"] for part in parts.values()]
             self.num_classes = 1 + int(max(map(np.max, labels)))
         if "images" in parts:
-            whole = parts["images"]
-            parts = {
-                split: {key: x[indices] for key, x in whole.items()}
-                for split, indices in _divide(len(whole["image"])).items()
-            }
+            parts = {"train": parts["images"]}
         shapes = {split: x["image"].shape[1:] for split, x in parts.items()}
         if len(set(shapes.values())) > 1:
             raise self._invalid(f"splits of equal image shape; got {shapes}")
-        self.image_shape = shapes["train"]
-        self._parts = parts
+        self.image_shape = next(iter(shapes.values()))
+        # Missing splits take their examples from train.
+        indices = {s: range(len(part["image"])) for s, part in parts.items()}
+        self._parts = {
+            split: {
+                key: x if i is indices.get(split) else x[i]
+                for key, x in parts.get(split, parts.get("train")).items()
+            }
+            for split, i in carve(path, indices).items()
+        }
 
     @property
     def num_examples(self):
         return {split: len(x["image"]) for split, x in self._parts.items()}
 
-    def read(self, split):
-        return tf.data.Dataset.from_tensor_slices(self._parts[split])
+    def read(self, split, size, crop, keep):
+        del keep  # The images are in memory.
+        images = tf.data.Dataset.from_tensor_slices(self._parts[split])
+        return resizing.cover(images, size, crop, self)
 
     def _arrays(self):
+        """Returns the arrays of images and labels in the file."""
+        prefix = np.lib.format.MAGIC_PREFIX
+        with self._reading(), open(self.name, "rb") as file:
+            is_array = file.read(len(prefix)) == prefix
+        if is_array:
+            with open(self.name, "rb") as file:
+                size = os.path.getsize(self.name)
+                self._check_header("images", file, size)
+            with self._reading():
+                # A mapped file takes memory only where it is read.
+                return {"images": np.load(self.name, mmap_mode="r")}
+        with self._reading():
+            archive = np.load(self.name, allow_pickle=False)
+        with archive:
+            names = set(archive.files)
+            if ("images" in names) == ("train" in names):
+                raise self._invalid(
+                    "either an array `images` or arrays `train`, `validation` "
+                    "and `test`, perhaps with `labels` or `train_labels` and so"
+                    f" on; there are {sorted(names)}"
+                )
+            keys = ("images", *SPLITS)
+            wanted = names & {*keys, *map(_label_key, keys)}
+            return {key: self._member(archive, key) for key in sorted(wanted)}
+
+    def _member(self, archive, key):
+        """Returns an array of an archive, unless it is too large."""
+        names = archive.zip.namelist()
+        member = archive.zip.getinfo(key if key in names else f"{key}.npy")
+        with self._reading():
+            file = archive.zip.open(member)
+        with file:
+            self._check_header(key, file, member.file_size)
+        with self._reading():
+            return archive[key]
+
+    def _check_header(self, key, file, size):
+        """Raises unless an array fits into memory and its file, of a size."""
+        with self._reading():
+            read_header = np.lib.format.read_array_header_2_0
+            if np.lib.format.read_magic(file) == (1, 0):
+                read_header = np.lib.format.read_array_header_1_0
+            shape, _, dtype = read_header(file)
+        num_bytes = math.prod(shape) * dtype.itemsize
+        if num_bytes > min(size, _memory_bytes()):
+            raise self._invalid(
+                f"an array `{key}` that fits into its file, of {size:,} bytes, "
+                f"and the {_memory_bytes():,} bytes of this machine's memory; "
+                f"its header promises {num_bytes:,}"
+            )
+
+    @contextlib.contextmanager
+    def _reading(self):
         try:
-            loaded = np.load(self.name, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return {"images": loaded}
-            with loaded:
-                return dict(loaded)
+            yield
         except _NUMPY_ERRORS as error:
             raise self._invalid(
                 f"a NumPy file of numbers; reading it failed with: {error}"
             ) from error
 
+    def _check_memory(self, key, num_bytes):
+        if num_bytes > _memory_bytes():
+            raise self._invalid(
+                f"arrays that fit into this machine's {_memory_bytes():,} bytes"
+                f" of memory; `{key}` would take {num_bytes:,}"
+            )
+
     def _images(self, key, x):
         """Returns an array of images as uint8 [N, H, W, C], or raises."""
-        minimum_size = len(SPLITS) if key == "images" else 1
-        expected = ""
-        received = f"shape {x.shape}"
+        expected = received = ""
         if x.dtype.kind not in "iu":
-            is_nan = x.dtype.kind == "f" and np.isnan(x).any()
             expected = f"integers in [0, bins), bins at most {self.levels}"
-            received = f"dtype {x.dtype}{' and contains NaN' if is_nan else ''}"
+            received = f"dtype {x.dtype}"
+            if x.dtype.kind == "f" and x.size:
+                low, high = np.min(x), np.max(x)
+                received += f" and values from {low:.6g} to {high:.6g}"
+                if np.isnan(low):
+                    received = f"dtype {x.dtype} and contains NaN"
+                elif low >= 0.0 and high <= 255.0:
+                    x = "x" if high > 1.0 else "255 * x"
+                    expected += (
+                        f", so save `np.round({x}).astype(np.uint8)`, or learn "
+                        "a density of continuous data with `tfg.FlowModel`"
+                    )
         elif x.ndim not in (3, 4):
             expected = "images of shape [N, H, W, C] or [N, H, W]"
-        elif x.size == 0 or len(x) < minimum_size:
-            expected = f"at least {minimum_size} images that are not empty"
+            received = f"shape {x.shape}"
+        elif x.size == 0:
+            expected = "at least one image, and none that is empty"
+            received = f"shape {x.shape}"
         elif x.min() < 0 or x.max() >= self.levels:
             expected = f"integers in [0, {self.levels})"
             received = f"minimum {x.min()} and maximum {x.max()}"
@@ -212,14 +211,31 @@ class ArraySource:
 
     def _labels(self, key, y, size):
         """Returns labels as int64 [size], or raises `ValueError`."""
-        expected = f"`{key}` to hold {size} integers from 0"
+        expected = f"`{key}` to hold {size} integers in [0, {_MAX_CLASSES})"
         if y is None:
             raise self._invalid(f"{expected}; it is missing")
-        if y.dtype.kind not in "iu" or y.shape != (size,) or y.min() < 0:
+        if y.dtype.kind not in "iu" or y.shape != (size,):
             raise self._invalid(
                 f"{expected}; it has dtype {y.dtype} and shape {y.shape}"
+            )
+        if y.min() < 0 or y.max() >= _MAX_CLASSES:
+            raise self._invalid(
+                f"{expected}, which `np.unique(y, return_inverse=True)[1]` "
+                f"makes; it has values from {y.min()} to {y.max()}"
             )
         return y.astype(np.int64)
 
     def _invalid(self, expected):
         return _checks.invalid_value("name", self.name, expected)
+
+
+def _label_key(key):
+    """Returns the name of the labels of an array of images."""
+    return "labels" if key == "images" else f"{key}_labels"
+
+
+def _memory_bytes():
+    """Returns the size of this machine's memory."""
+    if not hasattr(os, "sysconf"):
+        return math.inf
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -10,8 +10,13 @@ import numpy as np
 
 from tfp_glow import _checks
 from tfp_glow.datasets import files
+from tfp_glow.datasets import image_files
 from tfp_glow.datasets import pipeline
 from tfp_glow.datasets import sources
+
+# Without `image_size`, images of one size up to this one keep it.
+_MAX_OWN_SIZE = 256
+_DEFAULT_SIZE = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +62,7 @@ def load(
     initial_epoch=None,
     as_supervised=False,
     flip=False,
-    random_crop=False,
+    crop="center",
     data_dir=None,
     shuffle=None,
     drop_remainder=None,
@@ -75,30 +80,44 @@ def load(
       the last 10 % of train, and train is the first 90 %. With validation but
       no test, test is validation, and validation is carved out of train in the
       same way. With train only, train is divided 80 / 10 / 10.
-    - The path of a folder of images, either with the folders train, validation
-      and test or divided 80 / 10 / 10 by a fixed permutation. Images are gray
-      or RGB, with 8 bits and no alpha channel. EXIF orientations are applied,
-      and an animation counts as its first frame. TFDS names take precedence;
-      write `"./mnist"` for a folder called mnist.
+    - The path of a folder with images in any format that Pillow reads, also in
+      subfolders. If all of them are in subfolders, these are the classes.
+      Subfolders train, validation (or val) and test hold the splits. TFDS names
+      take precedence; write `"./mnist"` for a folder called mnist.
     - The path of a `.npy` file with images [N, H, W, C] or [N, H, W], or a
       `.npz` file with either arrays `train`, `validation`, `test` (and
-      `train_labels`, ...) or an array `images` (and `labels`), the latter
-      divided as a folder is. Values are integers in [0, 256).
+      `train_labels`, ...) or an array `images` (and `labels`). Values are
+      integers in [0, 256).
 
-    Shuffled data of at most 1 GiB is cached in memory. Larger data is shuffled
-    within a window of 1 GiB. Every epoch has a new order and new augmentations.
+    Folders and arrays without splits are divided 80 / 10 / 10 by a fixed
+    permutation. If only validation or test is missing, it is a tenth of train.
+
+    Images in folders become upright RGB images of 8 bits, or gray ones if all
+    are gray. Transparent parts become white, and an animation counts as its
+    first frame. Files that cannot be read or have more than 89 million pixels
+    (`PIL.Image.MAX_IMAGE_PIXELS`) are skipped. A line says how many, which and
+    why, and another one what was converted.
+
+    Images of another size than `image_size` are cropped to its proportions and
+    resized, with antialiasing. Only `photos` and `photos_grey` cut crops of that
+    size out of the photographs without resizing them.
+
+    Shuffled data of at most 1 GiB is cached in memory, and so are all images of
+    folders. Larger data is shuffled within a window of 1 GiB. Every epoch has a
+    new order and new augmentations.
     A seed makes them reproducible, together with `tf.random.set_seed` if you
     use that. With several workers, pass a seed.
 
     Args:
         name: `str` or path, see above.
         split: `"train"`, `"validation"` or `"test"`.
-        batch_size: `int`, or `None` for single images.
+        batch_size: `int`, or `None` for single images. A training split of
+            fewer images is one batch.
         bins: `int`, number of gray levels to return, a divisor of the source's
             number: `floor(x * bins / levels)`. For example 32 of 256 levels
             keep 5 bits. `None` for the source's number.
-        image_size: `int` or `(H, W)`, to which images are centrally cropped or
-            padded with zeros. `None` for the source's size.
+        image_size: `int` or `(H, W)`. `None` for the source's size, or 64 if
+            images differ in size or exceed 256 pixels.
         seed: `int`, seed of order, flips and crops, or `None` for a fresh one.
         initial_epoch: `int` from 0, to return all epochs from that one on, one
             after another without end. The order of an epoch then depends only
@@ -107,8 +126,10 @@ def load(
             depends on how many came before it in the process.
         as_supervised: `bool`, whether to return labels also.
         flip: `bool`, whether to mirror a random half of the training images.
-        random_crop: `bool`, whether to crop training images to `image_size` at
-            random positions instead of centrally.
+        crop: part of an image that is resized to `image_size`: the `"center"`,
+            as large as the image allows; the same at new `"random"` positions
+            in every epoch, for the training split only; or, with `"none"`, all
+            of the image, squeezed to `image_size` without keeping proportions.
         data_dir: folder of prepared TFDS data sets, or `None` for TFDS's own.
         shuffle: `bool`, or `None` to shuffle the training split only.
         drop_remainder: `bool`, whether to drop a last batch of fewer images, or
@@ -119,8 +140,8 @@ def load(
         or of pairs of these and int64 labels [] or [batch_size].
 
     Raises:
-        ValueError: if an argument is invalid, the data set lacks the split, the
-            labels or a common image size, or has fewer images than a batch.
+        ValueError: if an argument is invalid, or the data set lacks the split
+            or the labels.
 
     Example, which continues in a new process with epochs 10 to 19:
 
@@ -138,7 +159,6 @@ def load(
     options = _checks.booleans(
         as_supervised=as_supervised,
         flip=flip,
-        random_crop=random_crop,
         shuffle=shuffle,
         drop_remainder=drop_remainder,
     )
@@ -153,19 +173,21 @@ def load(
         [initial_epoch] = _checks.integers(
             0, "an integer from 0, or None", initial_epoch=initial_epoch
         )
-    for argument, value in (("flip", flip), ("random_crop", random_crop)):
-        if value and not is_train:
-            expected = f"False for split {split!r}; only 'train' is augmented"
-            raise _checks.invalid_value(argument, value, expected)
+    _checks.choice("crop", crop, image_files.CROPS)
+    if flip and not is_train:
+        expected = f"False for split {split!r}; only 'train' is augmented"
+        raise _checks.invalid_value("flip", flip, expected)
     source, bins, size = _resolve(name, bins, image_size, data_dir)
-    if random_crop and not any(
-        old is None or old > new for old, new in zip(source.image_shape, size)
-    ):
-        expected = (
-            f"False, or an `image_size` below {source.image_shape[:2]}, the "
-            f"size of the images of {source.name!r}"
-        )
-        raise _checks.invalid_value("random_crop", random_crop, expected)
+    if crop == "random" and is_train:
+        old = source.image_shape[:2]
+        if None not in old and old[0] * size[1] == old[1] * size[0]:
+            expected = (
+                f"'center', since the images of {source.name!r} have the "
+                f"proportions of `image_size`, {size}"
+            )
+            raise _checks.invalid_value("crop", crop, expected)
+    elif crop == "random":
+        crop = "center"
     if as_supervised and source.num_classes is None:
         expected = f"False for {source.name!r}, which has no labels"
         raise _checks.invalid_value("as_supervised", as_supervised, expected)
@@ -173,13 +195,14 @@ def load(
     if split not in num_examples:
         expected = f"one of {list(num_examples)} for {source.name!r}"
         raise _checks.invalid_value("split", split, expected)
+    _say_resizing(source, size, crop)
     num_images = num_examples[split]
     if batch_size and drop_remainder and num_images < batch_size:
-        expected = (
-            f"at most {num_images}, the number of images in split {split!r} of "
-            f"{source.name!r}"
+        files.say(
+            f"{source.name}: batches of {num_images} images instead of "
+            f"{batch_size}, because split {split!r} has no more."
         )
-        raise _checks.invalid_value("batch_size", batch_size, expected)
+        batch_size = num_images
     return pipeline.make_dataset(
         source,
         split,
@@ -188,6 +211,7 @@ def load(
         batch_size=batch_size,
         seed=seed,
         initial_epoch=initial_epoch,
+        crop=crop,
         **options,
     )
 
@@ -213,7 +237,25 @@ def _resolve(name, bins, image_size, data_dir):
             f"of {source.name!r}"
         )
         raise _checks.invalid_value("bins", bins, expected)
-    if size is None and None in source.image_shape:
-        expected = f"a size to crop or pad to, since {source.size_note}"
-        raise _checks.invalid_value("image_size", image_size, expected)
-    return source, bins or source.levels, size or source.image_shape[:2]
+    old = source.image_shape[:2]
+    if size is None:
+        is_small = None not in old and max(old) <= _MAX_OWN_SIZE
+        size = old if is_small else (_DEFAULT_SIZE, _DEFAULT_SIZE)
+    return source, bins or source.levels, size
+
+
+def _say_resizing(source, size, crop):
+    old = source.image_shape[:2]
+    if old == size:
+        return
+    how = {
+        "center": "the central part of these proportions, resized",
+        "random": "a random part of these proportions, resized",
+        "none": "all of the image, squeezed",
+    }[crop]
+    if None not in old and old[0] * size[1] == old[1] * size[0]:
+        how = "resized"
+    old = "different sizes" if None in old else f"{old[1]}x{old[0]} pixels"
+    files.say(
+        f"{source.name}: images of {old} become {size[1]}x{size[0]} ({how})."
+    )

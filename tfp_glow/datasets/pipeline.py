@@ -1,11 +1,10 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Makes batches of a source's images: resizes, caches, shuffles, augments."""
+"""Makes batches of a source's images: crops, caches, shuffles, augments."""
 
 import math
 
 import tensorflow as tf
-from absl import logging
 
 # Images that take at most this many bytes are cached and shuffled as a whole.
 MEMORY_BYTES = 2**30
@@ -22,7 +21,7 @@ def make_dataset(
     initial_epoch,
     as_supervised,
     flip,
-    random_crop,
+    crop,
     shuffle,
     drop_remainder,
 ):
@@ -31,40 +30,33 @@ def make_dataset(
     `source` comes from `sources.open_source`. `size` is the height and width to
     return. None of `bins`, `shuffle` and `drop_remainder` is `None`.
     """
-    old = source.image_shape[:2]
-    if old != size:
-        old = "varying sizes" if None in old else old
-        message = "Images of %r are cropped or padded from %s to %s."
-        logging.info(message, source.name, old, size)
     divisor = source.levels // bins
     shape = (*size, source.image_shape[2])
+    is_random = crop == "random"
 
     def prepare(example):
         image = example["image"] // divisor
-        if not random_crop:
+        if not is_random:
             image = tf.image.resize_with_crop_or_pad(image, *size)
             image = tf.ensure_shape(image, shape)
         return (image, example["label"]) if as_supervised else (image,)
 
     def augment(example, seeds):
         image, *label = example
-        if random_crop:
-            crop = tf.minimum(tf.shape(image), shape)
-            image = tf.image.stateless_random_crop(image, crop, seeds[:2])
-            # Pad where the image is smaller.
-            image = tf.image.resize_with_crop_or_pad(image, *size)
-            image = tf.ensure_shape(image, shape)
+        if is_random:
+            image = tf.image.stateless_random_crop(image, shape, seeds[:2])
         if flip:
             image = tf.image.stateless_random_flip_left_right(image, seeds[2:])
         return (image, *label)
 
-    images = source.read(split).map(prepare, tf.data.AUTOTUNE)
     num_images = source.num_examples[split]
-    stored = source.image_shape if random_crop else shape
-    # Assume 1 MiB if sizes vary.
-    num_bytes = 2**20 if None in stored else math.prod(stored)
+    # Images that wait for random crops may be this much longer.
+    num_bytes = math.prod(shape) * (4 if is_random else 1)
     window = max(1, MEMORY_BYTES // num_bytes)
-    if shuffle and num_images <= window:
+    fits = num_images <= window
+    images = source.read(split, size, crop, keep=fits and not shuffle)
+    images = images.map(prepare, tf.data.AUTOTUNE)
+    if shuffle and fits:
         images = images.cache()
 
     def make_epoch(order_seed, augment_seed, is_new_each_time):
@@ -73,7 +65,7 @@ def make_dataset(
             dataset = dataset.shuffle(
                 min(num_images, window), order_seed, is_new_each_time
             )
-        if flip or random_crop:
+        if flip or is_random:
             seeds = tf.data.Dataset.random(augment_seed, is_new_each_time)
             seeds = seeds.batch(4, drop_remainder=True)
             dataset = tf.data.Dataset.zip(dataset, seeds)

@@ -8,6 +8,7 @@ import re
 
 from tfp_glow import _checks
 from tfp_glow.datasets import files
+from tfp_glow.datasets import folder
 
 # Embedded data sets: each is an `EmbeddedBuilder` in the module of its name.
 EMBEDDED = ("digits", "photos", "photos_grey")
@@ -23,9 +24,10 @@ def open_source(name, image_size=None, data_dir=None):
     Returns:
         A source: `name`, `levels` (number of gray levels), `image_shape`
         `(H, W, C)` with `H = W = None` where sizes vary, `num_classes` or
-        `None`, `num_examples` (`dict` of split to `int`), `size_note` (how
-        sizes vary, if they do) and `read(split)`, a `tf.data.Dataset` of
-        dictionaries with `image` and, if there are classes, `label`.
+        `None`, `num_examples` (`dict` of split to `int`) and `read(split, size,
+        crop, keep)`, a `tf.data.Dataset` of dictionaries with `image` and, if
+        there are classes, `label`. Images cover the size, see `resizing.cover`.
+        `keep` tells that they are read often and fit in memory.
     """
     path = os.path.expanduser(os.fsdecode(name))
     # TFDS takes seconds to import, and some paths cannot be its names.
@@ -36,13 +38,15 @@ def open_source(name, image_size=None, data_dir=None):
 
         return tfds_source.TfdsSource(name, image_size, data_dir)
     if os.path.isdir(path):
-        return files.FolderSource(path)
+        return folder.FolderSource(path)
     if os.path.isfile(path) and path.lower().endswith((".npy", ".npz")):
         return files.ArraySource(path)
     expected = (
         f"one of {EMBEDDED}, a name that TFDS knows, or the path of an existing"
         " folder of images, .npy file or .npz file"
     )
+    if os.path.exists(path):
+        expected += "; this path is none of them"
     raise _checks.invalid_value("name", name, expected, known)
 
 

@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 from tfp_glow import _checks
 from tfp_glow.datasets import embedded
 from tfp_glow.datasets import files
+from tfp_glow.datasets import resizing
 
 
 class TfdsSource:
@@ -31,7 +32,6 @@ class TfdsSource:
             raise _checks.invalid_value("name", name, expected)
         self.levels = getattr(self._builder, "LEVELS", 256)
         self.image_shape = tuple(image.shape)
-        self.size_note = f"the images of {name!r} differ in size"
         self._label_key = getattr(self._builder, "LABEL", "label")
         label = features.get(self._label_key)
         is_class = isinstance(label, tfds.features.ClassLabel)
@@ -51,7 +51,8 @@ class TfdsSource:
         infos = self._builder.info.splits
         return {split: infos[x].num_examples for split, x in names.items()}
 
-    def read(self, split):
+    def read(self, split, size, crop, keep):
+        del keep  # `MEMORY_BYTES` does not count the decoded images of TFDS.
         name = self._splits[split]
         # TFDS's own cache complains when it is read in part.
         config = tfds.ReadConfig(try_autocache=False)
@@ -59,7 +60,8 @@ class TfdsSource:
         keys = {"image": "image"}
         if self.num_classes:
             keys["label"] = self._label_key
-        return dataset.map(lambda e: {k: e[v] for k, v in keys.items()})
+        dataset = dataset.map(lambda e: {k: e[v] for k, v in keys.items()})
+        return resizing.cover(dataset, size, crop, self)
 
 
 def _find_builder(name, image_size, data_dir):

@@ -107,9 +107,8 @@ _PRESETS = {
         Settings(f"{_IMAGENET}/64x64", num_levels=4, num_steps=48, **_64),
         3.81,
     ),
-    # The paper reduces LSUN to 96 pixels and crops it to 64 at random. TFDS has
-    # larger images, which `train` would crop without reducing them. Pass a
-    # folder of reduced images as `--dataset`.
+    # The paper reduces LSUN to 96 pixels and crops it to 64 at random. Here the
+    # central square is reduced to 64.
     "lsun64": Preset(Settings("lsun/bedroom", **_LSUN), 2.38),
     "lsun64_tower": Preset(Settings("lsun/tower", **_LSUN), 2.46),
     "lsun64_church": Preset(Settings("lsun/church_outdoor", **_LSUN), 2.67),

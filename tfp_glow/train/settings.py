@@ -17,6 +17,7 @@ from tfp_glow import datasets
 from tfp_glow import models
 from tfp_glow.bijectors import steps
 from tfp_glow.bijectors import transformers
+from tfp_glow.datasets import files
 from tfp_glow.models import strategies
 from tfp_glow.train import recipe
 
@@ -55,7 +56,16 @@ class Settings:
         "digits, photos, photos_grey, a TFDS name, a folder of images, an .npy "
         "or .npz file",
     )
-    image_size: int | None = _setting(None, "side to crop or pad images to")
+    image_size: int | None = _setting(
+        None,
+        "side in pixels, to which images are cropped and resized (their own if "
+        "all have one size up to 256, or 64)",
+    )
+    crop: Literal["center", "random", "none"] = _setting(
+        "center",
+        "part of an image that is resized: its center, a random part in every "
+        "epoch, or, with none, all of it, squeezed",
+    )
     bins: int | None = _model(None, "number of gray levels (the data's own)")
     flip: bool = _setting(False, "flip training images at random")
     num_levels: int | None = _model(
@@ -183,23 +193,30 @@ class Settings:
         """Returns a copy with the values that depend on the `DatasetInfo`."""
         changes = dict(bins=info.bins)
         if self.num_levels is None:
-            changes["num_levels"] = default_num_levels(info.image_shape)
+            height, width, _ = info.image_shape
+            levels = default_num_levels(info.image_shape)
+            changes["num_levels"] = levels
+            if levels < 3 and min(height, width) > 8:
+                files.say(
+                    f"Images of {width}x{height} pixels take {levels} of 3 "
+                    "levels, because 3 need sides that are multiples of 8."
+                )
         return self.updated(**changes)
 
     def load(self, split, **kwargs):
         """Loads a split as `datasets.load` does, with labels if conditional."""
-        return datasets.load(
-            self.dataset,
-            split,
+        arguments = dict(
             bins=self.bins,
             image_size=self.image_size,
+            crop=self.crop,
             as_supervised=self.conditional,
-            **kwargs,
         )
+        return datasets.load(self.dataset, split, **(arguments | kwargs))
 
     def examples(self, split, num=None):
         """Returns images in a fixed order, and labels or `None`, as arrays."""
-        dataset = self.load(split, shuffle=False)
+        crop = "center" if self.crop == "random" else self.crop
+        dataset = self.load(split, shuffle=False, crop=crop)
         dataset = dataset if num is None else dataset.take(num)
         examples = list(dataset.as_numpy_iterator())
         if not self.conditional:
@@ -222,8 +239,8 @@ class Settings:
         )
 
     def steps_per_epoch(self, info):
-        """Returns the number of training batches in an epoch."""
-        return info.num_examples["train"] // self.batch_size
+        """Returns the number of training batches in an epoch, at least one."""
+        return max(1, info.num_examples["train"] // self.batch_size)
 
 
 def _plain(name, value, kind):

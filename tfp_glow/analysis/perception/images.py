@@ -12,7 +12,7 @@ import skimage.util
 from tfp_glow import _checks
 from tfp_glow import _files
 from tfp_glow.analysis.perception import patches
-from tfp_glow.datasets import files
+from tfp_glow.datasets import image_files
 
 # Pillow's modes of one channel, with and without alpha.
 _GRAY = ("1", "L", "LA", "La", "F")
@@ -118,7 +118,7 @@ def write_image(path, image):
 
 def _read(path, background):
     """Returns pixels `[H, W, C]` in `[0, 1]`, and notes."""
-    image, has_16_bits = files.open_image(path, "path")
+    image, has_16_bits = image_files.open_image(path, "path")
     mode, notes = image.mode, []
     if image.getexif().get(PIL.ExifTags.Base.Orientation, 1) != 1:
         notes.append("turned upright by its EXIF orientation")
