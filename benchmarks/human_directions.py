@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which of two equal targets people see as lighter, for published stimuli.
 
-This table was written before any model of patches was trained, from pictures of
-the stimuli and from what the papers report. It is not changed after a model's
-answer is known.
+This table was written before the models that it is compared with were trained,
+from pictures of the stimuli and from what the papers report. It is not changed
+after a model's answer is known.
 
 The stimuli are those of `stimupy.papers` 1.2: all of Murray (2020), and those
 of Robinson, Hammon & de Sa (2007), `RHS2007`, for which stimupy quotes the

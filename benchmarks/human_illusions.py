@@ -6,7 +6,7 @@
 that ships and to simpler models. A stimulus has two targets of equal gray. The
 model predicts that the one of the higher percentile rank looks lighter. The
 program prints tables and draws a chart. `human_directions.py` has what people
-see, and was written before any model was trained.
+see, and was written before the models were trained.
 
 ```
 python benchmarks/human_illusions.py --train            # 3 seeds, then compare

@@ -133,6 +133,12 @@ class Density:
                 ranks[0] - ranks[1],
                 float(deviation / np.sqrt(NUM_DRAWS)),
             )
+        result["bits_per_dim"] = [
+            float(
+                np.interp(curve.patch.value, curve.values, curve.bits_per_dim)
+            )
+            for curve in curves
+        ]
         return result
 
     def bits_per_dim(self):
@@ -169,7 +175,7 @@ def predictions(model, views):
         Dictionary of stimuli to dictionaries of conditions, as `"6, noise 4"`
         or `"no context"`, to temperatures, to pairs: by how much target 1 has
         the higher percentile rank, and the standard error over draws of the
-        noise.
+        noise; and `"bits_per_dim"` to those of both patches, if there are any.
     """
     result = {}
     for key, scales in views.items():

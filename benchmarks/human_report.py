@@ -70,6 +70,16 @@ class Results:
             for seed in self.models[model]
         ]
 
+    def bits_per_dim(self, model, direction):
+        """Returns the bits/dim of the patches, a mean over targets and seeds."""
+        condition = self._condition(direction)
+        return np.mean(
+            [
+                seed[direction.key][condition]["bits_per_dim"]
+                for seed in self.models[model]
+            ]
+        )
+
     def has(self, direction):
         """Returns whether the stimulus has patches of this scale."""
         [seed, *_] = next(iter(self.models.values()))
@@ -233,7 +243,7 @@ def _stimuli(models):
                         d.name,
                         group,
                         d.lighter,
-                        d.strength if d.share is None else d.share,
+                        _size(d),
                         *(_cell(results, model, d) for model in models),
                     ]
                 )
@@ -256,16 +266,22 @@ def _scales(models):
     model = next(iter(models))
     scales = (human_stimuli.NATIVE, *map(str, human_stimuli.SCALES))
     by_scale = [Results(models, scale=scale) for scale in scales]
+    first = Results(models)
     lines = [
-        [d.name, d.group, *(_cell(results, model, d) for results in by_scale)]
+        [
+            d.name,
+            d.group,
+            *(_cell(results, model, d) for results in by_scale),
+            f"{first.bits_per_dim(model, d):.1f}",
+        ]
         for group in _GROUPS
         for d in human_directions.DIRECTIONS
         if d.group == group
     ]
     units = [s if s == human_stimuli.NATIVE else f"{s} pixels" for s in scales]
     return _markdown(
-        f"{model}, by the longer side of the target",
-        ["stimulus", "group", *units],
+        f"{model}, by the longer side of the target, and bits/dim of the first",
+        ["stimulus", "group", *units, "bits/dim"],
         lines,
     )
 
@@ -303,8 +319,8 @@ def save_chart(path, models, model="flow", other="Gaussian"):
         directions = [
             d for d in human_directions.DIRECTIONS if d.paper == paper
         ]
-        for number, direction in enumerate(directions, 1):
-            _point(axes, results, direction, model, other, number)
+        for direction in directions:
+            _point(axes, results, direction, model, other)
         axes.set_title(labels[0])
         axes.set_xlabel(labels[1])
         axes.set_ylabel("difference of percentile ranks,\n> 0 as people see it")
@@ -328,25 +344,54 @@ def save_chart(path, models, model="flow", other="Gaussian"):
         for label, style in styles.items()
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=5)
+    figure.draw_without_rendering()  # So that points have their places.
+    for axes, paper in zip(panels[:, 0], _AXES):
+        _number(axes, results, paper, (model, other))
     with _files.replacing(path) as new:
         figure.savefig(new, format="png", dpi=110)
 
 
-def _point(axes, results, direction, model, other, number):
+def _point(axes, results, direction, model, other):
     style = _GROUPS[direction.group]
-    x = direction.strength if direction.share is None else direction.share
     sign = 1 if direction.lighter == 1 else -1
     seeds = [sign * d for d, _ in results.rows(model, direction)]
-    mean = results.mean(model, direction)
+    x = _size(direction)
     axes.plot([x, x], [min(seeds), max(seeds)], color=style["color"], lw=2)
-    axes.plot(x, mean, ls="", ms=8, **style)
-    axes.plot(
-        x, results.mean(other, direction), ls="", ms=8, mfc="none", **style
+    axes.plot(x, np.mean(seeds), ls="", ms=8, **style)
+    open_style = style | dict(mfc="none")
+    axes.plot(x, results.mean(other, direction), ls="", ms=8, **open_style)
+
+
+def _number(axes, results, paper, models):
+    """Numbers the points of the first model where nothing else is."""
+    directions = [d for d in human_directions.DIRECTIONS if d.paper == paper]
+    points, *others = (
+        axes.transData.transform(
+            [(_size(d), results.mean(model, d)) for d in directions]
+        )
+        for model in models
     )
-    axes.annotate(
-        number,
-        (x, mean),
-        xytext=(7, -4),
-        textcoords="offset points",
-        fontsize="small",
-    )
+    taken = [*points, *np.concatenate(others)]
+    places = [(13, 0), (-13, 0), (0, 14), (0, -14), (11, 12), (-11, 12)]
+    places += [(11, -12), (-11, -12), (0, 26), (0, -26)]
+    for number, point in enumerate(points, 1):
+        offset = max(
+            places,
+            key=lambda offset: min(
+                15.0, *(np.linalg.norm(point + offset - t) for t in taken)
+            ),
+        )
+        taken.append(point + offset)
+        axes.annotate(
+            number,
+            axes.transData.inverted().transform(point + offset),
+            ha="center",
+            va="center",
+            fontsize="small",
+            bbox=dict(facecolor="white", edgecolor="none", pad=0.5),
+        )
+
+
+def _size(direction):
+    """Returns the size of the effect on people."""
+    return direction.strength if direction.share is None else direction.share

@@ -31,17 +31,17 @@ def white(size=160):
 
 def predict(difference, error=0.0):
     """Predictions of a model that always answers alike."""
+    answer = dict.fromkeys(human_models.TEMPERATURES, (difference, error))
+    answer["bits_per_dim"] = (4.0, 5.0)
     return {
-        d.key: {
-            condition: dict.fromkeys(
-                human_models.TEMPERATURES, (difference, error)
-            )
-            for condition in (
+        d.key: dict.fromkeys(
+            (
                 f"{human_report.first_scale(d)}, noise 4",
                 f"{human_report.first_scale(d)}, noise 0",
                 "no context",
-            )
-        }
+            ),
+            answer,
+        )
         for d in human_directions.DIRECTIONS
     }
 
@@ -185,6 +185,7 @@ def test_tables_and_chart_show_all_models(tmp_path):
     assert expected in text
     assert "| Gaussian | - | 8 / 2 / 0 | 8 / 3 / 0 | 0 of 5 |" in text
     assert "| sbc_large | contrast | 1 | 11.35 | +0.45 yes | -0.50 no |" in text
+    assert "| sbc_large | contrast |  |  | +0.45 yes |  | 4.5 |" in text
     path = tmp_path / "chart.png"
     human_report.save_chart(path, models)
     assert matplotlib.image.imread(path).shape[:2] == (990, 1210)
