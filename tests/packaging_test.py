@@ -62,6 +62,11 @@ def _imports(path):
             for alias in node.names:
                 name = f"{node.module}.{alias.name}"
                 imported.add(name if _source(name) else node.module)
+        elif (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func) == "_lazy.module"
+        ):
+            imported.add(ast.literal_eval(node.args[0]))
     return imported
 
 

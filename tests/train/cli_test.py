@@ -7,6 +7,7 @@ import functools
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -95,9 +96,9 @@ def test_help_lists_the_commands(capsys, group, word):
         assert function.__doc__.startswith(description)
 
 
-@pytest.mark.parametrize("group", ["", "perception"])
-def test_help_does_not_wait_for_tensorflow(group):
-    words = [*group.split(), "--help"]
+@pytest.mark.parametrize("command", ["", "perception", "train", "evaluate"])
+def test_help_does_not_wait_for_tensorflow(command):
+    words = [*command.split(), "--help"]
     program = f"""
 import atexit, runpy, sys
 atexit.register(lambda: print("tensorflow" in sys.modules))
@@ -112,7 +113,7 @@ runpy.run_module("tfp_glow", run_name="__main__")
         text=True,
         timeout=processes.TIMEOUT,
     ).stdout
-    assert "Commands:" in printed
+    assert f"python -m tfp_glow {command}".rstrip() in printed
     assert printed.splitlines()[-1] == "False"
 
 
@@ -127,25 +128,36 @@ def test_help_of_a_command_lists_its_flags_with_defaults(capsys, command):
     assert cli.main([*command.split(), "--help"]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
-    lines = captured.out.splitlines()
-    assert lines[2] == f"Flags of {command}:"
-    flags = {}
-    for flag, description in zip(lines[3::2], lines[4::2], strict=True):
-        assert flag.startswith("  --")
-        assert description.startswith("      ")
-        assert description.strip()
-        name, _, default = flag[4:].partition("=")
-        flags[name] = default
-    assert flags.pop("help") == "False"
-    assert flags == {
+    flags = re.findall(r"^  --(\w+)=?(.*)\n {6}\S", captured.out, re.MULTILINE)
+    assert dict(flags) == {
         name: "" if default is None else str(default)
         for name, default in defaults(command).items()
     }
+    assert max(map(len, captured.out.splitlines())) < 100
+
+
+def test_the_flags_of_train_are_grouped_with_the_essential_ones_first(capsys):
+    assert cli.main(["help", "train"]) == 0
+    printed = capsys.readouterr().out
+    titles = re.findall(r"^(\w[\w ]*):$", printed, re.MULTILINE)
+    assert titles == [
+        "Essentials",
+        "Data",
+        "Model",
+        "Optimizer",
+        "Length and devices",
+    ]
+    assert "Essentials:\n  --out\n" in printed
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"tfp_glow {tfg.__version__}\n"
 
 
 def test_choices_are_listed_by_help(capsys):
     cli.main(["train", "--help"])
-    printed = capsys.readouterr().out
+    printed = " ".join(capsys.readouterr().out.split())
     assert "<adam|adamax>" in printed
     assert all(name in printed for name in tfg.presets.names())
     cli.main(["evaluate", "--help"])
@@ -167,7 +179,7 @@ def test_commands_do_not_share_their_flags(calls):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["trian"], "Unknown command 'trian'"),
+        (["trian"], "Unknown command 'trian'. Did you mean 'train'?"),
         (["--out=x"], "Unknown command '--out=x'"),
         (["perceptoin"], "mean 'perception'"),
         (["perception", "mach"], "mean 'perception match'"),
@@ -199,7 +211,8 @@ def test_wrong_usage_is_explained_with_status_2(capsys, calls, argv, message):
         assert message in first
         assert last == f"python -m tfp_glow {command} --help lists the flags."
     else:
-        assert "Commands:" in captured.err
+        assert captured.err.endswith(" --help lists the commands.\n")
+        assert len(captured.err.splitlines()) == 2
     assert calls == []
 
 

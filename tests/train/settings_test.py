@@ -7,12 +7,16 @@ import inspect
 import json
 import os
 import pathlib
+import typing
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 import tfp_glow as tfg
+from tfp_glow.bijectors import steps
+from tfp_glow.bijectors import transformers
+from tfp_glow.models import strategies
 from tfp_glow.train import recipe
 from tfp_glow.train import settings
 from tfp_glow.train.settings import Settings
@@ -23,6 +27,24 @@ def test_the_recipe_has_a_setting_for_every_argument():
     found = Settings(ema=0.5).arguments("optimizer")
     assert {*found, "total_steps"} == {*parameters}
     assert found["ema"] == 0.5
+    for name, value in Settings().arguments("optimizer").items():
+        assert value == parameters[name].default
+
+
+@pytest.mark.parametrize(
+    ("setting", "table"),
+    [
+        ("permutation", steps.PERMUTATIONS),
+        ("coupling", transformers.TRANSFORMERS),
+        ("initialization", steps.INITIALIZATIONS),
+        ("optimizer", recipe.OPTIMIZERS),
+        ("decay", recipe.DECAYS),
+        ("strategy", strategies.NAMES),
+    ],
+)
+def test_the_choices_of_a_setting_are_the_names_in_a_table(setting, table):
+    kind = {f.name: f.type for f in dataclasses.fields(Settings)}[setting]
+    assert typing.get_args(kind) == tuple(table)
 
 
 def test_an_option_of_the_model_is_set_by_the_setting_of_its_name():

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: `python -m tfp_glow [GROUP] COMMAND --flag=value ...`.
 
-`python -m tfp_glow --help` must not wait for TensorFlow, so this module imports
-the commands only when one is run or its help is printed.
+Help and wrong flags must not wait for TensorFlow, which the commands import only
+when they run.
 """
 
 import dataclasses
@@ -13,10 +13,13 @@ import inspect
 import os
 import re
 import sys
+import textwrap
 import types
 import typing
 
 from absl import flags
+
+from tfp_glow import version
 
 # Commands, with the first lines of their docstrings. The command `NAME` is a
 # function of the module `commands`, and `GROUP NAME` of the module `GROUP`.
@@ -35,6 +38,17 @@ COMMANDS = {
 _GROUPS = {"perception": "Compares a model's likelihood with perception."}
 _TITLE = "Trains Glow normalizing flows on images, and evaluates them."
 _HELP = ("help", "--help", "-h")
+# The first flags in the help of `train`. The titles of the others are those of
+# what their settings are arguments of.
+_ESSENTIAL = (
+    "out",
+    "dataset",
+    "image_size",
+    "max_minutes",
+    "preset",
+    "config",
+)
+_TITLES = {None: "Data", "model": "Model", "optimizer": "Optimizer"}
 
 _TYPES = {str: "string", int: "integer", float: "float", bool: "boolean"}
 # An entry `name: text` in the part "Args" of a docstring.
@@ -49,6 +63,13 @@ def main(argv=None):
     """
     words = list(sys.argv[1:] if argv is None else argv)
     group = words.pop(0) if words and words[0] in _GROUPS else ""
+    if words[:1] == ["--version"]:
+        print(f"tfp_glow {version.__version__}")
+        return 0
+    if (
+        words[:1] and words[0] in _HELP and words[1:]
+    ):  # For example, help train.
+        words = [*words[1:], "--help"]
     if not words or words[0] in _HELP:
         print(_usage(group))
         return 0 if words else 2
@@ -58,21 +79,24 @@ def main(argv=None):
         near = difflib.get_close_matches(name, [*COMMANDS, *_GROUPS], n=1)
         question = f" Did you mean {near[0]!r}?" if near else ""
         message = f"Unknown command {name!r}.{question}"
-        return _fail(2, f"{message}\n\n{_usage(group)}")
+        call = f"python -m tfp_glow {group}".rstrip()
+        return _fail(2, f"{message}\n{call} --help lists the commands.")
+    # TensorFlow reads it when it is imported, and would log about the machine.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     module = importlib.import_module(f"tfp_glow.train.{group or 'commands'}")
     command = getattr(module, function)
     values = flags.FlagValues()
     options = _options(command)
     for option in options:
-        _define(values, *option)
+        _define(values, *option[:4])
     flags.DEFINE_boolean("help", False, "show this text", flag_values=values)
     try:
         if rest := values([name, *arguments])[1:]:
             raise flags.Error(f"Expected flags only. Received: {rest[0]!r}")
         if values.help:
-            print(_command_help(name, values))
+            print(_command_help(name, options, values))
             return 0
-        for flag, _, default, _ in options:
+        for flag, _, default, *_ in options:
             if default is inspect.Parameter.empty and not values[flag].value:
                 raise flags.Error(
                     f"Expected a value for --{flag}. Received: none"
@@ -84,6 +108,8 @@ def main(argv=None):
     for flag, value in given.items():
         if isinstance(value, str):  # Shells expand only `--out ~/run`.
             given[flag] = os.path.expanduser(value)
+    if "tensorflow" not in sys.modules:
+        print("Loading TensorFlow ...", file=sys.stderr, flush=True)
     try:
         command(**given)
     except (ValueError, TypeError, OSError, FloatingPointError) as error:
@@ -115,40 +141,79 @@ Commands:
 
 
 def _options(command):
-    """Returns name, type, default and help of every argument of a command."""
+    """Returns name, type, default, help and title of a command's arguments."""
     documented = dict(_ARGUMENT.findall(inspect.getdoc(command)))
     options = []
     for name, parameter in inspect.signature(command).parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:  # These are `**settings`.
             settings = importlib.import_module("tfp_glow.train.settings")
             for field in dataclasses.fields(settings.Settings):
-                help = field.metadata["help"]
-                options.append((field.name, field.type, field.default, help))
+                help, title = field.metadata["help"], _title(field)
+                options.append(
+                    (field.name, field.type, field.default, help, title)
+                )
         else:
             help = " ".join(documented[name].split()).rstrip(".")
             annotation, default = parameter.annotation, parameter.default
-            options.append((name, annotation, default, help))
+            options.append((name, annotation, default, help, "Essentials"))
     return options
+
+
+def _title(field):
+    """Returns the title above the flag of a setting."""
+    if field.name in _ESSENTIAL:
+        return "Essentials"
+    if field.metadata["may_change"]:
+        return "Length and devices"
+    return _TITLES[field.metadata["argument_of"]]
 
 
 def _define(values, name, kind, default, help):
     """Defines a flag in `values`, of a type or `Literal`, perhaps `| None`."""
+    kinds = [kind]
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        kind, _ = typing.get_args(kind)
+        kinds = typing.get_args(kind)
     default = None if default is inspect.Parameter.empty else default
-    if choices := typing.get_args(kind):
+    if list[float] in kinds:
+        flags.DEFINE(_Numbers(), name, default, help, flag_values=values)
+    elif choices := typing.get_args(kinds[0]):
         flags.DEFINE_enum(name, default, choices, help, flag_values=values)
     else:
-        define = getattr(flags, f"DEFINE_{_TYPES[kind]}")
+        define = getattr(flags, f"DEFINE_{_TYPES[kinds[0]]}")
         define(name, default, help, flag_values=values)
 
 
-def _command_help(name, values):
-    lines = [COMMANDS[name], "", f"Flags of {name}:"]
-    for flag in values:
-        default = values[flag].default
-        shown = "" if default is None else f"={default}"
-        lines += [f"  --{flag}{shown}", f"      {values[flag].help}"]
+class _Numbers(flags.ArgumentParser):
+    """Parses a number, or several with commas between them."""
+
+    def parse(self, argument):
+        numbers = [float(number) for number in str(argument).split(",")]
+        return numbers if len(numbers) > 1 else numbers[0]
+
+
+def _command_help(name, options, values):
+    groups = {title: [] for title in ("Essentials", *_TITLES.values())}
+    order = {flag: i for i, flag in enumerate(_ESSENTIAL)}
+    for flag, *_, title in sorted(
+        options, key=lambda option: order.get(option[0], len(order))
+    ):
+        groups.setdefault(title, []).append(flag)
+    groups = {title: names for title, names in groups.items() if names}
+    call = f"python -m tfp_glow {name} --flag=value ..."
+    lines = [COMMANDS[name], "", f"Usage: {call}"]
+    for title, names in groups.items():
+        lines += ["", f"{title if len(groups) > 1 else 'Flags'}:"]
+        for flag in names:
+            default = values[flag].default
+            shown = "" if default is None else f"={default}"
+            lines.append(f"  --{flag}{shown}")
+            lines += textwrap.wrap(
+                values[flag].help,
+                width=80,
+                initial_indent=" " * 6,
+                subsequent_indent=" " * 6,
+                break_long_words=False,
+            )
     return "\n".join(lines)
 
 

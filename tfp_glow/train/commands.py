@@ -15,19 +15,20 @@ import math
 import os
 import typing
 
-import keras
-import numpy as np
-
-from tfp_glow import _checks
 from tfp_glow import _files
-from tfp_glow import datasets
-from tfp_glow.models import strategies
-from tfp_glow.train import callbacks
-from tfp_glow.train import evaluation
-from tfp_glow.train import plots
-from tfp_glow.train import presets
-from tfp_glow.train import run_folder
+from tfp_glow import _lazy
 from tfp_glow.train.settings import Settings
+
+# The command line reads the flags without waiting for these.
+keras = _lazy.module("keras")
+np = _lazy.module("numpy")
+_checks = _lazy.module("tfp_glow._checks")
+strategies = _lazy.module("tfp_glow.models.strategies")
+callbacks = _lazy.module("tfp_glow.train.callbacks")
+evaluation = _lazy.module("tfp_glow.train.evaluation")
+plots = _lazy.module("tfp_glow.train.plots")
+presets = _lazy.module("tfp_glow.train.presets")
+run_folder = _lazy.module("tfp_glow.train.run_folder")
 
 _MONITOR = "val_bits_per_dim"
 _GRID_SIZE = 25  # Samples that an epoch writes for TensorBoard.
@@ -35,7 +36,7 @@ _NUM_SAMPLES = 64
 _NUM_RECONSTRUCTIONS = 16
 _TEMPERATURE = 0.7
 
-_Split = typing.Literal[*datasets.SPLITS]
+_Split = typing.Literal["train", "validation", "test"]
 
 
 def train(

@@ -4,24 +4,20 @@
 
 import dataclasses
 import functools
-import inspect
 import math
 import os
 import typing
 from typing import Literal
 
-import numpy as np
+from tfp_glow import _lazy
 
-from tfp_glow import _checks
-from tfp_glow import datasets
-from tfp_glow import models
-from tfp_glow.bijectors import steps
-from tfp_glow.bijectors import transformers
-from tfp_glow.datasets import files
-from tfp_glow.models import strategies
-from tfp_glow.train import recipe
-
-_RECIPE = inspect.signature(recipe.make_optimizer).parameters
+# The command line reads the fields without waiting for these.
+np = _lazy.module("numpy")
+_checks = _lazy.module("tfp_glow._checks")
+datasets = _lazy.module("tfp_glow.datasets")
+files = _lazy.module("tfp_glow.datasets.files")
+models = _lazy.module("tfp_glow.models")
+recipe = _lazy.module("tfp_glow.train.recipe")
 
 
 def _setting(default, help, argument_of=None, may_change=False):
@@ -31,13 +27,10 @@ def _setting(default, help, argument_of=None, may_change=False):
 
 # A field with the name of an argument of `GlowModel`.
 _model = functools.partial(_setting, argument_of="model")
+# A field with the name and default of an argument of `make_optimizer`.
+_recipe = functools.partial(_setting, argument_of="optimizer")
 # A field that a resumed run may change.
 _free = functools.partial(_setting, may_change=True)
-
-
-def _recipe(name, help):
-    """A field with the name and default of an argument of `make_optimizer`."""
-    return _setting(_RECIPE[name].default, help, argument_of="optimizer")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +40,8 @@ class Settings:
     Flags, `config.json` and the arguments of `GlowModel` and
     `recipe.make_optimizer` derive from the fields. To make an option of `Glow`
     a setting, add one line, `name: type = _model(default, help)`. The type
-    `Literal[...]` lists choices. Invalid values raise `ValueError` here, or in
+    `Literal[...]` lists choices; tests compare them with the tables of names,
+    which take long to import. Invalid values raise `ValueError` here, or in
     `data_info` and `make_model` if the data decide what is valid.
     """
 
@@ -73,17 +67,25 @@ class Settings:
     )
     num_steps: int = _model(8, "steps per level, K in the paper")
     num_filters: int = _model(64, "width of the couplings' networks")
-    permutation: Literal[*steps.PERMUTATIONS] = _model(
+    permutation: Literal["learned", "reverse", "shuffle", "full"] = _model(
         "learned",
         "how a step mixes channels: learned (1x1 convolution, LU factors), "
         "full (1x1 convolution), reverse or shuffle (both fixed)",
     )
-    coupling: Literal[*transformers.TRANSFORMERS] = _model(
+    coupling: Literal[
+        "affine",
+        "affine_half_sigmoid",
+        "affine_bounded_exp",
+        "affine_exp",
+        "additive",
+        "spline",
+        "mixture",
+    ] = _model(
         "affine",
         "transformation in the coupling layers; affine has the sigmoid scale of "
         "the paper's code, and affine_... another one",
     )
-    initialization: Literal[*steps.INITIALIZATIONS] = _model(
+    initialization: Literal["normalize", "whiten"] = _model(
         "normalize",
         "what the first batches set: activation norms (normalize), or the 1x1 "
         "convolutions too (whiten)",
@@ -103,18 +105,18 @@ class Settings:
     num_noise_samples: int = _model(1, "noise samples in the training bound")
     batch_size: int = _setting(64, "images per training step")
     init_batches: int = _setting(4, "batches that initialize the model")
-    optimizer: Literal[*recipe.OPTIMIZERS] = _recipe("optimizer", "optimizer")
-    learning_rate: float = _recipe("learning_rate", "rate after the warm-up")
-    warmup_steps: int = _recipe("warmup_steps", "steps of linear warm-up")
-    decay: Literal[*recipe.DECAYS] = _recipe(
-        "decay",
+    optimizer: Literal["adam", "adamax"] = _recipe("adam", "optimizer")
+    learning_rate: float = _recipe(2e-3, "rate after the warm-up")
+    warmup_steps: int = _recipe(100, "steps of linear warm-up")
+    decay: Literal["constant", "cosine"] = _recipe(
+        "constant",
         "learning rate after the warm-up; cosine reaches 0 at the end of "
         "--epochs, even if --max_minutes or --patience stop training earlier",
     )
-    beta_2: float = _recipe("beta_2", "decay rate of the second moment")
-    clipnorm: float = _recipe("clipnorm", "maximum gradient norm (0: no limit)")
+    beta_2: float = _recipe(0.999, "decay rate of the second moment")
+    clipnorm: float = _recipe(100.0, "maximum gradient norm (0: no limit)")
     ema: float = _recipe(
-        "ema", "momentum of the averaged weights, which are evaluated (0: none)"
+        0.99, "momentum of the averaged weights, which are evaluated (0: none)"
     )
     epochs: int = _free(100, "maximum number of epochs")
     max_minutes: float | None = _free(
@@ -125,7 +127,7 @@ class Settings:
         None, "epochs without a better validation loss before training stops"
     )
     seed: int = _model(0, "random seed of weights, data order and noise")
-    strategy: Literal[*strategies.NAMES] = _free(
+    strategy: Literal["none", "mirrored", "multi_worker"] = _free(
         "none",
         "devices: one (none), all of this machine (mirrored), or the machines "
         "in the environment variable TF_CONFIG (multi_worker)",
