@@ -11,6 +11,7 @@ import pytest
 from tests.datasets import photographs
 from tests.datasets import support
 from tfp_glow import datasets
+from tfp_glow.datasets import folder
 
 SPLITS = ("train", "validation", "test")
 
@@ -91,13 +92,16 @@ def test_missing_splits_are_tenths_of_train(tmp_path, capsys, given, expected):
     sizes = datasets.info(tmp_path).num_examples
     assert [sizes.get(split) for split in SPLITS] == expected
     assert "'000.png' (not in the folder of a split)" in capsys.readouterr().out
-    parts = [
-        support.values(datasets.load(tmp_path, s, drop_remainder=False))
-        for s, folder in zip(SPLITS, ("train", "val", "test"))
-        if s in sizes and folder not in [name.lower() for name in given]
-    ]
-    values = [value for part in parts for value in part]
-    assert len(set(values)) == len(values)
+    if "train" in sizes:
+        taken = {"val": "validation", "test": "test"}
+        for name in map(str.lower, given):
+            taken.pop(name, None)
+        values = [
+            value
+            for split in ("train", *taken.values())
+            for value in support.values(datasets.load(tmp_path, split))
+        ]
+        assert sorted(values) == list(range(20))
 
 
 def test_folders_are_classes(tmp_path, capsys):
@@ -107,7 +111,7 @@ def test_folders_are_classes(tmp_path, capsys):
         )
     info = datasets.info(tmp_path)
     assert info.num_classes == 3
-    assert "3 classes, one a subfolder: 'cat', 'dog', 'owl'." in (
+    assert "3 classes by subfolder: 0 'cat', 1 'dog', 2 'owl'." in (
         capsys.readouterr().out
     )
     seen = 0
@@ -131,8 +135,8 @@ def test_classes_of_splits_are_the_same(tmp_path):
 
 
 def test_folders_beside_images_are_not_classes(tmp_path):
-    for folder in (tmp_path, tmp_path / "a", tmp_path / "b"):
-        support.save_images(folder, [(4, 4, 1)] * 2)
+    for path in (tmp_path, tmp_path / "a", tmp_path / "b"):
+        support.save_images(path, [(4, 4, 1)] * 2)
     assert datasets.info(tmp_path).num_classes is None
     with pytest.raises(ValueError, match="has no labels"):
         datasets.load(tmp_path, as_supervised=True)
@@ -287,6 +291,31 @@ def test_all_images_of_a_split_are_read_once(tmp_path):
         assert sorted(support.values(dataset)) == before
         for file in renamed:
             file.rename(str(file).removesuffix(".old"))
+
+
+def test_slow_decoding_shows_how_far_it_is(tmp_path, capsys, monkeypatch):
+    support.save_images(tmp_path, [(2, 2, 1)] * 5)
+    monkeypatch.setattr(folder, "_SECONDS", 0.0)
+    dataset = datasets.load(tmp_path)
+    capsys.readouterr()
+    for _ in range(2):
+        support.values(dataset)
+    lines = [f"{tmp_path}: {i} of 3 images decoded." for i in (1, 2)]
+    assert sorted(capsys.readouterr().out.splitlines()) == lines
+
+
+def test_a_file_without_permission_is_skipped(tmp_path, capsys, monkeypatch):
+    support.save_images(tmp_path, [(2, 2, 1)] * 5)
+    open_image = PIL.Image.open
+
+    def deny(path, *args):
+        if str(path).endswith("3.png"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return open_image(path, *args)
+
+    monkeypatch.setattr(PIL.Image, "open", deny)
+    assert sum(datasets.info(tmp_path).num_examples.values()) == 4
+    assert "'003.png' (permission denied)" in capsys.readouterr().out
 
 
 def test_headers_are_read_once(tmp_path, monkeypatch):

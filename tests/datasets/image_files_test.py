@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tests.datasets import support
 from tfp_glow import datasets
+from tfp_glow.datasets import sources
 
 PIXELS = np.random.default_rng(0).integers(0, 256, [4, 6, 3], np.uint8)
 RGB = PIL.Image.fromarray(PIXELS)
@@ -167,3 +168,19 @@ def test_random_crops_are_new_in_every_epoch(tmp_path, kind):
     # Other splits are cropped at the center.
     held_out = datasets.load(path, "test", image_size=8, crop="random")
     assert support.values(held_out) == [16, 16]
+
+
+@pytest.mark.parametrize("kind", ["folder", "array"])
+@pytest.mark.parametrize("crop", ["center", "random", "none"])
+def test_long_images_take_little_memory(tmp_path, kind, crop):
+    x = _save_ramp(tmp_path, (1, 60_000))
+    path = tmp_path
+    if kind == "array":
+        path = tmp_path / "x.npy"
+        np.save(path, np.broadcast_to(x, [20, *x.shape]))
+    source = sources.open_source(path)
+    dataset = source.read("train", (64, 64), crop, keep=False)
+    image = next(iter(dataset))["image"]
+    assert image.shape == (64, 256 if crop == "random" else 64, 1)
+    images = datasets.load(path, image_size=64, crop=crop)
+    assert next(iter(images)).shape == (64, 64, 1)

@@ -22,6 +22,7 @@ from tfp_glow import datasets
         ({"bins": 5}, r"one of \[17\].*17 gray levels of 'digits'.*bins=5"),
         ({"bins": 0}, r"`bins`.*positive integer"),
         ({"image_size": 0}, r"`image_size`.*positive integer.*image_size=0"),
+        ({"image_size": 10**9}, "`image_size`.*at most 67,108,864 pixels"),
         ({"image_size": (8, 8, 1)}, r"pair \(height, width\)"),
         ({"name": "photos", "image_size": 65}, "up to 64 for 'photos'"),
         ({"seed": 0.5}, r"`seed`.*an integer or None.*seed=0\.5"),

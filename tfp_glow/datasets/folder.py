@@ -4,7 +4,9 @@
 
 import collections
 import functools
+import itertools
 import os
+import time
 from concurrent import futures
 
 import numpy as np
@@ -17,6 +19,7 @@ from tfp_glow.datasets import image_files
 _SPLIT_FOLDERS = {split: split for split in files.SPLITS}
 _SPLIT_FOLDERS["val"] = "validation"
 _NUM_NAMED = 5
+_SECONDS = 10.0  # Between lines on the progress of decoding.
 
 
 class FolderSource:
@@ -79,10 +82,10 @@ class FolderSource:
             converted = ", ".join(f"{n} {note}" for note, n in (+notes).items())
             files.say(f"{path}: {converted}.")
         if label_names:
+            shown = [f"{i} {x!r}" for i, x in enumerate(label_names[:10])]
             files.say(
-                f"{path}: {len(label_names)} classes, one a subfolder: "
-                f"{', '.join(map(repr, label_names[:10]))}"
-                f"{', ...' if len(label_names) > 10 else '.'}"
+                f"{path}: {len(label_names):,} classes by subfolder: "
+                f"{', '.join(shown)}{', ...' if label_names[10:] else '.'}"
             )
 
     @property
@@ -93,7 +96,10 @@ class FolderSource:
         names = self._splits[split]
         num_channels = self.image_shape[2]
 
+        count = _counter(self.name, len(names))
+
         def decode(index):
+            count()
             # The next image replaces one that cannot be decoded after all.
             for i in [*range(index, len(names)), *range(index)]:
                 path, label = names[i]
@@ -120,6 +126,21 @@ class FolderSource:
 
         dataset = tf.data.Dataset.range(len(names))
         return dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def _counter(path, total):
+    """Returns a function that counts to a total and sometimes prints how far."""
+    numbers, due = itertools.count(1), []
+
+    def count():
+        number, now = next(numbers), time.monotonic()
+        due[:] = due or [now + _SECONDS]
+        if number < total and now >= due[0]:
+            due[:] = [now + _SECONDS]
+            line = f"{path}: {number:,} of {total:,} images decoded."
+            print(line, flush=True)
+
+    return count
 
 
 def _find(path):

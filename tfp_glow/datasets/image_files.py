@@ -14,6 +14,7 @@ import PIL.Image
 import PIL.ImageOps
 
 from tfp_glow import _checks
+from tfp_glow.datasets import resizing
 
 CROPS = ("center", "random", "none")
 # Formats that need another program, or hold other things than pictures.
@@ -118,6 +119,8 @@ def _inspect(path, num_bytes, modified):
         return f"more than {PIL.Image.MAX_IMAGE_PIXELS:,} pixels"
     # Damaged files make Pillow raise errors of any kind.
     except Exception as error:
+        if getattr(error, "errno", None):  # The system refuses to read it.
+            return error.strerror.lower()
         return f"damaged: {' '.join(str(error).split())[:60]}"
 
 
@@ -165,8 +168,8 @@ def read(path, size, crop, num_channels):
     Args:
         path: of the file.
         size: height and width.
-        crop: one of `CROPS`. For `"random"`, the image covers `size` without
-            being cropped.
+        crop: one of `CROPS`. For `"random"`, the image is cropped to at most
+            `resizing.MAX_RATIO` times `size` in one dimension.
         num_channels: 1 or 3.
 
     Returns:
@@ -175,7 +178,6 @@ def read(path, size, crop, num_channels):
     Raises:
         ValueError: if the file cannot be decoded.
     """
-    height, width = size
     image, _ = open_image(path, side=2 * max(size))
     try:
         image = PIL.ImageOps.exif_transpose(image)
@@ -189,10 +191,15 @@ def read(path, size, crop, num_channels):
     except ValueError as error:
         expected = f"an image that Pillow can convert; {error}"
         raise _checks.invalid_value("name", path, expected) from error
-    if crop == "center":
-        image = PIL.ImageOps.fit(image, (width, height))
-    elif crop == "random":
-        image = PIL.ImageOps.cover(image, (width, height))
+    if crop == "none":
+        image = image.resize(size[::-1])  # Bicubic is the default.
     else:
-        image = image.resize((width, height))  # Bicubic is the default.
+        old = (image.height, image.width)
+        if crop == "random":
+            scale = max(new / n for new, n in zip(size, old))
+            size = [
+                min(max(new, round(scale * n)), resizing.MAX_RATIO * new)
+                for new, n in zip(size, old)
+            ]
+        image = PIL.ImageOps.fit(image, size[::-1])
     return np.asarray(image).reshape(*image.size[::-1], num_channels)

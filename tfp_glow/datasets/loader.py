@@ -17,6 +17,7 @@ from tfp_glow.datasets import sources
 # Without `image_size`, images of one size up to this one keep it.
 _MAX_OWN_SIZE = 256
 _DEFAULT_SIZE = 64
+_MAX_PIXELS = 2**26  # Larger images are mistakes, and would take all memory.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,6 +230,9 @@ def _resolve(name, bins, image_size, data_dir):
         size = tuple(
             _checks.integers(1, expected, image_size=n)[0] for n in pair
         )
+        if math.prod(size) > _MAX_PIXELS:
+            expected = f"at most {_MAX_PIXELS:,} pixels"
+            raise _checks.invalid_value("image_size", image_size, expected)
     source = sources.open_source(name, size, data_dir)
     valid = [n for n in range(2, source.levels + 1) if source.levels % n == 0]
     if bins is not None and bins not in valid:

@@ -6,6 +6,8 @@ import math
 
 import tensorflow as tf
 
+from tfp_glow.datasets import resizing
+
 # Images that take at most this many bytes are cached and shuffled as a whole.
 MEMORY_BYTES = 2**30
 
@@ -50,8 +52,7 @@ def make_dataset(
         return (image, *label)
 
     num_images = source.num_examples[split]
-    # Images that wait for random crops may be this much longer.
-    num_bytes = math.prod(shape) * (4 if is_random else 1)
+    num_bytes = math.prod(shape) * (resizing.MAX_RATIO if is_random else 1)
     window = max(1, MEMORY_BYTES // num_bytes)
     fits = num_images <= window
     images = source.read(split, size, crop, keep=fits and not shuffle)

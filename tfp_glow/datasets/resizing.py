@@ -4,26 +4,35 @@
 
 import tensorflow as tf
 
+# Images that wait for random crops are at most this many times longer.
+MAX_RATIO = 4
+
 
 def cover(dataset, size, crop, source):
-    """Resizes images to cover a size as closely as possible.
+    """Crops and resizes images, so that they have a size or exceed it a little.
 
     Args:
         dataset: `tf.data.Dataset` of dictionaries with `image`, uint8 [H, W, C].
         size: height and width.
-        crop: if `"none"`, images are squeezed to the size. Else they keep their
-            proportions and may exceed it in height or in width.
+        crop: `"center"`, to crop to the proportions of `size` first; `"random"`,
+            to keep up to `MAX_RATIO` times more of the longer dimension; or
+            `"none"`, to squeeze all of the image.
         source: has `image_shape` and `levels`, the number of gray levels.
     """
     if source.image_shape[:2] == size:
         return dataset
 
+    ratio = MAX_RATIO if crop == "random" else 1
+
     def resize(image):
         old, new = tf.shape(image)[:2], tf.constant(size)
         if crop != "none":
             scale = tf.reduce_max(new / old)
-            scaled = tf.round(scale * tf.cast(old, scale.dtype))
-            new = tf.maximum(new, tf.cast(scaled, tf.int32))
+            new = tf.cast(tf.round(scale * tf.cast(old, scale.dtype)), tf.int32)
+            new = tf.clip_by_value(new, size, [ratio * n for n in size])
+            part = tf.round(tf.cast(new, scale.dtype) / scale)
+            old = tf.clip_by_value(tf.cast(part, tf.int32), 1, old)
+            image = tf.image.resize_with_crop_or_pad(image, old[0], old[1])
 
         def resized():
             result = tf.image.resize(image, new, "bicubic", antialias=True)
