@@ -57,6 +57,15 @@ def test_bins_that_do_not_divide_256_are_errors(numbered):
         datasets.info(numbered, bins=1)
 
 
+def test_a_path_that_is_no_data_set_is_an_error(tmp_path):
+    (tmp_path / "photographs").mkdir()
+    with pytest.raises(ValueError, match=r"Did you mean '.*/photographs'"):
+        datasets.info(str(tmp_path / "fotographs"))
+    (tmp_path / "x.zip").write_bytes(b"PK")
+    with pytest.raises(ValueError, match="archives need to be unpacked"):
+        datasets.info(tmp_path / "x.zip")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [{"bins": 5}, {"split": "tests"}, {"image_size": -1}, {"seed": "a"}],

@@ -45,8 +45,14 @@ def open_source(name, image_size=None, data_dir=None):
         f"one of {EMBEDDED}, a name that TFDS knows, or the path of an existing"
         " folder of images, .npy file or .npz file"
     )
+    parent = os.path.dirname(path)
     if os.path.exists(path):
-        expected += "; this path is none of them"
+        expected += (
+            "; this is another file (archives need to be unpacked, and of "
+            "pictures the folder is expected)"
+        )
+    elif os.path.isdir(parent):
+        known = [os.path.join(parent, other) for other in os.listdir(parent)]
     raise _checks.invalid_value("name", name, expected, known)
 
 
