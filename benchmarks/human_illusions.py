@@ -105,6 +105,12 @@ def measure(flows, shuffled, stimuli, finished):
     return {"models": models, "bits_per_dim": bits}
 
 
+def _rounded(value):
+    return json.loads(
+        json.dumps(value), parse_float=lambda text: round(float(text), 5)
+    )
+
+
 def main(_):
     logging.set_verbosity(logging.WARNING)
     if not _DRAW_ONLY.value:
@@ -117,7 +123,7 @@ def main(_):
         finished = cache.JsonFolder(f"{_RUNS.value}/predictions")
         results = measure(flows, shuffled, stimuli, finished)
         with _files.replacing(_RESULTS.value) as new, open(new, "w") as file:
-            json.dump(results, file, indent=1)
+            json.dump(_rounded(results), file)
     with open(_RESULTS.value) as file:
         results = json.load(file)
     print(human_report.tables(results["models"], results["bits_per_dim"]))
