@@ -20,10 +20,10 @@ predictions are kept in a folder, which is to be deleted after changes of the
 code. stimupy renders the stimuli. It is installed into an environment of its
 own, since its license differs.
 
-The models are the flow; the flow before training, which initialization already
-gives the covariance of the data; the shuffled flow; normal distributions with
-full and with diagonal covariance; and local contrast, the target less the ring
-of pixels around it. A prediction counts if all seeds agree and each one is
+The models are the flow; the flow before training, which initialization whitens
+within blocks of 2x2 pixels; the shuffled flow; normal distributions with full
+and with diagonal covariance; and local contrast, the target less the ring of
+pixels around it. A prediction counts if all seeds agree and each one is
 above twice its standard error over draws of the noise. ODOG, a model of early
 vision, is not among them: its implementation, multyscale, is not on PyPI.
 """
