@@ -388,7 +388,6 @@ def _number(axes, results, paper, models):
             ha="center",
             va="center",
             fontsize="small",
-            bbox=dict(facecolor="white", edgecolor="none", pad=0.5),
         )
 
 
