@@ -220,6 +220,7 @@ def progress(rows, **kwargs):
     callback = callbacks.PrintProgress(**kwargs)
     callback.on_train_begin()
     for epoch, logs in enumerate(rows):
+        callback.on_epoch_begin(epoch)
         callback.on_epoch_end(epoch, logs)
     callback.on_train_end()
 
@@ -239,6 +240,33 @@ def test_a_line_of_progress_has_all_that_matters(capsys):
         "epoch    1  step   1234    1:01  bits/dim: train 3.250  "
         "validation 3.500  best 3.500\n"
     )
+
+
+def test_progress_has_the_rate_after_tracing_and_the_time_left(
+    capsys, monkeypatch
+):
+    now = 0.0
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: now)
+    callback = callbacks.PrintProgress(batch_size=32, max_seconds=75)
+    callback.set_params({"epochs": 3, "steps": 3})
+    callback.on_train_begin()
+    # The first step is traced for 50 seconds, and each takes 2.
+    for epoch, seconds in enumerate([50, 2]):
+        callback.on_epoch_begin(epoch)
+        for step, step_seconds in enumerate([seconds, 2, 2]):
+            now += step_seconds
+            callback.on_train_batch_end(step)
+        callback.on_epoch_end(epoch, row(now, 3, 3))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "epoch    1  2 of 3 steps  16 images/s"
+    assert [line.split("best 3.000")[1] for line in lines[1:]] == [
+        "  16 images/s  0:08 left",
+        "  16 images/s  0:06 left",
+    ]
+    # The time runs out before the last epoch.
+    now = 70.0
+    callback.on_epoch_end(1, row(now, 3, 3))
+    assert capsys.readouterr().out.endswith("  0:05 left\n")
 
 
 def test_best_is_the_lowest_validation_so_far(capsys):
@@ -344,5 +372,6 @@ def test_the_temperature_and_seed_of_a_grid_are_those_asked_for(glow, tmp_path):
 def test_progress_without_a_clock_is_an_error():
     callback = callbacks.PrintProgress()
     callback.on_train_begin()
+    callback.on_epoch_begin(0)
     with pytest.raises(ValueError, match=r"`tfg\.callbacks\.Clock` before"):
         callback.on_epoch_end(0, {"loss": 1.0})

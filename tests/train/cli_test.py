@@ -358,12 +358,21 @@ def test_training_and_its_results_from_a_shell(tmp_path):
         timeout=processes.TIMEOUT,
     )
     assert process.returncode == 0, process.stderr
-    assert "Traceback" not in process.stderr
+    assert process.stderr == "Loading TensorFlow ...\n"
     lines = process.stdout.splitlines()
-    assert lines[0].startswith("epoch    1  step      2")
-    assert lines[1:] == [
+    titles = ["Data: ", "Model:", "Epoch:", "Device", "Tracin", "epoch "]
+    assert [line[:6] for line in lines[:6]] == titles
+    assert (
+        "images.npz: 64 train, 8 validation, 8 test images of 4x4x1" in lines[0]
+    )
+    assert "2 steps of 32 images; at most 1 epoch" in lines[2]
+    assert lines[5].startswith("epoch    1  step      2")
+    assert lines[6:] == [
+        "Stopped: it has had 1 epoch. Drawing ...",
         "Wrote config.json, curve.png, last.keras, metrics.csv, model.keras, "
-        "reconstructions.png, samples.png, tensorboard to run"
+        "reconstructions.png, samples.png, tensorboard to run",
+        "Go on:   python -m tfp_glow train --out=run --epochs=2",
+        "Look:    python -m tfp_glow sample --run=run",
     ]
 
     def do(command, *flags):

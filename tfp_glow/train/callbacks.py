@@ -111,19 +111,48 @@ def epochs_without_improvement(history):
 class PrintProgress(keras.callbacks.Callback):
     """Prints a line per epoch, at most one in `interval` seconds.
 
-    Requires `Clock` before it in the list of callbacks. `best` is the lowest
-    validation loss of earlier epochs.
+    A long epoch prints how far it is every `6 * interval` seconds. Requires
+    `Clock` before it in the list of callbacks. `best` is the lowest validation
+    loss of earlier epochs. With `batch_size` the lines have images per second
+    of training steps. The time left is that of the remaining epochs, or less if
+    training ends after `max_seconds`.
     """
 
-    def __init__(self, interval=5.0, best=math.inf):
+    def __init__(
+        self, interval=5.0, best=math.inf, batch_size=None, max_seconds=None
+    ):
         super().__init__()
         self.interval = interval
         self.best = best
+        self.batch_size = batch_size
+        self.max_seconds = math.inf if max_seconds is None else max_seconds
 
     def on_train_begin(self, logs=None):
         self._best = self.best
         self._printed = -math.inf
         self._line = None
+        self._is_traced = False
+        self._start = self._told = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch, self._steps = epoch, 0
+        self._start = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        now = time.monotonic()
+        if not self._is_traced:  # The first step would distort the rate.
+            self._is_traced, self._start = True, now
+            return
+        self._steps += 1
+        self._seconds = now - self._start
+        if now - self._told >= 6 * self.interval:
+            self._told = now
+            steps = self.params["steps"]
+            print(
+                f"epoch {self._epoch + 1:4d}  {batch + 1} of {steps} steps"
+                f"{self._rate()}",
+                flush=True,
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         if "seconds" not in logs:
@@ -133,21 +162,37 @@ class PrintProgress(keras.callbacks.Callback):
             )
         validation = logs.get("val_bits_per_dim", math.nan)
         self._best = min(self._best, validation)
-        minutes, seconds = divmod(int(logs["seconds"]), 60)
         self._line = (
             f"epoch {epoch + 1:4d}  step {logs['step']:6d}  "
-            f"{minutes:3d}:{seconds:02d}  bits/dim: "
+            f"{_minutes(logs['seconds']):>6}  bits/dim: "
             f"train {logs['bits_per_dim']:.3f}  validation {validation:.3f}  "
-            f"best {self._best:.3f}"
+            f"best {self._best:.3f}{self._rate()}"
         )
+        epochs = (self.params or {}).get("epochs", math.inf) - epoch - 1
+        left = min(
+            epochs * (time.monotonic() - self._start),
+            self.max_seconds - logs["seconds"],
+        )
+        if epochs and 0 < left < math.inf:
+            self._line += f"  {_minutes(left)} left"
         if logs["seconds"] - self._printed >= self.interval:
             self._printed = logs["seconds"]
+            self._told = time.monotonic()
             self.on_train_end()
 
     def on_train_end(self, logs=None):
         if self._line:
             print(self._line, flush=True)
             self._line = None
+
+    def _rate(self):
+        if not (self.batch_size and self._steps):
+            return ""
+        return f"  {self.batch_size * self._steps / self._seconds:.0f} images/s"
+
+
+def _minutes(seconds):
+    return "{}:{:02d}".format(*divmod(int(seconds), 60))
 
 
 class SampleGrid(keras.callbacks.Callback):

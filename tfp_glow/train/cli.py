@@ -83,7 +83,7 @@ def main(argv=None):
         return _fail(2, f"{message}\n{call} --help lists the commands.")
     # TensorFlow reads it when it is imported, and would log about the machine.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    module = importlib.import_module(f"tfp_glow.train.{group or 'commands'}")
+    module = _import_quietly(f"tfp_glow.train.{group or 'commands'}")
     command = getattr(module, function)
     values = flags.FlagValues()
     options = _options(command)
@@ -108,15 +108,33 @@ def main(argv=None):
     for flag, value in given.items():
         if isinstance(value, str):  # Shells expand only `--out ~/run`.
             given[flag] = os.path.expanduser(value)
-    if "tensorflow" not in sys.modules:
-        print("Loading TensorFlow ...", file=sys.stderr, flush=True)
     try:
+        if "tensorflow" not in sys.modules:
+            print("Loading TensorFlow ...", file=sys.stderr, flush=True)
+            _import_quietly("tfp_glow.models")
         command(**given)
     except (ValueError, TypeError, OSError, FloatingPointError) as error:
         return _fail(1, f"{type(error).__name__}: {error}")
     except KeyboardInterrupt:
         return _fail(130, "Interrupted. The files that were complete remain.")
     return 0
+
+
+def _import_quietly(name):
+    """Imports a module without what TensorFlow then logs about the machine.
+
+    TensorFlow 2.21 logs some lines before it reads the level.
+    """
+    if "tensorflow" in sys.modules or sys.stderr is None:
+        return importlib.import_module(name)
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        return importlib.import_module(name)
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _usage(group):

@@ -26,6 +26,7 @@ _checks = _lazy.module("tfp_glow._checks")
 strategies = _lazy.module("tfp_glow.models.strategies")
 callbacks = _lazy.module("tfp_glow.train.callbacks")
 evaluation = _lazy.module("tfp_glow.train.evaluation")
+messages = _lazy.module("tfp_glow.train.messages")
 plots = _lazy.module("tfp_glow.train.plots")
 presets = _lazy.module("tfp_glow.train.presets")
 run_folder = _lazy.module("tfp_glow.train.run_folder")
@@ -120,11 +121,15 @@ def _train(folder, settings, strategy):
     validation_set = settings.load("validation", **batches)
     if is_chief:
         folder.prepare(settings, info, history)
-    if reason := _why_complete(settings, seconds, validations):
+    reason, longer = messages.why_complete(settings, seconds, validations)
+    if reason:
         print(f"{folder.path} is complete: {reason}.", flush=True)
     else:
+        if is_chief:
+            print(messages.header(settings, info, model), flush=True)
         if start:
             print(f"Resuming {folder.path} after {start} epochs.", flush=True)
+        print("Tracing the training step ...", flush=True)
         model.fit(
             train_set,
             validation_data=validation_set,
@@ -138,9 +143,18 @@ def _train(folder, settings, strategy):
             ),
         )
     if is_chief:
+        if not reason:
+            history = folder.history
+            seconds = run_folder.column(history, "seconds")
+            validations = run_folder.column(history, _MONITOR)
+            reason, longer = messages.why_complete(
+                settings, max(seconds, default=0.0), validations
+            )
+            print(f"Stopped: {reason or 'as asked'}. Drawing ...", flush=True)
         write_pictures(folder)
         files = ", ".join(sorted(os.listdir(folder.path)))
         print(f"Wrote {files} to {folder.path}", flush=True)
+        print(messages.commands(folder.path, settings, longer), flush=True)
     strategies.wait_for_all(strategy)
 
 
@@ -298,19 +312,6 @@ def _write_reconstructions(path, model, images, labels):
     return float(np.max(np.abs(decoded - images)))
 
 
-def _why_complete(settings, seconds, validations):
-    """Returns why there is nothing left to train, or `None`."""
-    minutes, patience = settings.max_minutes, settings.patience
-    if len(validations) >= settings.epochs:
-        return f"it has had {len(validations)} epochs"
-    if minutes is not None and seconds >= 60.0 * minutes:
-        return f"its {minutes} minutes are over"
-    count = callbacks.epochs_without_improvement(validations)
-    if patience is not None and 0 < count >= patience:
-        return f"{count} epochs have brought nothing better"
-    return None
-
-
 def _make_callbacks(folder, settings, seconds, validations, model):
     minutes, patience = settings.max_minutes, settings.patience
     best = min(validations, default=math.inf)
@@ -344,5 +345,9 @@ def _make_callbacks(folder, settings, seconds, validations, model):
         callbacks.WithAveragedWeights([keep_best, grid]),
         # This file comes last because an epoch is complete once it is written.
         keras.callbacks.ModelCheckpoint(folder.file("last.keras")),
-        callbacks.PrintProgress(best=best),
+        callbacks.PrintProgress(
+            best=best,
+            batch_size=settings.batch_size,
+            max_seconds=minutes and 60.0 * minutes,
+        ),
     ]

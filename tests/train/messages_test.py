@@ -1,0 +1,72 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of `tfp_glow.train.messages`."""
+
+import types
+
+import pytest
+import tensorflow as tf
+
+import tfp_glow as tfg
+from tfp_glow.train import messages
+from tfp_glow.train.settings import Settings
+
+
+def test_a_header_has_the_data_the_model_and_the_length():
+    info = tfg.datasets.DatasetInfo(
+        "flowers", (8, 8, 3), 256, None, {"train": 1200, "test": 40}
+    )
+    model = types.SimpleNamespace(
+        count_params=lambda: 12345,
+        distribute_strategy=tf.distribute.get_strategy(),
+    )
+    made = Settings(num_levels=1, batch_size=64, max_minutes=2.5, patience=1)
+    lines = messages.header(made, info, model).splitlines()
+    assert lines[:3] == [
+        "Data:    flowers: 1,200 train, 40 test images of 8x8x3, 256 gray levels",
+        "Model:   1 level of 8 steps, width 64: 12,345 parameters",
+        "Epoch:   18 steps of 64 images; at most 100 epochs, or 2.5 minutes, or "
+        "1 epoch without improvement",
+    ]
+    assert lines[3].startswith("Device:  ")
+
+
+@pytest.mark.parametrize(
+    ("validations", "seconds", "reason", "flags"),
+    [
+        ([3.0, 2.0], 1.0, "", []),
+        ([3.0, 2.0], 60.0, "its 1 minutes are over", ["--max_minutes=2"]),
+        (
+            [1.0, 2.0, 3.0],
+            1.0,
+            "2 epochs have brought nothing better",
+            ["--patience=4"],
+        ),
+        ([5, 4, 3, 2, 1], 1.0, "it has had 5 epochs", ["--epochs=10"]),
+    ],
+)
+def test_a_reason_to_stop_has_the_flag_that_goes_on(
+    validations, seconds, reason, flags
+):
+    made = Settings(epochs=5, max_minutes=1.0, patience=2)
+    found = messages.why_complete(made, seconds, validations)
+    assert found == (reason, flags)
+    assert messages.why_complete(made, 60.0, [1, 2, 3, 4, 5]) == (
+        "it has had 5 epochs and its 1 minutes are over and 4 epochs have "
+        "brought nothing better",
+        ["--epochs=10", "--max_minutes=2", "--patience=8"],
+    )
+
+
+def test_commands_can_be_pasted_into_a_shell():
+    printed = messages.commands("my run", Settings(), ["--epochs=200"])
+    assert printed.splitlines() == [
+        "Go on:   python -m tfp_glow train --out='my run' --epochs=200",
+        "Look:    python -m tfp_glow sample --run='my run'",
+    ]
+
+
+def test_a_cosine_that_has_ended_does_not_go_on():
+    made = Settings(decay="cosine")
+    assert "Go on" not in messages.commands("a", made, ["--epochs=200"])
+    assert "Go on" in messages.commands("a", made, ["--max_minutes=2"])

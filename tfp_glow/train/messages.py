@@ -1,0 +1,87 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Messages that `train` prints before and after the epochs."""
+
+import os
+import shlex
+
+import tensorflow as tf
+
+from tfp_glow.train import callbacks
+
+
+def header(settings, info, model):
+    """Returns lines about the data, the model, the training and the device."""
+    size = "x".join(map(str, info.image_shape))
+    counts = ", ".join(
+        f"{count:,} {split}" for split, count in info.num_examples.items()
+    )
+    levels = _count(settings.num_levels, "level")
+    batch = min(settings.batch_size, info.num_examples["train"])
+    limits = [_count(settings.epochs, "epoch")]
+    if settings.max_minutes is not None:
+        limits.append(f"{settings.max_minutes:g} minutes")
+    if settings.patience is not None:
+        patience = _count(settings.patience, "epoch")
+        limits.append(f"{patience} without improvement")
+    return "\n".join(
+        [
+            f"Data:    {info.name}: {counts} images of {size}, "
+            f"{info.bins} gray levels",
+            f"Model:   {levels} of {settings.num_steps} steps, width "
+            f"{settings.num_filters}: {model.count_params():,} parameters",
+            f"Epoch:   {_count(settings.steps_per_epoch(info), 'step')} of "
+            f"{batch} images; at most {', or '.join(limits)}",
+            f"Device:  {_device(model.distribute_strategy)}",
+        ]
+    )
+
+
+def _count(number, noun):
+    return f"{number:,} {noun}" + "s" * (number > 1)
+
+
+def _device(strategy):
+    if gpus := tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(gpus[0])
+        name = f"GPU {details.get('device_name', '')}".strip()
+    else:
+        name = f"CPU, {len(os.sched_getaffinity(0))} cores"
+    count = strategy.num_replicas_in_sync
+    return f"{count} times {name}" if count > 1 else name
+
+
+def why_complete(settings, seconds, validations):
+    """Returns why there is nothing left to train, and flags that train more.
+
+    Both are empty if there is something left.
+
+    Args:
+        settings: `Settings`.
+        seconds: `float`, time of training.
+        validations: list of the validation losses of all epochs.
+    """
+    minutes, patience = settings.max_minutes, settings.patience
+    reasons, flags = [], []
+    if len(validations) >= settings.epochs:
+        reasons.append(f"it has had {_count(len(validations), 'epoch')}")
+        flags.append(f"--epochs={2 * settings.epochs}")
+    if minutes is not None and seconds >= 60.0 * minutes:
+        reasons.append(f"its {minutes:g} minutes are over")
+        flags.append(f"--max_minutes={2 * minutes:g}")
+    count = callbacks.epochs_without_improvement(validations)
+    if patience is not None and 0 < count >= patience:
+        reasons.append(f"{count} epochs have brought nothing better")
+        flags.append(f"--patience={2 * count}")
+    return " and ".join(reasons), flags
+
+
+def commands(path, settings, flags):
+    """Returns lines with the commands that go on with a run and show it."""
+    path = shlex.quote(path)
+    lines = [f"Look:    python -m tfp_glow sample --run={path}"]
+    # A cosine has reached a rate of 0 after the last epoch.
+    if settings.decay != "cosine" or not any("epochs" in f for f in flags):
+        more = " ".join([f"--out={path}", *flags])
+        lines.insert(0, f"Go on:   python -m tfp_glow train {more}")
+    return "\n".join(lines)
