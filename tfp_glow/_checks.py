@@ -4,6 +4,7 @@
 
 import difflib
 import operator
+import os
 
 import numpy as np
 import tensorflow as tf
@@ -111,6 +112,19 @@ def _scalar(value):
     except (TypeError, ValueError, NotImplementedError):
         scalar = np.zeros(2)  # Symbolic tensors and ragged lists have no array.
     return scalar if scalar.ndim == 0 else np.array(None)
+
+
+def memory(num_bytes, what):
+    """Raises `ValueError` if an object takes more memory than there is.
+
+    `what` names the object, for example "a model".
+    """
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if num_bytes > available:
+        raise ValueError(
+            f"Expected {what} of at most {available / 2**30:.3g} GiB, the memory "
+            f"of this machine. Received: one of {num_bytes / 2**30:.3g} GiB"
+        )
 
 
 def choice(name, value, options):

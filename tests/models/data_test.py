@@ -242,3 +242,24 @@ def test_evaluate_weighs_samples_without_labels(eager):
     np.testing.assert_allclose(
         result["nats"], -log_prob[LABELS == 1].mean(), rtol=1e-5
     )
+
+
+def test_more_batches_than_fit_in_memory_are_an_error_at_once():
+    endless = tf.data.Dataset.from_tensors(tiny.gray(8)).repeat()
+    read = []
+
+    def batches():
+        for _ in range(3):
+            read.append(len(read))
+            yield tiny.gray(8)
+
+    model = tiny.model()
+    model.compile("adam")
+    message = r"at most .* GiB, the memory of this machine\. Received: one of"
+    for data in (endless, batches()):
+        with pytest.raises(ValueError, match=message):
+            model.fit(data, steps_per_epoch=1, init_batches=10**9)
+    assert read == [0]
+    # A count of batches that is known is not exceeded.
+    model.fit(endless.take(2), init_batches=10**9, verbose=0)
+    assert model.initialized

@@ -95,7 +95,8 @@ def checked_image_shape(image_shape, num_levels):
     height, width, channels = _checks.shape(
         "image_shape", image_shape, expected, ranks=[3]
     )
-    multiple = 2**num_levels
+    # Larger powers of 2 than this divide no size of an image.
+    multiple = 2 ** min(num_levels, 62)
     if height % multiple or width % multiple:
         near = {
             tuple(max(r(n / multiple), 1) * multiple for n in (height, width))
@@ -107,6 +108,7 @@ def checked_image_shape(image_shape, num_levels):
             f"a height and a width divisible by 2**num_levels={multiple}, for "
             f"instance {' or '.join(map(str, sorted(near)))}",
         )
+    _checks.memory(4 * height * width * channels, "an image in memory")
     return height, width, channels
 
 

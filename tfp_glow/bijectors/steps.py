@@ -97,6 +97,11 @@ def make_steps(
     num_seen, num_outputs = coupling_.network_channels(
         event_shape, transformer, mask=mask
     )
+    width = num_filters if network == "paper" else 0
+    sizes = [num_seen, width, num_outputs, conditioning_size or 0]
+    num_weights = num_steps * (event_shape[-1] ** 2 + width * sum(sizes))
+    # Training stores weights, gradients, two moments and averages as floats.
+    _checks.memory(20 * num_weights, f"a model ({num_steps=}, {num_filters=})")
     seed = _tf.known_seed(seed)
     if not isinstance(seed, np.random.SeedSequence):
         seed = np.random.SeedSequence(seed)

@@ -8,6 +8,7 @@ a `tf.data.Dataset`, except `keras.utils.PyDataset`, which Keras reads itself.
 
 import collections.abc
 import itertools
+import math
 
 import keras
 import numpy as np
@@ -38,7 +39,7 @@ def standard(spec, x, y=None, sample_weight=None, class_weight=None, count=0):
         if count and _READ_ONCE & _operations(x):
             given["x"], first = _from_python(x, count, x.element_spec)
         else:
-            first = [_batch(b) for b in itertools.islice(x, count)]
+            first = _first(map(_batch, x), count, int(x.cardinality()))
     elif isinstance(x, keras.utils.PyDataset):
         count = max(count, 1)
         size = count if x.num_batches is None else min(count, x.num_batches)
@@ -113,10 +114,33 @@ def _batch(values):
     return tuple(tf.nest.map_structure(array, part) for part in parts)
 
 
+def _first(batches, count, size):
+    """Returns a list of the first batches of `size`, if it is not negative.
+
+    Raises `ValueError` if the model could not be initialized from so many.
+    """
+    count = min(count, size) if size >= 0 else count
+    first = []
+    for batch in itertools.islice(batches, count):
+        first.append(batch)
+        if len(first) == 1:
+            parts = tf.nest.flatten(first[0][0])
+            num_values = count * sum(math.prod(part.shape) for part in parts)
+            # Assume 64 activations for every value.
+            what = f"the activations of {count} batches, `init_batches`,"
+            _checks.memory(256 * num_values, what)
+    return first
+
+
 def _from_python(source, count, element_spec=None):
     """Returns a data set of an iterable's batches, and a list of the first."""
     iterator = map(_batch, source)
-    first = list(itertools.islice(iterator, count))
+    size = -1
+    if isinstance(source, tf.data.Dataset):
+        size = int(source.cardinality())
+    elif hasattr(source, "__len__"):
+        size = len(source)
+    first = _first(iterator, count, size)
     if not first:
         raise ValueError(
             "Expected at least one batch. Received: a "
@@ -137,13 +161,9 @@ def _from_python(source, count, element_spec=None):
     dataset = tf.data.Dataset.from_generator(
         batches, output_signature=element_spec
     )
-    if isinstance(source, tf.data.Dataset):
-        size = source.cardinality()
-    else:
-        size = len(source) if hasattr(source, "__len__") else -1
     if size >= 0:
-        size = tf.data.experimental.assert_cardinality(size)
-        dataset = dataset.apply(size)
+        known = tf.data.experimental.assert_cardinality(size)
+        dataset = dataset.apply(known)
     return dataset.prefetch(tf.data.AUTOTUNE), first
 
 

@@ -9,17 +9,27 @@ far is 1.
 
 import contextlib
 import os
+import re
+import textwrap
 import zipfile
+import zlib
 
 import keras
 import tensorflow as tf
 
+from tfp_glow import _checks
 from tfp_glow import _files
 
 VERSION = 1
 # Names of sharded weights end with these.
 _SHARDS = ("weights.json", "weights.h5")
 KEY = "format_version"
+# Keras hides the cause of an error between the names of its objects.
+_CAUSE = re.compile(
+    r"Example error message for object .*?:\n\n(.*?)\n\nList of objects"
+    r"|Exception encountered: (.*)",
+    re.DOTALL,
+)
 
 
 def save(write, path, extension, overwrite=True, **options):
@@ -131,15 +141,25 @@ def load_model(path):
         raise ValueError(f"Expected a model file at {path}. Found no file")
     try:
         with zipfile.ZipFile(path) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+            _checks.memory(size, "a model file")
             damaged = archive.testzip()
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError):
         damaged = "its end"
     if damaged:
         raise ValueError(
             f"Expected a whole model file. Received: {path}, which is damaged "
             f"or truncated at {damaged}"
         )
-    return keras.models.load_model(path)
+    try:
+        return keras.models.load_model(path)
+    except Exception as error:  # Files cause errors of all kinds.
+        found = _CAUSE.search(str(error))
+        cause = found[1] or found[2] if found else str(error)
+        raise ValueError(
+            f"Expected a model file that can be loaded. Received: {path}. "
+            f"{type(error).__name__}: {textwrap.shorten(cause, 500)}"
+        ) from error
 
 
 def check_version(version):
