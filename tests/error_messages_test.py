@@ -16,6 +16,7 @@ _PARTS = (
 # Where errors need not say both, as `file:function`, and why.
 _EXCEPTIONS = {
     "__init__.py:__getattr__": "Python's own words for a missing attribute",
+    "train/run_folder.py:_naming": "Adds a place to the words of an error",
 }
 
 

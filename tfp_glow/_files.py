@@ -3,13 +3,18 @@
 """Writes files and folders so that they are either complete or absent."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import secrets
 import shutil
+import socket
+import time
 
 # Prefix of the names of unfinished files and folders.
 _PREFIX = ".writing-"
+# The file that tells who holds the lock of a folder.
+_LOCK = ".lock"
 
 
 @contextlib.contextmanager
@@ -90,6 +95,64 @@ def new_folder(path):
         raise
 
 
+@contextlib.contextmanager
+def locked(folder):
+    """Makes a folder if it is missing, and holds its lock inside the block.
+
+    The lock also ends with the process. If the folder is new and still empty at
+    the end, it is removed. Raises `BlockingIOError`, which tells the holder, if
+    the lock is held already.
+    """
+    folder = pathlib.Path(folder).absolute()
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with _lock_file(folder / _LOCK) as file:
+            since = time.strftime("%Y-%m-%d %H:%M:%S")
+            file.write(
+                f"process {os.getpid()} on {socket.gethostname()} since {since}"
+            )
+            file.flush()
+            yield
+    finally:
+        for path in new:
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+@contextlib.contextmanager
+def _lock_file(path):
+    """Yields an empty file, locked, which is removed at the end."""
+    while True:
+        with open(path, "a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                file.seek(0)
+                raise BlockingIOError(
+                    "Expected a folder in which nothing else is writing. "
+                    f"Received: {path.parent}, in use by {file.read()}. Wait "
+                    "for it or stop it, or choose another folder"
+                ) from error
+            except OSError:
+                pass  # Some network file systems have no locks.
+            if not _is_at(path, file):
+                continue  # The last holder removed it in between.
+            try:
+                file.truncate(0)
+                yield file
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_at(path, file):
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
+
+
 def check_absent(path):
     """Raises `FileExistsError` if `path` exists, even as a broken link."""
     if os.path.lexists(path):
@@ -106,7 +169,7 @@ def exists_already(path):
 
 def is_empty(folder):
     """Returns whether a folder contains no finished files."""
-    return all(name.startswith(_PREFIX) for name in os.listdir(folder))
+    return all(name.startswith((_PREFIX, _LOCK)) for name in os.listdir(folder))
 
 
 def remove_unfinished(folder):

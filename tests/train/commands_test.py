@@ -215,12 +215,14 @@ def trained_settings(monkeypatch):
 def test_a_config_gives_the_defaults_and_settings_override_it(
     tmp_path, trained_settings
 ):
-    earlier = dict(num_steps=5, flip=True, epochs=7, image_size=16)
+    earlier = dict(
+        dataset="photos", num_steps=5, flip=True, epochs=7, image_size=16
+    )
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"settings": earlier}))
     # A given setting counts even if it is the default.
-    commands.train(tmp_path, config=path, num_steps=8, flip=False)
-    assert trained_settings == [Settings(epochs=7, image_size=16)]
+    commands.train(tmp_path / "run", config=path, num_steps=8, flip=False)
+    assert trained_settings == [Settings("photos", epochs=7, image_size=16)]
 
 
 def test_a_preset_gives_the_defaults_and_settings_override_it(
@@ -243,11 +245,16 @@ def test_a_finished_run_is_not_trained_again(run, settings, no_pictures):
 # Resuming.
 
 
-def test_more_epochs_resume_a_run(run, settings, capsys, no_pictures):
+def test_more_epochs_resume_a_run(run, finished, capsys, no_pictures):
     before = metrics(run)
-    commands.train(
-        str(run), epochs=4, patience=100, max_minutes=60.0, **settings
-    )
+    # Settings that are given again must agree, and those left out are kept.
+    commands.train(run, epochs=4, patience=100, max_minutes=60.0, num_filters=4)
+    assert settings_of(run) == {
+        **settings_of(finished),
+        "epochs": 4,
+        "patience": 100,
+        "max_minutes": 60.0,
+    }
     assert f"Resuming {run} after 2 epochs." in capsys.readouterr().out
     rows = metrics(run)
     assert rows[:2] == before
@@ -291,7 +298,7 @@ def test_time_of_earlier_parts_counts(run, settings, no_pictures):
     assert int(rows[2]["step"]) == 9
     assert float(rows[2]["seconds"]) > 600
     # An epoch that ran out of time counts as one.
-    commands.train(str(run), epochs=4, **settings)
+    commands.train(str(run), epochs=4, max_minutes=None)
     assert [int(row["step"]) for row in metrics(run)] == [4, 8, 9, 13]
 
 
@@ -301,10 +308,11 @@ def test_time_of_earlier_parts_counts(run, settings, no_pictures):
         ({"num_filters": 8}, "num_filters=4 there, 8 here"),
         ({"learning_rate": 0.5}, "learning_rate=0.01 there, 0.5 here"),
         (
-            {"seed": 1, "coupling": "additive"},
+            {"coupling": "additive", "seed": 1},
             "coupling='affine' there, 'additive' here; seed",
         ),
-        ({"bins": None}, "bins=32 there, 256 here"),
+        ({"dataset": "digits"}, "images.npz' there, 'digits' here"),
+        ({"preset": "cifar10"}, "image_size=None there, 32 here"),
     ],
 )
 def test_a_run_of_other_settings_is_left_alone(
@@ -366,6 +374,62 @@ def test_a_model_with_a_flipped_bit_is_an_error(run):
     (run / "model.keras").write_bytes(content)
     with pytest.raises(ValueError, match="damaged or truncated at"):
         commands.sample(str(run))
+
+
+def change_settings(run, **changes):
+    config = json.loads((run / "config.json").read_text())
+    config["settings"].update(changes)
+    (run / "config.json").write_text(json.dumps(config))
+
+
+def test_a_model_that_is_not_of_the_run_is_an_error(run, no_training):
+    change_settings(run, bins=16)
+    message = r"Expected bins=16, which config\.json has, in .*: bins=32"
+    for command in (commands.sample, commands.evaluate, commands.train):
+        with pytest.raises(ValueError, match=message):
+            command(str(run))
+
+
+def test_a_model_of_weights_that_are_not_finite_is_an_error(run):
+    model = keras.models.load_model(run / "model.keras")
+    model.trainable_variables[0].assign(
+        model.trainable_variables[0] * float("nan")
+    )
+    model.save(run / "model.keras")
+    message = r"Expected finite weights in .*keras\. Received: values of glow\."
+    for command in (commands.sample, commands.export):
+        with pytest.raises(ValueError, match=message):
+            command(str(run))
+
+
+def test_many_samples_are_drawn_in_batches(run, monkeypatch):
+    sizes = []
+    sample = tfg.GlowModel.sample
+
+    def record(model, n, **kwargs):
+        sizes.append(n)
+        return sample(model, n, **kwargs)
+
+    def picture(num, seed):
+        commands.sample(str(run), num, seed=seed, out=str(run / "x.png"))
+        return matplotlib.image.imread(run / "x.png")
+
+    monkeypatch.setattr(tfg.GlowModel, "sample", record)
+    first = picture(256, seed=0)
+    assert sizes == [128, 128]
+    np.testing.assert_array_equal(picture(256, seed=0), first)
+    half = len(first) // 2
+    assert not np.array_equal(first[:half], first[-half:])
+    message = r"at most 1342177, .* 250 million pixels and take 7 GiB"
+    with pytest.raises(ValueError, match=message):
+        commands.sample(str(run), num=10_000_000)
+
+
+@pytest.mark.parametrize("name", ["x.exe", "none/x.png", "tensorboard"])
+def test_a_picture_that_cannot_be_written_is_an_error(tmp_path, finished, name):
+    for command in (commands.sample, commands.reconstruct):
+        with pytest.raises(ValueError, match=r"ends in \.png, in a folder"):
+            command(str(finished), out=str(finished / name))
 
 
 # Invalid settings and folders.

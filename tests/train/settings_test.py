@@ -98,14 +98,20 @@ def test_settings_become_plain_values():
 @pytest.mark.parametrize(
     ("setting", "expected"),
     [
-        ({"num_filters": 8.0}, "a positive integer"),
-        ({"batch_size": True}, "a positive integer"),
-        ({"patience": -1}, "a non-negative integer"),
-        ({"num_steps": None}, "a positive integer"),
-        ({"seed": -1}, "a non-negative integer"),
-        ({"warmup_steps": 0.5}, "a non-negative integer"),
+        ({"num_filters": 8.0}, "an integer from 1 to 4294967295"),
+        ({"batch_size": True}, "an integer from 1 to 4294967295"),
+        ({"patience": -1}, "an integer from 0 to 4294967295"),
+        ({"num_steps": None}, "an integer from 1 to 4294967295"),
+        ({"seed": -1}, "an integer from 0 to 4294967295"),
+        ({"warmup_steps": 0.5}, "an integer from 0 to 4294967295"),
         ({"learning_rate": "0.1"}, "a non-negative number"),
-        ({"max_minutes": float("nan")}, "a non-negative number"),
+        ({"max_minutes": float("nan")}, "a positive number"),
+        ({"max_minutes": 0.0}, "a positive number"),
+        ({"max_minutes": float("inf")}, "a positive number"),
+        ({"learning_rate": 1e300}, "a non-negative number, at most 1e"),
+        ({"warmup_steps": 10**12}, "an integer from 0 to 4294967295"),
+        ({"flip": "no"}, "True or False"),
+        ({"dataset": None}, "a name or a path"),
         ({"flip": 1}, "True or False"),
     ],
 )
@@ -124,18 +130,26 @@ def test_images_that_pictures_cannot_show_are_errors(tmp_path, num_channels):
         Settings(path).data_info()
 
 
-def test_settings_that_a_resumed_run_must_keep_are_told_apart():
-    old = Settings(num_steps=3)
+def test_a_resumed_run_keeps_the_settings_that_it_must():
+    old = Settings(num_steps=3, dataset=pathlib.Path("x.npz"))
     limits = dict(epochs=2, max_minutes=1.0, patience=3, strategy="mirrored")
-    assert old.conflicts(old.updated(**limits)) == []
-    assert old.conflicts(old.updated(num_steps=4, flip=True)) == [
-        "flip=False there, True here",
-        "num_steps=3 there, 4 here",
-    ]
-    cosine = old.updated(decay="cosine")
-    assert cosine.conflicts(cosine.updated(**limits)) == [
-        "epochs=100 there, 2 here"
-    ]
+    assert old.resumed() == old
+    same = dict(num_steps=3, dataset="x.npz", num_levels=None)
+    assert old.resumed(**limits, **same) == old.updated(**limits)
+    message = "flip=False there, True here; num_steps=3 there, 4 here$"
+    with pytest.raises(ValueError, match=message):
+        old.resumed(flip=True, num_steps=4, **limits)
+    with pytest.raises(ValueError, match=r"epochs=100 there, 2 here$"):
+        old.updated(decay="cosine").resumed(**limits)
+
+
+def test_data_are_found_again_from_another_folder(tmp_path, monkeypatch):
+    np.save(tmp_path / "digits.npy", np.zeros([8, 4, 4], np.uint8))
+    monkeypatch.chdir(tmp_path)
+    for name in ("digits", "digits.npy"):
+        made = Settings(name)
+        found = made.completed(made.data_info()).dataset
+        assert found == (name if name == "digits" else str(tmp_path / name))
 
 
 @pytest.mark.parametrize(

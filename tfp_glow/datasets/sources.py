@@ -29,14 +29,11 @@ def open_source(name, image_size=None, data_dir=None):
         there are classes, `label`. Images cover the size, see `resizing.cover`.
         `keep` tells that they are read often and fit in memory.
     """
-    path = os.path.expanduser(os.fsdecode(name))
-    # TFDS takes seconds to import, and some paths cannot be its names.
-    may_be_name = isinstance(name, str) and re.match(r"\w", name)
-    known = _tfds_names() if may_be_name else ()
-    if may_be_name and re.split("[/:]", name)[0] in known:
+    if is_name(name):
         from tfp_glow.datasets import tfds_source
 
         return tfds_source.TfdsSource(name, image_size, data_dir)
+    path = os.path.expanduser(os.fsdecode(name))
     if os.path.isdir(path):
         return folder.FolderSource(path)
     if os.path.isfile(path) and path.lower().endswith((".npy", ".npz")):
@@ -45,6 +42,7 @@ def open_source(name, image_size=None, data_dir=None):
         f"one of {EMBEDDED}, a name that TFDS knows, or the path of an existing"
         " folder of images, .npy file or .npz file"
     )
+    known = _tfds_names() if _may_be_name(name) else ()
     parent = os.path.dirname(path)
     if os.path.exists(path):
         expected += (
@@ -54,6 +52,18 @@ def open_source(name, image_size=None, data_dir=None):
     elif os.path.isdir(parent):
         known = [os.path.join(parent, other) for other in os.listdir(parent)]
     raise _checks.invalid_value("name", name, expected, known)
+
+
+def is_name(name):
+    """Returns whether a data set is one of TFDS, or an embedded one."""
+    return bool(
+        _may_be_name(name) and re.split("[/:]", name)[0] in _tfds_names()
+    )
+
+
+def _may_be_name(name):
+    # TFDS takes seconds to import, and some paths cannot be its names.
+    return isinstance(name, str) and re.match(r"\w", name)
 
 
 def _tfds_names():

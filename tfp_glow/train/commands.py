@@ -10,6 +10,7 @@ Commands raise `ValueError` if an argument is invalid, or if the folder `run`
 has no settings or no model.
 """
 
+import contextlib
 import dataclasses
 import math
 import os
@@ -21,12 +22,12 @@ from tfp_glow.train.settings import Settings
 
 # The command line reads the flags without waiting for these.
 keras = _lazy.module("keras")
-np = _lazy.module("numpy")
 _checks = _lazy.module("tfp_glow._checks")
 strategies = _lazy.module("tfp_glow.models.strategies")
 callbacks = _lazy.module("tfp_glow.train.callbacks")
 evaluation = _lazy.module("tfp_glow.train.evaluation")
 messages = _lazy.module("tfp_glow.train.messages")
+pictures = _lazy.module("tfp_glow.train.pictures")
 plots = _lazy.module("tfp_glow.train.plots")
 presets = _lazy.module("tfp_glow.train.presets")
 run_folder = _lazy.module("tfp_glow.train.run_folder")
@@ -48,7 +49,9 @@ def train(
 ):
     """Trains a Glow in a folder, or resumes its training.
 
-    A resumed run repeats the epoch that was interrupted. It ends with the same
+    A resumed run needs no argument but `out`: it keeps its settings, and others
+    that are given must agree with them, except `epochs`, `max_minutes`,
+    `patience` and `strategy`. It repeats the epoch that was interrupted. It ends with the same
     weights and metrics as a run without interruption, bit for bit on a CPU with
     the same number of threads and without `max_minutes`, because an epoch
     depends only on the seed, its number and `last.keras`.
@@ -71,6 +74,7 @@ def train(
     Raises:
         ValueError: before any work, if a setting is invalid, if the folder
             holds a run of other settings, or if the settings of workers differ.
+        BlockingIOError: before any work, if another process trains there.
         OSError: if the folder cannot be written.
         ConnectionError: if another worker is lost. Restart all of them.
         FloatingPointError: if the loss is not finite. The files of the last
@@ -85,11 +89,19 @@ def train(
         defaults = run_folder.read_settings(config)
     else:
         defaults = presets.get(preset).settings if preset else Settings()
-    settings = defaults.updated(**settings)
+    folder = run_folder.RunFolder(out)
+    folder.check()
+    if folder.has("config.json"):
+        if config or preset:
+            settings = {**dataclasses.asdict(defaults), **settings}
+        settings = folder.settings.resumed(**settings)
+    else:
+        settings = defaults.updated(**settings)
     keras.utils.set_random_seed(settings.seed)
     strategy = strategies.make(settings.strategy)
-    folder = run_folder.RunFolder(out)
-    with strategies.lost_workers(strategy):
+    is_chief = strategies.is_chief(strategy)
+    lock = folder.lock() if is_chief else contextlib.nullcontext()
+    with strategies.lost_workers(strategy), lock:
         _train(folder, settings, strategy)
 
 
@@ -98,7 +110,6 @@ def _train(folder, settings, strategy):
     with strategies.chief_first(strategy):  # It may prepare or download data.
         info = settings.data_info()
     settings = settings.completed(info)
-    folder.check(settings)
     strategies.check_same(
         strategy,
         settings=dataclasses.asdict(settings),
@@ -127,6 +138,7 @@ def _train(folder, settings, strategy):
     else:
         if is_chief:
             print(messages.header(settings, info, model), flush=True)
+        steps = settings.steps_per_epoch(info)
         if start:
             print(f"Resuming {folder.path} after {start} epochs.", flush=True)
         print("Tracing the training step ...", flush=True)
@@ -135,8 +147,8 @@ def _train(folder, settings, strategy):
             validation_data=validation_set,
             epochs=settings.epochs,
             initial_epoch=start,
-            steps_per_epoch=settings.steps_per_epoch(info),
-            init_batches=settings.init_batches,
+            steps_per_epoch=steps,
+            init_batches=min(settings.init_batches, steps),
             verbose=0,
             callbacks=_make_callbacks(
                 folder, settings, seconds, validations, model
@@ -152,7 +164,8 @@ def _train(folder, settings, strategy):
             )
             print(f"Stopped: {reason or 'as asked'}. Drawing ...", flush=True)
         write_pictures(folder)
-        files = ", ".join(sorted(os.listdir(folder.path)))
+        files = [f for f in os.listdir(folder.path) if not f.startswith(".")]
+        files = ", ".join(sorted(files))
         print(f"Wrote {files} to {folder.path}", flush=True)
         print(messages.commands(folder.path, settings, longer), flush=True)
     strategies.wait_for_all(strategy)
@@ -167,10 +180,10 @@ def write_pictures(folder):
         {name: run_folder.column(history, name) for name in columns},
     )
     model = folder.best()
-    _write_samples(
+    pictures.write_samples(
         folder.file("samples.png"), model, _NUM_SAMPLES, _TEMPERATURE, seed=0
     )
-    _write_reconstructions(
+    pictures.write_reconstructions(
         folder.file("reconstructions.png"),
         model,
         *folder.settings.examples("validation", _NUM_RECONSTRUCTIONS),
@@ -232,10 +245,17 @@ def sample(
         label: class of all images, if the run is conditional (default: every
             class in turn).
     """
-    _checks.positive_integer(num=num)
+    pictures.check_request(out, num)
+    _checks.seed(seed)
+    _checks.number(
+        "temperature",
+        temperature,
+        "a non-negative number",
+        lambda x: 0.0 <= x < math.inf,
+    )
     folder, _, model = _open(run)
     path = out or folder.file("samples.png")
-    _write_samples(path, model, num, temperature, seed, label)
+    pictures.write_samples(path, model, num, temperature, seed, label)
     print(f"Wrote {num} samples to {path}", flush=True)
     return path
 
@@ -256,10 +276,12 @@ def reconstruct(
         num: number of images.
         out: .png file to write (default: reconstructions.png in the run).
     """
-    _checks.positive_integer(num=num)
+    pictures.check_request(out, num)
     folder, settings, model = _open(run)
     path = out or folder.file("reconstructions.png")
-    error = _write_reconstructions(path, model, *settings.examples(split, num))
+    error = pictures.write_reconstructions(
+        path, model, *settings.examples(split, num)
+    )
     print(
         f"Wrote {path}; largest difference {error:.2g} gray levels", flush=True
     )
@@ -287,29 +309,6 @@ def export(run: str, out: str | None = None):
 def _open(run):
     folder = run_folder.RunFolder(run)
     return folder, folder.settings, folder.best()
-
-
-def _write_samples(path, model, num, temperature, seed, label=None):
-    labels = evaluation.labels_in_turn(num, model.num_classes)
-    if label is not None:
-        if label not in range(model.num_classes or 0):
-            expected = f"an integer in [0, {model.num_classes})"
-            if labels is None:
-                expected = "None, since the run is not conditional"
-            raise _checks.invalid_value("label", label, expected)
-        labels = np.full(num, label)
-    images = model.sample(
-        num, temperature=temperature, conditioning=labels, seed=seed
-    )
-    plots.save_image_grid(path, images, model.bins)
-
-
-def _write_reconstructions(path, model, images, labels):
-    decoded = model.decode(model.encode(images, labels), labels).numpy()
-    plots.save_image_grid(
-        path, np.concatenate([images, decoded]), model.bins, columns=len(images)
-    )
-    return float(np.max(np.abs(decoded - images)))
 
 
 def _make_callbacks(folder, settings, seconds, validations, model):

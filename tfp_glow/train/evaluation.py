@@ -52,9 +52,9 @@ def evaluate(
         num_noise_samples = model.distribution.num_noise_samples
     else:
         log_prob = _log_prob(model, num_noise_samples)
-    nats = [_in_batches(log_prob, *given, seed=i) for i in range(num_draws)]
-    bits = units.bits_per_dim(np.mean(nats, axis=0), model.event_size)
-    decoded = _in_batches(
+    nats = sum(in_batches(log_prob, *given, seed=i) for i in range(num_draws))
+    bits = units.bits_per_dim(nats / num_draws, model.event_size)
+    decoded = in_batches(
         lambda x, *c: model.decode(model.encode(x, *c), *c), *given
     )
     results = {
@@ -71,13 +71,13 @@ def evaluate(
         # Add one to each count, so that no class is impossible.
         counts = 1 + np.bincount(training[1], minlength=model.num_classes)
         log_prior = np.log(counts / np.sum(counts))
-        joint = log_prior + _in_batches(model.class_log_probs, images, seed=0)
+        joint = log_prior + in_batches(model.class_log_probs, images, seed=0)
         nats = np.logaddexp.reduce(joint, axis=-1)
         bits = units.bits_per_dim(nats, model.event_size)
         results["marginal"] = _mean_and_error(bits)
         scores = {"bayes_rule": joint}
         if model.has_classifier:
-            scores["classifier"] = _in_batches(model.class_logits, images)
+            scores["classifier"] = in_batches(model.class_logits, images)
         results["accuracy"] = {
             name: float(np.mean(np.argmax(values, axis=-1) == labels))
             for name, values in scores.items()
@@ -147,7 +147,8 @@ def _baselines(model, images, training_images):
     return rows
 
 
-def _in_batches(function, *arrays, batch_size=128, **kwargs):
+def in_batches(function, *arrays, batch_size=128, **kwargs):
+    """Calls a function of arrays with some rows at a time, and joins results."""
     results = []
     for i in range(0, len(arrays[0]), batch_size):
         batch = [array[i : i + batch_size] for array in arrays]
@@ -173,17 +174,19 @@ def _log_prob(model, num_noise_samples):
 
 
 def _check_samples(model, num):
-    def sample(indices, labels=None):
-        n, seed = len(indices), int(indices[0])
-        return model.sample_values(n, conditioning=labels, seed=seed)
-
-    labels = labels_in_turn(num, model.num_classes)
-    given = [np.arange(num)] + ([] if labels is None else [labels])
-    values = _in_batches(sample, *given, batch_size=125)
-    finite = np.isfinite(values)
+    count, largest = 0, 0.0
+    for i in range(0, num, 125):
+        indices = np.arange(i, min(i + 125, num))
+        labels = model.num_classes and indices % model.num_classes
+        values = model.sample_values(
+            len(indices), conditioning=labels, seed=i
+        ).numpy()
+        finite = values[np.isfinite(values)]
+        count += finite.size
+        largest = max(largest, np.max(np.abs(finite), initial=0.0))
     return {
         "num": num,
         "temperature": 1.0,
-        "share_not_finite": float(np.mean(~finite)),
-        "largest_excursion": float(np.max(np.abs(values[finite])) / 0.5),
+        "share_not_finite": 1.0 - count / (num * model.event_size),
+        "largest_excursion": float(largest / 0.5),
     }

@@ -16,8 +16,16 @@ np = _lazy.module("numpy")
 _checks = _lazy.module("tfp_glow._checks")
 datasets = _lazy.module("tfp_glow.datasets")
 files = _lazy.module("tfp_glow.datasets.files")
+sources = _lazy.module("tfp_glow.datasets.sources")
 models = _lazy.module("tfp_glow.models")
 recipe = _lazy.module("tfp_glow.train.recipe")
+
+# NumPy's seeds end here.
+_MAX_INTEGER = 2**32 - 1
+# The program computes each sample of the noise by operations of its own.
+_MAXIMA = {"num_noise_samples": 1000}
+# The square of a larger number may not be a float32.
+_MAX_NUMBER = 1e18
 
 
 def _setting(default, help, argument_of=None, may_change=False):
@@ -104,7 +112,9 @@ class Settings:
     )
     num_noise_samples: int = _model(1, "noise samples in the training bound")
     batch_size: int = _setting(64, "images per training step")
-    init_batches: int = _setting(4, "batches that initialize the model")
+    init_batches: int = _setting(
+        4, "batches that initialize the model (at most those of an epoch)"
+    )
     optimizer: Literal["adam", "adamax"] = _recipe("adam", "optimizer")
     learning_rate: float = _recipe(2e-3, "rate after the warm-up")
     warmup_steps: int = _recipe(100, "steps of linear warm-up")
@@ -135,7 +145,7 @@ class Settings:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            value = _plain(field.name, getattr(self, field.name), field.type)
+            value = checked(field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
         if self.conditioned == "priors" and not self.conditional:
             expected = "'all' without `conditional`"
@@ -143,10 +153,35 @@ class Settings:
 
     def updated(self, **changes):
         """Returns a copy with other values of some settings."""
-        names = [field.name for field in dataclasses.fields(self)]
-        for name in changes:
-            _checks.choice("settings", name, names)
+        for name, value in changes.items():
+            checked(name, value)
         return dataclasses.replace(self, **changes)
+
+    def resumed(self, **given):
+        """Returns a copy for a run that goes on with some settings `given`.
+
+        Settings that shape the model or its training must be those of the run,
+        or `None`. Raises `ValueError` that names the others.
+        """
+        fields = dataclasses.fields(self)
+        free = {f.name for f in fields if f.metadata["may_change"]}
+        if self.decay == "cosine":  # The number of epochs determines it.
+            free.remove("epochs")
+        changes, conflicts = {}, []
+        for name, value in given.items():
+            new, old = checked(name, value), getattr(self, name)
+            if name == "dataset" and _absolute(new) == _absolute(old):
+                continue
+            if name in free:
+                changes[name] = new
+            elif new not in (None, old):
+                conflicts.append(f"{name}={old!r} there, {new!r} here")
+        if conflicts:
+            raise ValueError(
+                "Expected --out to be a new folder, or a run of the same "
+                f"settings. Received: {'; '.join(conflicts)}"
+            )
+        return self.updated(**changes)
 
     def arguments(self, consumer):
         """Returns the arguments of the `"model"` or the `"optimizer"`."""
@@ -155,20 +190,6 @@ class Settings:
             for field in dataclasses.fields(self)
             if field.metadata["argument_of"] == consumer
         }
-
-    def conflicts(self, new):
-        """Returns how `new` differs in what a resumed run must keep."""
-        # The number of epochs determines the cosine.
-        kept = ["epochs"] if new.decay == "cosine" else []
-        for field in dataclasses.fields(self):
-            if not field.metadata["may_change"]:
-                kept.append(field.name)
-        old, new = dataclasses.asdict(self), dataclasses.asdict(new)
-        return [
-            f"{name}={old[name]!r} there, {new[name]!r} here"
-            for name in kept
-            if old[name] != new[name]
-        ]
 
     def data_info(self):
         """Returns the `DatasetInfo` of the data, or raises `ValueError`."""
@@ -192,8 +213,14 @@ class Settings:
         return info
 
     def completed(self, info):
-        """Returns a copy with the values that depend on the `DatasetInfo`."""
+        """Returns a copy with the values that depend on the `DatasetInfo`.
+
+        A path of data is absolute, so that other commands find it from any
+        folder.
+        """
         changes = dict(bins=info.bins)
+        if not sources.is_name(self.dataset):
+            changes["dataset"] = _absolute(self.dataset)
         if self.num_levels is None:
             height, width, _ = info.image_shape
             levels = default_num_levels(info.image_shape)
@@ -245,8 +272,11 @@ class Settings:
         return max(1, info.num_examples["train"] // self.batch_size)
 
 
-def _plain(name, value, kind):
+def checked(name, value):
     """Returns a setting as a value for JSON, or raises `ValueError`."""
+    fields = {field.name: field.type for field in dataclasses.fields(Settings)}
+    _checks.choice("settings", name, fields)
+    kind = fields[name]
     kinds = typing.get_args(kind) or (kind,)
     if typing.get_origin(kind) is Literal:
         _checks.choice(name, value, kinds)
@@ -254,17 +284,32 @@ def _plain(name, value, kind):
         return None
     elif int in kinds:
         minimum = 0 if name in ("seed", "warmup_steps", "patience") else 1
-        expected = "a positive integer" if minimum else "a non-negative integer"
+        maximum = _MAXIMA.get(name, _MAX_INTEGER)
+        expected = f"an integer from {minimum} to {maximum}"
         [value] = _checks.integers(minimum, expected, **{name: value})
+        if value > maximum:
+            raise _checks.invalid_value(name, value, expected)
     elif float in kinds:
-        expected = "a non-negative number"
-        return _checks.number(name, value, expected, lambda x: x >= 0.0)
+        is_positive = name == "max_minutes"
+        sign = "a positive" if is_positive else "a non-negative"
+        return _checks.number(
+            name,
+            value,
+            f"{sign} number, at most {_MAX_NUMBER}",
+            lambda x: 0.0 <= x <= _MAX_NUMBER and (x > 0.0 or not is_positive),
+        )
     elif bool in kinds:
         return _checks.booleans(**{name: value})[name]
-    elif not isinstance(value, str):
+    elif isinstance(value, os.PathLike):
         # A relative path must not become the name of a data set.
-        value = os.path.abspath(os.path.expanduser(os.fsdecode(value)))
+        value = _absolute(value)
+    elif not isinstance(value, str):
+        raise _checks.invalid_value(name, value, "a name or a path")
     return value
+
+
+def _absolute(path):
+    return os.path.abspath(os.path.expanduser(os.fsdecode(path)))
 
 
 def default_num_levels(image_shape):

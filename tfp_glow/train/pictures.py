@@ -1,0 +1,91 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of a model's samples and reconstructions, of bounded size."""
+
+import os
+
+import numpy as np
+
+from tfp_glow import _checks
+from tfp_glow.train import evaluation
+from tfp_glow.train import plots
+
+_BATCH_SIZE = 128  # Images that are drawn at a time.
+_MAX_PIXELS = 2**25  # They take about 1 GiB until the picture is written.
+
+
+def check_request(path, num):
+    """Raises `ValueError` before any work, unless `num` images fit in a file."""
+    _checks.positive_integer(num=num)
+    expected = "a path that ends in .png, in a folder that exists"
+    if path is None:
+        return
+    path = os.fsdecode(path)
+    is_picture = path.lower().endswith(".png") and not os.path.isdir(path)
+    if not is_picture or not os.path.isdir(os.path.dirname(path) or "."):
+        raise _checks.invalid_value("out", path, expected)
+
+
+def _check_size(num, model):
+    """Raises `ValueError` if a picture of `num` images would be too large."""
+    height, width, _ = model.image_shape
+    largest = _MAX_PIXELS // ((height + 1) * (width + 1))
+    if num > largest:
+        pixels = num * (height + 1) * (width + 1)
+        expected = (
+            f"at most {largest}, since a picture of {num} images would have "
+            f"{pixels / 1e6:.0f} million pixels and take {pixels / 2**25:.0f} "
+            "GiB of memory"
+        )
+        raise _checks.invalid_value("num", num, expected)
+
+
+def write_samples(path, model, num, temperature, seed, label=None):
+    """Draws images in batches and writes a picture of them.
+
+    Args:
+        path: .png file.
+        model: `GlowModel`.
+        num, temperature, seed: see `GlowModel.sample`.
+        label: class of all images, or `None` for all classes in turn.
+    """
+    _check_size(num, model)
+    labels = evaluation.labels_in_turn(num, model.num_classes)
+    if label is not None:
+        if label not in range(model.num_classes or 0):
+            expected = f"an integer in [0, {model.num_classes})"
+            if labels is None:
+                expected = "None, since the run is not conditional"
+            raise _checks.invalid_value("label", label, expected)
+        labels = np.full(num, label)
+    # Every batch has a seed of its own.
+    seeds = np.random.SeedSequence(seed).generate_state(-(-num // _BATCH_SIZE))
+    images = []
+    for i, other_seed in enumerate(seeds.tolist()):
+        batch = slice(i * _BATCH_SIZE, min(num, (i + 1) * _BATCH_SIZE))
+        values = model.sample(
+            batch.stop - batch.start,
+            temperature=temperature,
+            conditioning=None if labels is None else labels[batch],
+            seed=other_seed if i else seed,
+        )
+        images.append(values.numpy().astype(np.uint8))
+    plots.save_image_grid(path, np.concatenate(images), model.bins)
+
+
+def write_reconstructions(path, model, images, labels):
+    """Writes a picture of images above their reconstructions.
+
+    Returns the largest difference in gray levels.
+    """
+    _check_size(2 * len(images), model)
+
+    def decode(x, *c):
+        return model.decode(model.encode(x, *c), *c)
+
+    given = [images] if labels is None else [images, labels]
+    decoded = evaluation.in_batches(decode, *given)
+    plots.save_image_grid(
+        path, np.concatenate([images, decoded]), model.bins, columns=len(images)
+    )
+    return float(np.max(np.abs(decoded - images)))
