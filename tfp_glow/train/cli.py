@@ -20,6 +20,7 @@ import typing
 from absl import flags
 
 from tfp_glow import version
+from tfp_glow.train import endings
 
 # Commands, with the first lines of their docstrings. The command `NAME` is a
 # function of the module `commands`, and `GROUP NAME` of the module `GROUP`.
@@ -62,6 +63,10 @@ def main(argv=None):
     interruption. `argv` is a list of `str` without the program's name.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    return endings.status(lambda: _run(words))
+
+
+def _run(words):
     group = words.pop(0) if words and words[0] in _GROUPS else ""
     if words[:1] == ["--version"]:
         print(f"tfp_glow {version.__version__}")
@@ -80,7 +85,7 @@ def main(argv=None):
         question = f" Did you mean {near[0]!r}?" if near else ""
         message = f"Unknown command {name!r}.{question}"
         call = f"python -m tfp_glow {group}".rstrip()
-        return _fail(2, f"{message}\n{call} --help lists the commands.")
+        return endings.fail(2, f"{message}\n{call} --help lists the commands.")
     # TensorFlow reads it when it is imported, and would log about the machine.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     module = _import_quietly(f"tfp_glow.train.{group or 'commands'}")
@@ -103,20 +108,15 @@ def main(argv=None):
                 )
     except flags.Error as error:
         help_command = f"python -m tfp_glow {name} --help"
-        return _fail(2, f"{error}\n{help_command} lists the flags.")
+        return endings.fail(2, f"{error}\n{help_command} lists the flags.")
     given = {f: values[f].value for f, *_ in options if values[f].present}
     for flag, value in given.items():
         if isinstance(value, str):  # Shells expand only `--out ~/run`.
             given[flag] = os.path.expanduser(value)
-    try:
-        if "tensorflow" not in sys.modules:
-            print("Loading TensorFlow ...", file=sys.stderr, flush=True)
-            _import_quietly("tfp_glow.models")
-        command(**given)
-    except (ValueError, TypeError, OSError, FloatingPointError) as error:
-        return _fail(1, f"{type(error).__name__}: {error}")
-    except KeyboardInterrupt:
-        return _fail(130, "Interrupted. The files that were complete remain.")
+    if "tensorflow" not in sys.modules:
+        print("Loading TensorFlow ...", file=sys.stderr, flush=True)
+        _import_quietly("tfp_glow.models")
+    command(**given)
     return 0
 
 
@@ -233,8 +233,3 @@ def _command_help(name, options, values):
                 break_long_words=False,
             )
     return "\n".join(lines)
-
-
-def _fail(status, message):
-    print(message, file=sys.stderr)
-    return status
