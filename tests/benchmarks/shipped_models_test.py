@@ -10,7 +10,10 @@ import tfp_glow as tfg
 from benchmarks import shipped_models
 from tfp_glow.train import run_folder
 
-ROWS = "step,seconds,val_bits_per_dim\n39,5.0,3.0\n78,9.5,4.0\n"
+ROWS = (
+    "epoch,step,seconds,bits_per_dim,val_bits_per_dim\n"
+    "0,39,5.0,3.5,3.0\n1,78,9.5,4.5,4.0\n"
+)
 
 
 @pytest.fixture
@@ -25,10 +28,13 @@ def calls(monkeypatch):
         if name == "evaluate":
             run.write_json("evaluation.json", {"bits_per_dim": 3.5})
             return
-        preset = tfg.presets.get("digits")
-        run.prepare(preset.settings, preset.settings.data_info(), [])
-        model = preset.model(num_levels=1, num_steps=1, num_filters=2)
-        model.save(run.file("model.keras"))
+        settings = tfg.presets.get("digits").settings.updated(
+            num_levels=1, num_steps=1, num_filters=2
+        )
+        info = settings.data_info()
+        with run.lock():
+            run.prepare(settings, info, [])
+        settings.make_model(info).save(run.file("model.keras"))
         with open(run.file("metrics.csv"), "w") as file:
             file.write(ROWS)
 

@@ -10,6 +10,10 @@ import json
 import os
 import pathlib
 import shutil
+import signal
+import subprocess
+import sys
+import time
 import zipfile
 
 import keras
@@ -17,6 +21,7 @@ import numpy as np
 import pytest
 
 import tfp_glow as tfg
+from tests import processes
 from tfp_glow.train import cli
 from tfp_glow.train import recipe
 from tfp_glow.train import run_folder
@@ -343,3 +348,58 @@ def test_a_second_training_is_refused_before_anything_is_written(
     assert captured.out == ""
     (line,) = captured.err.splitlines()
     assert f"{folder}/run, in use by process {os.getpid()} on" in line
+
+
+def has_begun(run, moment):
+    """Whether a training has reached the moment at which Ctrl-C is pressed."""
+    if moment == "importing":
+        return True
+    if moment == "tracing":
+        return (run / "config.json").exists()
+    if moment == "training":
+        return (run / "last.keras").exists()
+    return bool(list(run.glob(".writing-*-last.keras")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("moment", "delay"),
+    [
+        ("importing", 1.0),
+        ("importing", 3.0),
+        ("tracing", 0.0),
+        ("tracing", 2.0),
+        ("training", 0.0),
+        ("writing", 0.0),
+    ],
+)
+def test_ctrl_c_ends_a_training_whenever_it_comes(folder, moment, delay):
+    run = folder / "run"
+    shutil.rmtree(run)
+    flags = "--out=run --num_filters=4 --batch_size=16 --epochs=1000"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tfp_glow", *NEW.split(), *flags.split()],
+        env={**os.environ, "PYTHONPATH": str(processes.ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not has_begun(run, moment):
+        time.sleep(0.001)
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=processes.TIMEOUT)
+    assert process.returncode == 130, told
+    assert "Traceback" not in told
+    assert told.splitlines()[-1].startswith("Interrupted. The files")
+    assert told.count("Interrupted") == 1
+    if moment == "importing":
+        assert not run.exists()
+        return
+    # The folder can be resumed: its files are whole and the lock is free.
+    found = run_folder.RunFolder(run)
+    with found.lock():
+        assert found.settings.epochs == 1000
+        if found.has("last.keras"):
+            found.last()
+    assert moment != "training" or found.has("last.keras")

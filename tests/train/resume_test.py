@@ -260,9 +260,9 @@ def worse(expected, tmp_path):
     ],
 )
 def test_a_complete_run_is_not_trained_and_says_so(
-    settings, worse, no_training, capsys, limits, reason
+    worse, no_training, capsys, limits, reason
 ):
-    commands.train(str(worse), **settings, **limits)
+    commands.train(str(worse), **{"epochs": 100, **limits})
     line = capsys.readouterr().out.splitlines()[0]
     assert line == f"{worse} is complete: {reason}."
 
@@ -270,11 +270,9 @@ def test_a_complete_run_is_not_trained_and_says_so(
 @pytest.mark.parametrize(
     "limits", [{"epochs": 5}, {"max_minutes": 9.0}, {"patience": 3}]
 )
-def test_a_run_within_its_limits_is_trained(
-    settings, worse, no_training, limits
-):
+def test_a_run_within_its_limits_is_trained(worse, no_training, limits):
     with pytest.raises(AssertionError, match="trained"):
-        commands.train(str(worse), **settings, **limits)
+        commands.train(str(worse), **{"epochs": 100, **limits})
 
 
 @pytest.mark.slow
