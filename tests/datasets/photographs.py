@@ -13,6 +13,12 @@ import tensorflow as tf
 _COLOR = ("astronaut", "coffee", "chelsea", "rocket", "hubble_deep_field")
 _GRAY = ("camera", "coins", "moon")
 _ORIENTATION = 0x0112
+# Values of this EXIF tag, and how cameras store the pixels then.
+_STORED = {
+    3: PIL.Image.Transpose.ROTATE_180,
+    6: PIL.Image.Transpose.ROTATE_90,
+    8: PIL.Image.Transpose.ROTATE_270,
+}
 
 
 def make_folder(path):
@@ -47,10 +53,11 @@ def make_folder(path):
 
     for i in range(22):
         save(photograph(), f"DSC_{i + 1:04}.JPG")
-    for i in range(6):
+    for i, (orientation, transpose) in enumerate(2 * [*_STORED.items()]):
         exif = PIL.Image.Exif()
-        exif[_ORIENTATION] = (3, 6, 8)[i % 3]
-        save(photograph(), f"phone/IMG_{i:04}.jpg", exif=exif)
+        exif[_ORIENTATION] = orientation
+        image = photograph().transpose(transpose)
+        save(image, f"phone/IMG_{i:04}.jpg", exif=exif)
     for i in range(5):
         save(photograph(gray), f"old/scan {i}.jpeg")
     save(photograph().convert("CMYK"), "old/print.jpg")
