@@ -80,6 +80,30 @@ def test_a_saved_grid_is_the_grid_with_repeated_pixels(tmp_path, channels):
     assert os.listdir(tmp_path) == ["grid.png"]
 
 
+def test_a_title_and_labels_are_outside_of_the_grid(tmp_path):
+    images = np.random.default_rng(0).integers(0, 17, [6, 4, 5, 3])
+    path = str(tmp_path / "grid.png")
+    plots.save_image_grid(
+        path,
+        images,
+        bins=17,
+        columns=3,
+        title="one\ntwo",
+        row_labels=["data", "decoded"],
+    )
+    grid = plots.image_grid(images, 17, columns=3).repeat(32, 0).repeat(32, 1)
+    picture = 255 * matplotlib.image.imread(path)[..., :3]
+    height, width, _ = grid.shape
+    assert width >= 600
+    np.testing.assert_allclose(picture[-height:, -width:], grid, atol=1e-3)
+    text = picture < 128
+    rows = text[:-height].any(axis=(1, 2))  # Two lines of text.
+    assert np.sum(np.diff(rows.astype(int)) == 1) == 2
+    rows = text[-height:, :-width].any(axis=(1, 2))
+    assert np.sum(np.diff(rows.astype(int)) == 1) == 2
+    assert not text[:, 0].any()
+
+
 def test_a_wide_grid_is_not_enlarged(tmp_path):
     path = str(tmp_path / "grid.png")
     plots.save_image_grid(path, np.zeros([1, 2, 600, 1]), bins=2)
@@ -102,15 +126,24 @@ def test_the_best_epoch_is_named(tmp_path, monkeypatch):
         "savefig",
         lambda self, *args, **kwargs: figures.append(self),
     )
-    plots.save_curve(str(tmp_path / "curve.png"), CURVE)
+    plots.save_curve(
+        str(tmp_path / "curve.png"), CURVE, "a run", {"near": 3.9, "far": 9.0}
+    )
     (axes,) = figures[0].axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["train", "validation", "best: 3.500"]
+    assert labels == [
+        "training, current weights",
+        "validation, averaged weights",
+        "best validation: 3.500",
+        "near: 3.900",
+        "far: 9.000, above the axes",
+    ]
+    assert axes.get_title() == "a run"
     (minute,), (bits,) = axes.lines[2].get_data()
     assert (minute, bits) == (1.0, 3.5)
     low, high = axes.get_ylim()
     assert low < 2.5
-    assert 3.75 < high < 6.0
+    assert 3.9 < high < 6.0
 
 
 @pytest.mark.parametrize("train", [1.0, 2.0, 3.0])
