@@ -114,8 +114,9 @@ def assert_shows(path, images):
     """Asserts that a picture is the grid of images, enlarged."""
     grid = plots.image_grid(images, bins=32)
     picture = matplotlib.image.imread(path)[..., :3]
-    zoom = len(picture) // len(grid)
-    assert picture.shape[1] == zoom * grid.shape[1] >= 512
+    zoom = picture.shape[1] // grid.shape[1]
+    assert picture.shape[1] == zoom * grid.shape[1] >= 600
+    picture = picture[-zoom * len(grid) :]  # The title is above it.
     np.testing.assert_allclose(255 * picture[::zoom, ::zoom], grid, atol=1e-3)
 
 
@@ -185,7 +186,7 @@ def test_the_models_are_the_newest_and_the_best_average(finished):
 
 def test_the_pictures_are_pictures(finished):
     for name in ("samples.png", "reconstructions.png", "curve.png"):
-        assert matplotlib.image.imread(finished / name).shape[1] >= 512
+        assert matplotlib.image.imread(finished / name).shape[1] >= 600
 
 
 def test_training_from_the_config_gives_the_same_run(
@@ -664,9 +665,35 @@ def test_samples_are_drawn(run, tmp_path):
     assert commands.sample(str(run), 4, 0.5, seed=3, out=path) == path
     model = keras.models.load_model(run / "model.keras")
     assert_shows(path, model.sample(4, 0.5, seed=3))
-    before = (run / "samples.png").read_bytes()
-    assert commands.sample(str(run), 5) == str(run / "samples.png")
-    assert (run / "samples.png").read_bytes() != before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({}, "samples_t0.7_seed0.png"),
+        ({"temperature": [0.5], "seed": 3}, "samples_t0.5_seed3.png"),
+        ({"num": 4}, "samples_t0.7_seed0_num4.png"),
+    ],
+)
+def test_samples_do_not_replace_those_of_the_training(run, arguments, name):
+    before = set(os.listdir(run))
+    content = (run / "samples.png").read_bytes()
+    assert commands.sample(str(run), **arguments) == str(run / name)
+    assert set(os.listdir(run)) - before == {name}
+    assert (run / "samples.png").read_bytes() == content
+
+
+def test_the_newest_run_is_taken_and_named(run, monkeypatch, capsys):
+    monkeypatch.chdir(run.parent)
+    with pytest.raises(ValueError, match="the folder runs here has none"):
+        commands.export()
+    for name, time in (("a", 10), ("b", 30), ("c", 20)):
+        (run.parent / "runs" / name).mkdir(parents=True)
+        model = shutil.copy(run / "model.keras", run.parent / "runs" / name)
+        os.utime(model, (time, time))
+    shutil.copy(run / "config.json", run.parent / "runs" / "b")
+    assert commands.export() == os.path.join("runs", "b", "saved_model")
+    assert "The newest run is runs/b." in capsys.readouterr().out
 
 
 def test_reconstructions_are_drawn_below_the_images(run, tmp_path):
@@ -677,9 +704,9 @@ def test_reconstructions_are_drawn_below_the_images(run, tmp_path):
     assert 0 <= error < 1e-9
     picture = matplotlib.image.imread(path)
     # 5 columns and 2 rows of 4 x 4 pixels, each with a margin of one.
-    assert picture.shape[0] * 26 == picture.shape[1] * 11
-    zoom = picture.shape[1] // 26
-    rows = picture[::zoom, ::zoom][1:11]
+    zoom = 600 // 26 + 1
+    grid = picture[-11 * zoom :, -26 * zoom :]
+    rows = grid[::zoom, ::zoom][1:11]
     np.testing.assert_array_equal(rows[:4], rows[5:9])
     assert rows[:4].std() > 0.1
     with pytest.raises(ValueError, match="`num`"):

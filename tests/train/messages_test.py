@@ -21,7 +21,7 @@ def test_a_header_has_the_data_the_model_and_the_length():
         distribute_strategy=tf.distribute.get_strategy(),
     )
     made = Settings(num_levels=1, batch_size=64, max_minutes=2.5, patience=1)
-    lines = messages.header(made, info, model).splitlines()
+    lines = messages.header("a run", made, info, model).splitlines()
     assert lines[:3] == [
         "Data:    flowers: 1,200 train, 40 test images of 8x8x3, 256 gray levels",
         "Model:   1 level of 8 steps, width 64: 12,345 parameters",
@@ -29,6 +29,8 @@ def test_a_header_has_the_data_the_model_and_the_length():
         "1 epoch without improvement",
     ]
     assert lines[3].startswith("Device:  ")
+    again = "python -m tfp_glow train --out='a run'"
+    assert lines[4] == f"Ctrl-C stops, and {again} goes on."
 
 
 @pytest.mark.parametrize(

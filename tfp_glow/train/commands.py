@@ -12,6 +12,7 @@ has no settings or no model.
 
 import contextlib
 import dataclasses
+import glob
 import math
 import os
 import typing
@@ -137,7 +138,9 @@ def _train(folder, settings, strategy):
         print(f"{folder.path} is complete: {reason}.", flush=True)
     else:
         if is_chief:
-            print(messages.header(settings, info, model), flush=True)
+            print(
+                messages.header(folder.path, settings, info, model), flush=True
+            )
         steps = settings.steps_per_epoch(info)
         if start:
             print(f"Resuming {folder.path} after {start} epochs.", flush=True)
@@ -173,25 +176,29 @@ def _train(folder, settings, strategy):
 
 def write_pictures(folder):
     """Writes the three pictures of a `RunFolder`."""
-    history = folder.history
-    columns = ("seconds", "bits_per_dim", _MONITOR)
-    plots.save_curve(
-        folder.file("curve.png"),
-        {name: run_folder.column(history, name) for name in columns},
+    settings, source = folder.settings, messages.source(folder)
+    pictures.write_curve(
+        folder.file("curve.png"), folder.history, settings, source
     )
     model = folder.best()
     pictures.write_samples(
-        folder.file("samples.png"), model, _NUM_SAMPLES, _TEMPERATURE, seed=0
+        folder.file("samples.png"),
+        model,
+        _NUM_SAMPLES,
+        _TEMPERATURE,
+        seed=0,
+        source=source,
     )
     pictures.write_reconstructions(
         folder.file("reconstructions.png"),
         model,
-        *folder.settings.examples("validation", _NUM_RECONSTRUCTIONS),
+        *settings.examples("validation", _NUM_RECONSTRUCTIONS),
+        source=f"validation images, {source}",
     )
 
 
 def evaluate(
-    run: str,
+    run: str | None = None,
     split: _Split = "test",
     num_draws: int = 4,
     num_samples: int = 1000,
@@ -203,7 +210,7 @@ def evaluate(
     dictionary that `evaluation.evaluate` describes.
 
     Args:
-        run: folder of the run.
+        run: folder of the run (default: the newest in the folder runs).
         split: split to evaluate.
         num_draws: draws of the dequantization noise, over which the
             log-likelihood is averaged.
@@ -225,9 +232,9 @@ def evaluate(
 
 
 def sample(
-    run: str,
+    run: str | None = None,
     num: int = _NUM_SAMPLES,
-    temperature: float = _TEMPERATURE,
+    temperature: float | list[float] = _TEMPERATURE,
     seed: int = 0,
     out: str | None = None,
     label: int | None = None,
@@ -237,31 +244,40 @@ def sample(
     Returns its path.
 
     Args:
-        run: folder of the run.
+        run: folder of the run (default: the newest in the folder runs).
         num: number of images.
-        temperature: factor of the latent noise.
+        temperature: factor of the latent noise; several, with commas between
+            them, are those of the levels, the finest first.
         seed: random seed of the noise.
-        out: .png file to write (default: samples.png in the run).
+        out: .png file to write (default: in the run, with the temperature and
+            the seed in its name).
         label: class of all images, if the run is conditional (default: every
             class in turn).
     """
     pictures.check_request(out, num)
     _checks.seed(seed)
-    _checks.number(
-        "temperature",
-        temperature,
-        "a non-negative number",
-        lambda x: 0.0 <= x < math.inf,
-    )
+    is_list = isinstance(temperature, list | tuple)
+    for number in temperature if is_list else [temperature]:
+        _checks.number(
+            "temperature",
+            number,
+            "a non-negative number",
+            lambda x: 0.0 <= x < math.inf,
+        )
     folder, _, model = _open(run)
-    path = out or folder.file("samples.png")
-    pictures.write_samples(path, model, num, temperature, seed, label)
+    listed = pictures.listed(temperature).replace(",", "-")
+    name = f"samples_t{listed}_seed{seed}"
+    name += f"_num{num}" * (num != _NUM_SAMPLES)
+    name += f"_label{label}" * (label is not None)
+    path = out or folder.file(f"{name}.png")
+    source = messages.source(folder)
+    pictures.write_samples(path, model, num, temperature, seed, label, source)
     print(f"Wrote {num} samples to {path}", flush=True)
     return path
 
 
 def reconstruct(
-    run: str,
+    run: str | None = None,
     split: _Split = "test",
     num: int = _NUM_RECONSTRUCTIONS,
     out: str | None = None,
@@ -271,16 +287,22 @@ def reconstruct(
     Returns its path and the largest difference in gray levels.
 
     Args:
-        run: folder of the run.
+        run: folder of the run (default: the newest in the folder runs).
         split: split to read.
         num: number of images.
-        out: .png file to write (default: reconstructions.png in the run).
+        out: .png file to write (default: in the run, with the split in its
+            name).
     """
     pictures.check_request(out, num)
     folder, settings, model = _open(run)
-    path = out or folder.file("reconstructions.png")
+    name = f"reconstructions_{split}"
+    name += f"_num{num}" * (num != _NUM_RECONSTRUCTIONS)
+    path = out or folder.file(f"{name}.png")
     error = pictures.write_reconstructions(
-        path, model, *settings.examples(split, num)
+        path,
+        model,
+        *settings.examples(split, num),
+        source=f"{split} images, {messages.source(folder)}",
     )
     print(
         f"Wrote {path}; largest difference {error:.2g} gray levels", flush=True
@@ -288,16 +310,17 @@ def reconstruct(
     return path, error
 
 
-def export(run: str, out: str | None = None):
+def export(run: str | None = None, out: str | None = None):
     """Writes the best model as a SavedModel for TensorFlow alone.
 
     See `GlowModel.export`. Returns the path of the SavedModel. Raises
     `FileExistsError` before any work if it exists.
 
     Args:
-        run: folder of the run.
+        run: folder of the run (default: the newest in the folder runs).
         out: new folder to write (default: saved_model in the run).
     """
+    run = run or _newest_run()
     path = out or run_folder.RunFolder(run).file("saved_model")
     _files.check_absent(path)
     _, _, model = _open(run)
@@ -306,8 +329,20 @@ def export(run: str, out: str | None = None):
     return path
 
 
+def _newest_run():
+    models = glob.glob(os.path.join("runs", "*", "model.keras"))
+    if not models:
+        raise ValueError(
+            "Expected a value for --run, the folder of a run, because the "
+            "folder runs here has none. Received: none"
+        )
+    path = os.path.dirname(max(models, key=os.path.getmtime))
+    print(f"The newest run is {path}.", flush=True)
+    return path
+
+
 def _open(run):
-    folder = run_folder.RunFolder(run)
+    folder = run_folder.RunFolder(run or _newest_run())
     return folder, folder.settings, folder.best()
 
 

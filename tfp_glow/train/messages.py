@@ -10,7 +10,7 @@ import tensorflow as tf
 from tfp_glow.train import callbacks
 
 
-def header(settings, info, model):
+def header(path, settings, info, model):
     """Returns lines about the data, the model, the training and the device."""
     size = "x".join(map(str, info.image_shape))
     counts = ", ".join(
@@ -33,7 +33,22 @@ def header(settings, info, model):
             f"Epoch:   {_count(settings.steps_per_epoch(info), 'step')} of "
             f"{batch} images; at most {', or '.join(limits)}",
             f"Device:  {_device(model.distribute_strategy)}",
+            f"Ctrl-C stops, and {_train(path)} goes on.",
         ]
+    )
+
+
+def source(folder):
+    """Returns the name, the model and the data of a run, for titles."""
+    settings = folder.settings
+    data = settings.dataset
+    if os.path.isabs(data):
+        data = os.path.basename(data)
+    name = os.path.basename(os.path.abspath(folder.path))
+    levels = _count(settings.num_levels, "level")
+    return (
+        f"{name[-30:]}: Glow, {levels} of {settings.num_steps} steps, "
+        f"trained on {data[-30:]}"
     )
 
 
@@ -78,10 +93,12 @@ def why_complete(settings, seconds, validations):
 
 def commands(path, settings, flags):
     """Returns lines with the commands that go on with a run and show it."""
-    path = shlex.quote(path)
-    lines = [f"Look:    python -m tfp_glow sample --run={path}"]
+    lines = [f"Look:    python -m tfp_glow sample --run={shlex.quote(path)}"]
     # A cosine has reached a rate of 0 after the last epoch.
     if settings.decay != "cosine" or not any("epochs" in f for f in flags):
-        more = " ".join([f"--out={path}", *flags])
-        lines.insert(0, f"Go on:   python -m tfp_glow train {more}")
+        lines.insert(0, f"Go on:   {' '.join([_train(path), *flags])}")
     return "\n".join(lines)
+
+
+def _train(path):
+    return f"python -m tfp_glow train --out={shlex.quote(path)}"

@@ -5,6 +5,7 @@
 Matplotlib is imported only when a picture is written.
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -73,7 +74,9 @@ def save_image_grid(
     for i, line in enumerate(lines):
         weight = "normal" if i else "bold"
         y = height + top - (20 * i + 15) * scale
-        style |= dict(fontsize=10 * scale, fontweight=weight)
+        # A letter is up to 0.72 pixels wide per point of its size.
+        fontsize = min(10 * scale, (left + width) / (0.72 * len(line) + 1))
+        style |= dict(fontsize=fontsize, fontweight=weight)
         figure.text(left + zoom, y, line, **style)
     for i, label in enumerate(row_labels):
         y = height * (1 - (i + 0.5) / len(row_labels))
@@ -91,7 +94,7 @@ def save_curve(path, history, title="", baselines=None):
         history: dictionary of equally long lists `seconds`, `bits_per_dim` and
             `val_bits_per_dim`, that of the averaged weights.
         title: `str`.
-        baselines: dictionary of names and bits per dimension, drawn as dashed
+        baselines: dictionary of names and bits per dimension, drawn as broken
             lines, or named as above the axes if they are far from the curves.
     """
     import matplotlib.figure
@@ -115,13 +118,14 @@ def save_curve(path, history, title="", baselines=None):
     low = min(*train, *validation)
     span = top - low or 1.0  # A single epoch spans no range.
     limit = top + span
-    for name, bits in (baselines or {}).items():
+    styles = itertools.cycle([":", "--", "-."])
+    for style, (name, bits) in zip(styles, (baselines or {}).items()):
         label = f"{name}: {bits:.3f}"
         if low <= bits <= limit:
             top = max(top, bits)
         elif bits > limit:
             label += ", above the axes"
-        axes.axhline(bits, color="gray", ls="--", lw=1, label=label)
+        axes.axhline(bits, color="gray", ls=style, lw=1, label=label)
         low = min(low, bits)
     span = top - low or 1.0
     axes.set_ylim(low - 0.05 * span, top + 0.1 * span)
