@@ -195,6 +195,7 @@ def test_commands_do_not_share_their_flags(calls):
         (["train", "--out=x", "--coupling=afine"], "--coupling=afine"),
         (["sample", "--run=x", "--label=three"], "--label=three"),
         (["sample", "--run=x", "--num"], "num"),
+        (["sample", "--temperature=0.2,"], "--temperature=0.2,"),
         (["reconstruct", "--run=x", "--temperature=1"], "temperature"),
     ],
 )
@@ -229,6 +230,13 @@ def test_a_tilde_stands_for_the_home_folder(calls, monkeypatch):
     assert calls == [
         ("sample", {"run": "/home/me/run", "out": "/home/me/a.png"})
     ]
+
+
+def test_a_temperature_is_a_number_or_one_for_each_level(calls):
+    for text in ("0.7", "0.2,0.9"):
+        assert cli.main(["sample", f"--temperature={text}"]) == 0
+    temperatures = [given["temperature"] for _, given in calls]
+    assert temperatures == [0.7, [0.2, 0.9]]
 
 
 def test_flags_have_the_types_of_the_settings(calls):

@@ -114,7 +114,7 @@ def save_curve(path, history, title="", baselines=None):
     label = f"best validation: {validation[best]:.3f}"
     axes.plot(minutes[best], validation[best], "o", color="k", label=label)
     # Cut off the first epochs, whose high values would flatten the others.
-    top = np.quantile(validation, 0.9)
+    top = np.quantile([*train, *validation], 0.9)
     low = min(*train, *validation)
     span = top - low or 1.0  # A single epoch spans no range.
     limit = top + span
