@@ -4,6 +4,11 @@
 
 import sys
 
-from tfp_glow.train import cli
+try:
+    from tfp_glow.train import cli
 
-sys.exit(cli.main())
+    status = cli.main()
+except KeyboardInterrupt:  # Ctrl-C came during this import.
+    print("Interrupted.", file=sys.stderr)
+    status = 130
+sys.exit(status)

@@ -326,7 +326,8 @@ def test_training_and_its_results_from_a_shell(tmp_path):
             do("export"),
         )
     ]
-    assert "images.npz, test: 8 images of 4x4x1, 8 gray levels" in table
+    found = f"{tmp_path}/images.npz, test: 8 images of 4x4x1, 8 gray levels"
+    assert found in table
     assert last[0] == "Wrote 4 samples to mine.png"
     assert last[1].startswith("Wrote run/reconstructions_test_num3.png; lar")
     assert last[2] == "Wrote run/saved_model; tf.saved_model.load reads it"
