@@ -19,7 +19,15 @@ ROOT = pathlib.Path(__file__).parents[1]
 TIMEOUT = 600.0
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tfp_glow.train.commands", "matplotlib.figure"])
+# The commands import the other modules when they run.
+_FORKS.set_forkserver_preload(
+    [
+        "tfp_glow.train.callbacks",
+        "tfp_glow.train.pictures",
+        "tfp_glow.train.commands",
+        "matplotlib.figure",
+    ]
+)
 
 
 class Process:
