@@ -154,7 +154,12 @@ def _train(folder, settings, strategy):
             init_batches=min(settings.init_batches, steps),
             verbose=0,
             callbacks=_make_callbacks(
-                folder, settings, seconds, validations, model
+                folder,
+                settings,
+                seconds,
+                validations,
+                model,
+                batch_size=min(settings.batch_size, info.num_examples["train"]),
             ),
         )
     if is_chief:
@@ -346,7 +351,7 @@ def _open(run):
     return folder, folder.settings, folder.best()
 
 
-def _make_callbacks(folder, settings, seconds, validations, model):
+def _make_callbacks(folder, settings, seconds, validations, model, batch_size):
     minutes, patience = settings.max_minutes, settings.patience
     best = min(validations, default=math.inf)
     result = [callbacks.Clock(seconds)]
@@ -381,7 +386,7 @@ def _make_callbacks(folder, settings, seconds, validations, model):
         keras.callbacks.ModelCheckpoint(folder.file("last.keras")),
         callbacks.PrintProgress(
             best=best,
-            batch_size=settings.batch_size,
+            batch_size=batch_size,
             max_seconds=minutes and 60.0 * minutes,
         ),
     ]
