@@ -4,9 +4,10 @@
 
 `python benchmarks/perception_page.py` trains the presets of photographic
 patches, each with three seeds, and the gray one also on patches whose pixels are
-shuffled. It writes docs/perception.html, docs/perception.json and the tables
-that docs/perception.md quotes. Training takes an hour and a half on two CPU
-cores, and finished runs are not repeated. The page takes ten minutes.
+shuffled. It writes docs/perception.html, docs/perception.png and
+docs/perception.json, and prints the tables that docs/perception.md quotes.
+Training takes an hour on two CPU cores, and finished runs are not repeated. The
+page takes ten minutes.
 
 `python -m tfp_glow perception report` makes the same page with the models that
 ship, of one seed.
@@ -24,6 +25,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from benchmarks import human_models
 from tfp_glow import _files
+from tfp_glow.analysis.perception import charts
 from tfp_glow.analysis.perception import report
 from tfp_glow.analysis.perception import study
 
@@ -86,15 +88,20 @@ def main(_):
         [human_models.load(run) for run in runs]
         for runs in (gray, shuffled, color)
     )
-    human = pathlib.Path(_HUMAN.value)
-    out = pathlib.Path(_OUT.value)
-    numbers = report.write(
-        out / "perception.html",
-        gray,
-        color,
-        shuffled,
-        human=human.read_bytes() if human.exists() else None,
-    )
+    write(gray, color, shuffled)
+
+
+def write(gray, color, shuffled):
+    """Writes the page, the picture and the numbers of loaded models."""
+    human, out = pathlib.Path(_HUMAN.value), pathlib.Path(_OUT.value)
+    results = report.compute(gray, color, shuffled)
+    chart = human.read_bytes() if human.exists() else None
+    with _files.replacing(out / "perception.html") as new:
+        pathlib.Path(new).write_text(report.page(results, chart))
+    with _files.replacing(out / "perception.png") as new:
+        figure = charts.summary(results["rows"])
+        figure.savefig(new, dpi=110, format="png")
+    numbers = report.numbers(results)
     with _files.replacing(out / "perception.json") as new:
         pathlib.Path(new).write_text(json.dumps(numbers, indent=1) + "\n")
     print(tables(numbers))

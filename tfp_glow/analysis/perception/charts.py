@@ -125,6 +125,44 @@ def differences(row):
     return figure
 
 
+def summary(rows):
+    """Draws both patches of every stimulus beside the models' predictions."""
+    figure = plots.figure(9, 1.15 * len(rows) + 0.9)
+    grid = figure.subplots(len(rows), 3, width_ratios=[1, 1, 6], squeeze=False)
+    for row, axes in zip(rows, grid):
+        stimulus = row.stimulus
+        plots.show(axes[0], stimulus.a.image)
+        plots.show(axes[1], stimulus.b.image)
+        for y, (name, found) in enumerate(row.comparisons.items()):
+            color, marker = STYLES[name]
+            values = [sign(stimulus.higher) * c.difference for c in found]
+            axes[2].plot(
+                values, np.full(len(found), -y), marker, color=color, label=name
+            )
+        axes[2].axvline(0.0, color=plots.COLORS["neutral"], lw=0.8)
+        axes[2].set_xlim(-1.05, 1.05)
+        axes[2].set_ylim(0.7 - len(row.comparisons), 0.7)
+        axes[2].set_yticks([])
+        axes[2].set_title(
+            f"{stimulus.name}: {stimulus.sees}", fontsize="small", loc="left"
+        )
+        axes[2].tick_params(labelbottom=row is rows[-1])
+    grid[-1, 2].set_xlabel(
+        "difference of percentile ranks (above 0: as people see it)"
+    )
+    handles = {}
+    for axes in grid[:, 2]:
+        handles |= dict(zip(*reversed(axes.get_legend_handles_labels())))
+    figure.legend(
+        handles.values(),
+        handles,
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+    )
+    return figure
+
+
 def sign(higher):
     """Returns the factor that makes the human direction positive."""
     return 1.0 if higher == "a" else -1.0
