@@ -25,10 +25,14 @@ def figure(width, height):
     )
 
 
-def show(axes, image, title=""):
-    """Shows an image `[H, W, C]` in [0, 1] without axes, pixels as squares."""
+def show(axes, image, title="", mask=None):
+    """Shows an image `[H, W, C]` in [0, 1], perhaps with a mask's outline."""
     image = np.broadcast_to(image, [*image.shape[:2], 3])
     axes.imshow(image, interpolation="nearest")
+    if mask is not None:
+        # White on black is visible on every color.
+        for color, width in (("black", 2.5), ("white", 1.0)):
+            axes.contour(mask, [0.5], colors=color, linewidths=width)
     axes.set_title(title, fontsize="medium")
     axes.set_axis_off()
 
@@ -37,7 +41,8 @@ def curve(likelihood_curve, temperature=None):
     """Draws the patch, the likelihood curve and the percentile ranks."""
     result = figure(10, 3)
     left, middle, right = result.subplots(1, 3, width_ratios=[1, 2, 2])
-    show(left, likelihood_curve.patch.image, "patch")
+    patch = likelihood_curve.patch
+    show(left, patch.image, "patch and target", patch.mask)
     _likelihoods(middle, likelihood_curve, "a")
     _ranks(right, likelihood_curve, "a", temperature)
     return result
@@ -64,13 +69,15 @@ def match(result):
     patch = b.curve.patch
     figure_ = figure(11, 3.2)
     axes = figure_.subplots(1, 4, width_ratios=[1, 1, 1, 2.5])
-    show(axes[0], a.curve.patch.image, f"a: {a.curve.patch.value:.3g}")
-    show(axes[1], patch.image, f"b: {patch.value:.3g}")
+    first = a.curve.patch
+    show(axes[0], first.image, f"a: {first.value:.3g}", first.mask)
+    show(axes[1], patch.image, f"b: {patch.value:.3g}", patch.mask)
     matched = patch.with_value(result.value)
     show(
         axes[2],
         matched.image,
         f"b matched: {result.value:.3g} ({result.change_percent:+.0f} %)",
+        patch.mask,
     )
     for name, rank in (("a", a), ("b", b)):
         _ranks(axes[3], rank.curve, name, rank.temperature, name)

@@ -11,6 +11,9 @@ from tfp_glow import _arguments
 from tfp_glow.analysis.perception import curves
 from tfp_glow.analysis.perception import plots
 
+# Smaller differences of ranks predict nothing.
+MIN_DIFFERENCE = 0.02
+
 _suggesting = functools.partial(
     _arguments.suggesting, extends=curves.likelihood_curve
 )
@@ -75,7 +78,8 @@ class Comparison:
         standard_error: `float` of the difference, over noise draws.
         difference_at_1: `float`, at the temperature 1.
         predicted: `"a"` or `"b"`, the target with the higher rank, or `None` if
-            they differ by less than twice the standard error.
+            they differ by less than `MIN_DIFFERENCE`, or by less than twice the
+            standard error.
     """
 
     stimulus: object
@@ -127,7 +131,7 @@ def comparison(stimulus, a, b):
     error = curves.standard_error(np.subtract(*draws))
     difference = a.rank - b.rank
     predicted = "a" if difference > 0 else "b"
-    if abs(difference) <= 2.0 * error:
+    if not abs(difference) > max(MIN_DIFFERENCE, 2.0 * np.nan_to_num(error)):
         predicted = None
     return Comparison(
         stimulus,

@@ -12,6 +12,7 @@ import numpy as np
 from tfp_glow import _files
 from tfp_glow import datasets
 from tfp_glow.analysis.perception import charts
+from tfp_glow.analysis.perception import ranks
 from tfp_glow.analysis.perception import stimuli
 from tfp_glow.analysis.perception import study
 
@@ -188,7 +189,8 @@ rank there; a higher rank predicts that the target looks lighter, or more
 saturated. Weights are exp(log p / T) with T = D ln 2, where D is the number of
 values of a patch. All models see normal noise of {study.NOISE:g} gray levels
 on the patches. A prediction counts if all training seeds (here: {seeds}) agree,
-each by more than two standard errors over the draws of the noise.</p>"""
+each by more than {ranks.MIN_DIFFERENCE} and by more than two standard errors
+over the draws of the noise.</p>"""
 
 
 def _table(rows):
@@ -229,7 +231,7 @@ def _card(row):
         _png(charts.png(_cutout(p), 8), f"The target alone: {label}")
         for p, label in zip(patches, stimulus.labels)
     )
-    ranks = "".join(
+    lines = "".join(
         f'<tr><td>{html.escape(label)}</td><td class="number">{_mean(row, n)}'
         f'</td><td class="number">{_mean(row, n, "rank_at_1")}</td></tr>'
         for n, label in zip("ab", stimulus.labels)
@@ -241,11 +243,11 @@ def _card(row):
 <div class="patches">{pictures}<figure class="targets">{cutouts}
 <figcaption>both targets, cut out: they are equal</figcaption></figure>
 <div><table><tr><th>percentile rank</th><th>T = D ln 2</th><th>T = 1</th></tr>
-{ranks}</table></div></div>
+{lines}</table></div></div>
 <div class="charts">
-{_chart(charts.likelihoods(row), f"{name}: bits per dimension by the target's value, in both contexts")}
-{_chart(charts.ranks(row), f"{name}: percentile ranks by the target's value, in both contexts")}
-{_chart(charts.differences(row), f"{name}: difference of the ranks, for all models and controls")}
+{_chart(charts.likelihoods(row), f"{stimulus.name}: bits per dimension by the target's value, in both contexts")}
+{_chart(charts.ranks(row), f"{stimulus.name}: percentile ranks by the target's value, in both contexts")}
+{_chart(charts.differences(row), f"{stimulus.name}: difference of the ranks, for all models and controls")}
 </div>
 <p>Bits per dimension of the patches: {row.bits_per_dim:.2f}. Largest error of
 decode(encode(x)): {row.round_trip:.1e} gray levels.</p>"""
@@ -305,9 +307,9 @@ photograph by 24 % until the ranks were equal, and then saw equal colors. Here a
 target of saturation 0.45 stands on surrounds of saturation 0.1 and 0.8. Unless
 the condition says otherwise, it has 6x6 pixels, and the noise is
 {study.NOISE:g} gray levels.</p>
-<div class="charts">{chart}
+<div class="charts">{chart}</div>
 <div class="scroll"><table><tr><th>change in percent</th>{head}</tr>{lines}
-</table></div></div>"""
+</table></div>"""
 
 
 def _percents(values):
