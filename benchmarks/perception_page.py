@@ -13,11 +13,13 @@ page takes ten minutes.
 ship, of one seed.
 """
 
+import io
 import json
 import pathlib
 import subprocess
 import sys
 
+import PIL.Image
 from absl import app
 from absl import flags
 
@@ -51,15 +53,20 @@ def train_color(folder, seeds):
 
 def tables(numbers):
     """Returns the tables of the page in Markdown."""
-    lines = ["| illusion | people see as higher |", "|---|---|"]
+    names = dict.fromkeys(n for r in numbers["stimuli"] for n in r["predicted"])
+    lines = [
+        f"| illusion | people see as higher | {' | '.join(names)} |",
+        "|---|---|" + "---|" * len(names),
+    ]
     for row in numbers["stimuli"]:
-        cells = [row["stimulus"], row["people_see_as_higher"]]
-        for name, predicted in row["predicted"].items():
-            if name not in lines[0]:
-                lines[0] += f" {name} |"
-                lines[1] += "---|"
-            kind = report.kind(predicted, row["people_see_as_higher"])
-            cells.append(f"{kind}, {_differences(row, name)}")
+        higher = row["people_see_as_higher"]
+        cells = [row["stimulus"], higher]
+        for name in names:
+            if name in row["predicted"]:
+                kind = report.kind(row["predicted"][name], higher)
+                cells.append(f"{kind}, {_differences(row, name)}")
+            else:
+                cells.append("not trained")
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| saturation | flow | Gaussian |", "|---|---|---|"]
     for condition, changes in numbers["saturation_matches"].items():
@@ -69,6 +76,14 @@ def tables(numbers):
         ]
         lines.append(f"| {condition} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _with_palette(path):
+    """Returns a PNG file with 128 colors, a third as large."""
+    buffer = io.BytesIO()
+    image = PIL.Image.open(path).convert("RGB").quantize(128)
+    image.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def _differences(row, name):
@@ -95,7 +110,7 @@ def write(gray, color, shuffled):
     """Writes the page, the picture and the numbers of loaded models."""
     human, out = pathlib.Path(_HUMAN.value), pathlib.Path(_OUT.value)
     results = report.compute(gray, color, shuffled)
-    chart = human.read_bytes() if human.exists() else None
+    chart = _with_palette(human) if human.exists() else None
     with _files.replacing(out / "perception.html") as new:
         pathlib.Path(new).write_text(report.page(results, chart))
     with _files.replacing(out / "perception.png") as new:

@@ -38,6 +38,7 @@ img { max-width: 100%; height: auto; }
 .patches img { width: min(11rem, 41vw); display: block; image-rendering: pixelated; }
 .targets img { width: 4.5rem; display: inline-block; vertical-align: top; }
 .targets { white-space: nowrap; }
+.patches div { max-width: 100%; overflow-x: auto; }
 """
 _WORDS = {
     "agrees": "\u2713 as people",
