@@ -17,20 +17,22 @@ def test_a_header_has_the_data_the_model_and_the_length():
         "flowers", (8, 8, 3), 256, None, {"train": 1200, "test": 40}
     )
     model = types.SimpleNamespace(
-        count_params=lambda: 12345,
+        count_params=lambda: 1234567,
         distribute_strategy=tf.distribute.get_strategy(),
     )
     made = Settings(num_levels=1, batch_size=64, max_minutes=2.5, patience=1)
     lines = messages.header("a run", made, info, model).splitlines()
-    assert lines[:3] == [
+    assert lines[:4] == [
         "Data:    flowers: 1,200 train, 40 test images of 8x8x3, 256 gray levels",
-        "Model:   1 level of 8 steps, width 64: 12,345 parameters",
+        "Model:   1 level of 8 steps, width 64: 1,234,567 parameters",
+        # Five copies of 4 bytes.
+        "Memory:  24 MiB for them and the optimizer, and more for activations",
         "Epoch:   18 steps of 64 images; at most 100 epochs, or 2.5 minutes, or "
         "1 epoch without improvement",
     ]
-    assert lines[3].startswith("Device:  ")
+    assert lines[4].startswith("Device:  ")
     again = "python -m tfp_glow train --out='a run'"
-    assert lines[4] == f"Ctrl-C stops, and {again} goes on."
+    assert lines[5] == f"Ctrl-C stops, and {again} goes on."
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@
 import functools
 import json
 import os
+import typing
 
 import numpy as np
 import PIL.Image
@@ -12,6 +13,7 @@ import pytest
 
 import tfp_glow as tfg
 from tfp_glow.analysis.perception import images
+from tfp_glow.analysis.perception import patches
 from tfp_glow.train import cli
 from tfp_glow.train import perception
 
@@ -220,3 +222,8 @@ def test_bad_input_is_explained_and_leaves_nothing(
     assert cli.main(["perception", *argv]) == 1
     assert message in capsys.readouterr().err
     assert sorted(os.listdir()) == before
+
+
+def test_the_flag_has_all_properties():
+    flag = typing.get_args(perception._Property)
+    assert set(flag) == set(patches.PROPERTIES)

@@ -24,12 +24,17 @@ def header(path, settings, info, model):
     if settings.patience is not None:
         patience = _count(settings.patience, "epoch")
         limits.append(f"{patience} without improvement")
+    # Weights, gradients, two moments of the optimizer, and the average.
+    copies = 4 + bool(settings.ema)
+    mebibytes = 4 * copies * model.count_params() / 2**20
     return "\n".join(
         [
             f"Data:    {info.name}: {counts} images of {size}, "
             f"{info.bins} gray levels",
             f"Model:   {levels} of {settings.num_steps} steps, width "
             f"{settings.num_filters}: {model.count_params():,} parameters",
+            f"Memory:  {mebibytes:,.0f} MiB for them and the optimizer, and more "
+            "for activations",
             f"Epoch:   {_count(settings.steps_per_epoch(info), 'step')} of "
             f"{batch} images; at most {', or '.join(limits)}",
             f"Device:  {_device(model.distribute_strategy)}",

@@ -16,18 +16,20 @@ import typing
 
 import numpy as np
 
-from tfp_glow import _checks
 from tfp_glow import _files
-from tfp_glow.analysis import density as density_
-from tfp_glow.analysis import perception
-from tfp_glow.analysis.perception import images
-from tfp_glow.analysis.perception import patches
-from tfp_glow.models import glow_model
-from tfp_glow.models import presets
-from tfp_glow.models import saving
-from tfp_glow.train import run_folder
+from tfp_glow import _lazy
 
-_Property = typing.Literal[*patches.PROPERTIES]
+# The command line reads the flags without waiting for these.
+_checks = _lazy.module("tfp_glow._checks")
+density_ = _lazy.module("tfp_glow.analysis.density")
+perception = _lazy.module("tfp_glow.analysis.perception")
+images = _lazy.module("tfp_glow.analysis.perception.images")
+glow_model = _lazy.module("tfp_glow.models.glow_model")
+presets = _lazy.module("tfp_glow.models.presets")
+saving = _lazy.module("tfp_glow.models.saving")
+run_folder = _lazy.module("tfp_glow.train.run_folder")
+
+_Property = typing.Literal["brightness", "saturation", "hue"]
 _DPI = 120
 
 
