@@ -27,7 +27,6 @@ images = _lazy.module("tfp_glow.analysis.perception.images")
 glow_model = _lazy.module("tfp_glow.models.glow_model")
 presets = _lazy.module("tfp_glow.models.presets")
 saving = _lazy.module("tfp_glow.models.saving")
-run_folder = _lazy.module("tfp_glow.train.run_folder")
 
 _Property = typing.Literal["brightness", "saturation", "hue"]
 _DPI = 120
@@ -264,7 +263,7 @@ def _open(model):
         return saving.load_model(path)
     is_run = os.path.exists(os.path.join(path, "model.keras"))
     if is_run and model not in presets.names():
-        return run_folder.RunFolder(path).best()
+        return saving.load_model(os.path.join(path, "model.keras"))
     return glow_model.GlowModel.from_preset(model)
 
 
