@@ -52,7 +52,7 @@ def test_a_training_that_fails_ends_with_nan():
         num_steps=1,
         num_filters=4,
         num_levels=1,
-        learning_rate=1e30,
+        learning_rate=1e18,
         warmup_steps=0,
     )
     losses = trainer.losses(0)

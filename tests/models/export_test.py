@@ -3,6 +3,7 @@
 """Tests of `tfp_glow.models.export`, and of all that exports."""
 
 import collections
+import dataclasses
 import errno
 import json
 import os
@@ -23,6 +24,7 @@ from tfp_glow.models import export
 from tfp_glow.train import cli
 from tfp_glow.train import commands
 from tfp_glow.train import run_folder
+from tfp_glow.train import settings
 
 tfb = tfp.bijectors
 tfd = tfp.distributions
@@ -510,7 +512,11 @@ def run(tmp_path):
     """Folder of a run, as `export` sees it, and its model."""
     model = helpers.perturb(glow(num_levels=1, num_steps=1))
     model.save(tmp_path / "model.keras")
-    (tmp_path / "config.json").write_text(json.dumps({"settings": {}}))
+    names = {field.name for field in dataclasses.fields(settings.Settings)}
+    config = model.get_config()
+    made = {n: config[n] for n in names & config.keys() if n != "seed"}
+    made = dataclasses.asdict(settings.Settings(**made))
+    (tmp_path / "config.json").write_text(json.dumps({"settings": made}))
     return tmp_path, model
 
 
