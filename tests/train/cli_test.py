@@ -108,7 +108,7 @@ runpy.run_module("tfp_glow", run_name="__main__")
 """
     printed = subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, "PYTHONPATH": str(processes.ROOT)},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=processes.TIMEOUT,
@@ -278,6 +278,9 @@ def test_an_error_of_a_command_is_told_with_status_1(
 def test_training_and_its_results_from_a_shell(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, [80, 4, 4])
     np.savez(tmp_path / "images.npz", images=images)
+    environment = {**os.environ, "PYTHONPATH": str(processes.ROOT)}
+    # The command line silences TensorFlow unless the user decides otherwise.
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
     process = subprocess.run(
         f"""
         '{sys.executable}' -m tfp_glow train --dataset=images.npz --out=run \
