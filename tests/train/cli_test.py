@@ -108,7 +108,7 @@ runpy.run_module("tfp_glow", run_name="__main__")
 """
     printed = subprocess.run(
         [sys.executable, "-c", program],
-        env=environment,
+        env={**os.environ, "PYTHONPATH": str(processes.ROOT)},
         capture_output=True,
         text=True,
         timeout=processes.TIMEOUT,
@@ -288,7 +288,7 @@ def test_training_and_its_results_from_a_shell(tmp_path):
         """,
         shell=True,
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(processes.ROOT)},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=processes.TIMEOUT,
