@@ -296,14 +296,14 @@ def test_training_and_its_results_from_a_shell(tmp_path):
     assert process.returncode == 0, process.stderr
     assert process.stderr == "Loading TensorFlow ...\n"
     lines = process.stdout.splitlines()
-    titles = ["Data: ", "Model:", "Epoch:", "Device", "Ctrl-C", "Tracin"]
-    assert [line[:6] for line in lines[:6]] == titles
+    titles = ["Data:", "Model", "Memor", "Epoch", "Devic", "Ctrl-", "Traci"]
+    assert [line[:5] for line in lines[:7]] == titles
     assert (
         "images.npz: 64 train, 8 validation, 8 test images of 4x4x1" in lines[0]
     )
-    assert "2 steps of 32 images; at most 1 epoch" in lines[2]
-    assert lines[6].startswith("epoch    1  step      2")
-    assert lines[7:] == [
+    assert "2 steps of 32 images; at most 1 epoch" in lines[3]
+    assert lines[7].startswith("epoch    1  step      2")
+    assert lines[8:] == [
         "Stopped: it has had 1 epoch. Drawing ...",
         "Wrote config.json, curve.png, last.keras, metrics.csv, model.keras, "
         "reconstructions.png, samples.png, tensorboard to run",
