@@ -23,7 +23,7 @@ pip_install = @$(BIN)/python -m pip install --quiet --no-compile \
   cat .venv/pip.log >&2; exit 1; }
 
 # TensorFlow does not log about the machine.
-export TF_CPP_MIN_LOG_LEVEL ?= 2
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
