@@ -58,9 +58,15 @@ def test_local_contrast_sees_contrast_and_fails_assimilation():
     ]:
         stimulus = perception.ILLUSIONS[name]()
         a, b = _contrast(stimulus)
-        assert ("a" if a > b else "b") == stimulus.higher == "a" or (
-            name == "hermann" and b > a
-        ) == agrees, name
+        predicted = "a" if a > b else "b"
+        assert (predicted == stimulus.higher) == agrees, name
+
+
+def test_local_contrast_of_hues_is_measured_on_the_circle():
+    differences = [
+        _contrast(perception.ILLUSIONS["hue"](hue=hue)) for hue in (0.0, 0.3)
+    ]
+    np.testing.assert_allclose(differences, [[-0.1, 0.1]] * 2)
 
 
 def test_the_ring_of_local_contrast_has_the_width():

@@ -101,7 +101,11 @@ def local_contrast(patch, width=1):
     dilated = skimage.morphology.dilation(patch.mask, square)
     ring = dilated & ~patch.mask
     # A target of any other value has the same ring.
-    return patch.value - patches.measure(patch.image, ring, patch.property)
+    ring_value = patches.measure(patch.image, ring, patch.property)
+    difference = patch.value - ring_value
+    if patch.property == "hue":
+        difference -= round(difference)
+    return difference
 
 
 def contrast(size=16, dark=0.2, light=0.8, target=0.5, target_size=6):
