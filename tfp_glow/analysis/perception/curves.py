@@ -52,8 +52,12 @@ class LikelihoodCurve:
     @functools.cached_property
     def bits_per_dim(self):
         """Bits per dimension of every candidate, array `[K]`."""
-        mean = np.mean(self.log_probs, axis=0)
-        return units.bits_per_dim(mean, self.event_size)
+        return np.mean(self.bits_per_dim_of_draws, axis=0)
+
+    @property
+    def bits_per_dim_of_draws(self):
+        """Bits per dimension by single draws, array `[num_draws, K]`."""
+        return units.bits_per_dim(self.log_probs, self.event_size)
 
     def temperature(self, temperature=None):
         """Returns a positive `T`, by default `D ln 2`."""

@@ -169,6 +169,13 @@ def _likelihoods(axes, likelihood_curve, name, label=None):
     """Draws bits per dimension, and the range of two standard errors."""
     values, bits = likelihood_curve.values, likelihood_curve.bits_per_dim
     axes.plot(values, bits, color=COLORS[name], label=label)
+    draws = likelihood_curve.bits_per_dim_of_draws
+    if len(draws) > 1:
+        error = 2.0 * np.std(draws, axis=0, ddof=1) / np.sqrt(len(draws))
+        low, high = bits - error, bits + error
+        axes.fill_between(
+            values, low, high, color=COLORS[name], alpha=0.25, lw=0
+        )
     _mark(axes, likelihood_curve, bits, name)
     axes.set_xlabel(UNITS[likelihood_curve.patch.property])
     axes.set_ylabel("bits per dimension")
