@@ -189,15 +189,14 @@ class Sweep:
     Attributes:
         title, x_label: `str`.
         x: list of `float`, the parameter.
-        differences: dictionary of a model's name to an array `[seeds, len(x)]`.
-        higher: the sign that people's judgment has: 1 or -1.
+        differences: dictionary of a model's name to an array `[seeds, len(x)]`,
+            target a less target b.
     """
 
     title: str
     x_label: str
     x: list
     differences: dict
-    higher: int = 1
 
     def to_dict(self):
         """Returns the numbers, as plain values."""
