@@ -96,12 +96,17 @@ def test_every_seed_is_compared_and_reported(results):
     assert contrast.round_trip < 1e-9
 
 
-def test_without_context_only_the_noise_differs(results):
+def test_without_context_only_the_noise_differs(gray, results):
+    [gaussian] = gray.densities["Gaussian"]
+    stimulus = stimuli.contrast(_SIZE, target_size=2)
+    few = dict(_FEW, noise=study.NOISE)
+    comparisons = [study._without_context(gaussian, stimulus, **few)]
     for row in results["rows"]:
-        for comparison in row.controls["no context"]:
-            error = comparison.standard_error
-            assert error > 0.0
-            assert abs(comparison.difference) < 20.0 * error
+        comparisons += row.controls["no context"]
+    for comparison in comparisons:
+        assert comparison.predicted is None
+        assert comparison.difference != 0.0
+        assert comparison.standard_error > 0.0
 
 
 def test_the_match_has_more_saturation_on_the_saturated_surround(results):
