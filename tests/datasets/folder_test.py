@@ -160,7 +160,7 @@ def test_without_an_image_size_large_images_become_64x64(tmp_path, size):
 
 @pytest.mark.parametrize("kind", ["nothing", "text", "two", "train"])
 def test_a_folder_without_enough_images_is_an_error(tmp_path, kind):
-    expected = "there is no usable image in it, 0 image files found"
+    expected = "none that can be used: 0 image files found"
     if kind == "text":
         expected = r"2 image files found, 0 used, 2 skipped: '0.png' \(not an"
         for i in range(2):

@@ -62,8 +62,8 @@ class FolderSource:
         if not used:
             expected = (
                 "a folder of images that Pillow can read, such as .png, .jpg, "
-                ".webp or .tif, or of folders of images; there is no usable "
-                f"image in it, {counts}"
+                ".webp or .tif, or of folders of images; this folder has "
+                f"none that can be used: {counts}"
             )
             raise _checks.invalid_value("name", path, expected)
         self._splits = files.carve(path, splits)
@@ -172,8 +172,8 @@ def _find(path):
 def _arrange(path, names):
     """Divides paths into splits and classes by their folders.
 
-    Returns a dictionary of split to pairs of path and label, which is 0 where
-    there are no classes, and the sorted names of the classes.
+    Returns a dictionary of split to pairs of path and label, and the sorted
+    names of the classes. Without classes the labels are 0.
     """
     parts = {name: os.path.relpath(name, path).split(os.sep) for name in names}
     splits = collections.defaultdict(list)

@@ -66,7 +66,7 @@ class WithPresets:
         """Writes a new folder that `from_preset` loads.
 
         The folder contains the configuration and the weights, but neither the
-        optimizer nor its state. If writing fails there is no folder. Raises
+        optimizer nor its state. If writing fails, no folder remains. Raises
         `FileExistsError` if it exists.
         """
         save(self, path)
