@@ -9,6 +9,7 @@ deleted, at times for a minute, and blocks Python meanwhile.
 
 import gc
 import os
+import signal
 
 # Read when TensorFlow is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -28,6 +29,10 @@ def pytest_configure(config):
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()
     tf.data.Dataset.__iter__ = _iter_without_autotuning
+    # Shells start background jobs with Ctrl-C ignored, and the processes of the
+    # tests would inherit that.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
