@@ -11,7 +11,6 @@ import subprocess
 
 _PACKAGE = pathlib.Path(__file__).parents[1] / "tfp_glow"
 _FOLDERS = ("bijectors", "distributions", "models", "networks")
-_RECIPE = "train/recipe.py"
 _WITH_DOCSTRING = (ast.Module, ast.ClassDef, ast.FunctionDef)
 
 
@@ -50,7 +49,7 @@ def digest(sources, with_package):
             take part in a training step.
     """
     if with_package:
-        sources = [*sources, *_PACKAGE.glob("_*.py"), _PACKAGE / _RECIPE]
+        sources = [*sources, *_PACKAGE.glob("_*.py")]
         for folder in _FOLDERS:
             sources += _PACKAGE.glob(f"{folder}/*.py")
     hashed = hashlib.sha256()

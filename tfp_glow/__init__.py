@@ -48,7 +48,7 @@ _MODULES = {
     "perception": "analysis.perception",
     "plots": "train.plots",
     "presets": "train.presets",
-    "recipe": "train.recipe",
+    "recipe": "models.recipe",
     "toy": "distributions.toy",
 }
 

@@ -10,7 +10,7 @@ import tensorflow_probability as tfp
 
 import tfp_glow as tfg
 from benchmarks import density_case
-from tfp_glow.train import recipe
+from tfp_glow.models import recipe
 
 VERSIONS = {
     "tfp_glow": tfg.__version__,

@@ -22,8 +22,8 @@ import pytest
 
 import tfp_glow as tfg
 from tests import processes
+from tfp_glow.models import recipe
 from tfp_glow.train import cli
-from tfp_glow.train import recipe
 from tfp_glow.train import run_folder
 from tfp_glow.train.settings import Settings
 

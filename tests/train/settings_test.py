@@ -16,8 +16,8 @@ import tensorflow as tf
 import tfp_glow as tfg
 from tfp_glow.bijectors import steps
 from tfp_glow.bijectors import transformers
+from tfp_glow.models import recipe
 from tfp_glow.models import strategies
-from tfp_glow.train import recipe
 from tfp_glow.train import settings
 from tfp_glow.train.settings import Settings
 

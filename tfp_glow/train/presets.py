@@ -41,7 +41,7 @@ import dataclasses
 
 from tfp_glow import _checks
 from tfp_glow import models
-from tfp_glow.train import recipe
+from tfp_glow.models import recipe
 from tfp_glow.train.settings import Settings
 
 

@@ -18,7 +18,7 @@ datasets = _lazy.module("tfp_glow.datasets")
 files = _lazy.module("tfp_glow.datasets.files")
 sources = _lazy.module("tfp_glow.datasets.sources")
 models = _lazy.module("tfp_glow.models")
-recipe = _lazy.module("tfp_glow.train.recipe")
+recipe = _lazy.module("tfp_glow.models.recipe")
 
 # NumPy's seeds end here.
 _MAX_INTEGER = 2**32 - 1

@@ -5,10 +5,45 @@
 import math
 
 import keras
+import tensorflow as tf
 
 from tfp_glow import _checks
 
-OPTIMIZERS = {"adam": keras.optimizers.Adam, "adamax": keras.optimizers.Adamax}
+
+class EarlyAverage:
+    """A mixin of Keras optimizers: an average of weights that starts at once.
+
+    Keras' average follows the weights only after about `1 / (1 - momentum)`
+    steps. In step t = 0, 1, 2, ... the momentum of this one is
+
+    ```none
+    min(ema_momentum, t / (t + 9))
+    ```
+
+    so that the average is never far behind the weights.
+    """
+
+    def _update_model_variables_moving_average(self, trainable_variables):
+        step = tf.cast(self.iterations, tf.float32)
+        momentum = tf.minimum(self.ema_momentum, step / (step + 9.0))
+        for variable, average in zip(
+            trainable_variables, self._model_variables_moving_average
+        ):
+            kept = tf.cast(momentum, average.dtype)
+            average.assign(kept * average + (1.0 - kept) * variable)
+
+
+@keras.saving.register_keras_serializable(package="tfp_glow")
+class AveragedAdam(EarlyAverage, keras.optimizers.Adam):
+    """Keras' Adam with `EarlyAverage`."""
+
+
+@keras.saving.register_keras_serializable(package="tfp_glow")
+class AveragedAdamax(EarlyAverage, keras.optimizers.Adamax):
+    """Keras' Adamax with `EarlyAverage`."""
+
+
+OPTIMIZERS = {"adam": AveragedAdam, "adamax": AveragedAdamax}
 DECAYS = ("constant", "cosine")
 
 
@@ -27,14 +62,12 @@ def make_optimizer(
     Its learning rate follows `make_schedule`. Before Adam or Adamax, the
     gradient of all weights, as one vector, is scaled down to the norm
     `clipnorm` if it is longer. The optimizer also keeps an average of the
-    weights and updates it in every step,
+    weights and updates it in step t = 0, 1, 2, ...,
 
     ```none
-    average = ema * average + (1 - ema) * weights
+    average = momentum * average + (1 - momentum) * weights
+    momentum = min(ema, t / (t + 9))
     ```
-
-    `FlowModel.averaged_weights` evaluates it. Keras' `fit` leaves the average
-    in the model at the end, unless `tfg.callbacks.SwapEMAWeights` is used.
 
     Example:
 
@@ -51,7 +84,8 @@ def make_optimizer(
         beta_2: `float` in [0, 1), decay rate of the second moment (in Adamax,
             of the infinity norm).
         clipnorm: non-negative `float`; 0 turns clipping off.
-        ema: `float` in [0, 1), momentum of the average; 0 turns it off.
+        ema: `float` in [0, 1), momentum of the average after its start;
+            0 turns it off.
 
     References:
         Kingma and Ba, Adam, 2015, algorithms 1 and 2.

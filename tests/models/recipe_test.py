@@ -5,9 +5,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tfp_glow as tfg
-from tfp_glow.train import recipe
+from tfp_glow.models import recipe
 
 STEPS = np.array([0, 1, 2, 3, 4, 5, 7, 12, 13, 20, 10**6])
 
@@ -67,32 +68,48 @@ def test_the_whole_gradient_is_clipped(optimizer, clipnorm, length):
     assert momenta[0] / momenta[2] == pytest.approx(0.75)
 
 
-@pytest.mark.parametrize("ema", [0.9, 0.0])
-def test_the_average_has_the_momentum_asked_for(ema):
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("ema", [0.6, 0.0])
+def test_the_average_starts_at_once_and_slows_down_to_its_momentum(
+    ema, jit_compile
+):
     optimizer = recipe.make_optimizer(
         learning_rate=0.1, warmup_steps=0, ema=ema
     )
     weight = keras.Variable([1.0])
     optimizer.build([weight])
+    step = tf.function(
+        lambda: optimizer.apply([tf.constant([1.0])]), jit_compile=jit_compile
+    )
     (average,) = optimizer._model_variables_moving_average
-    expected = None
-    for _ in range(4):
-        optimizer.apply([np.float32([1.0])])
-        value = weight.numpy()
-        expected = value if expected is None else expected
-        expected = ema * expected + (1 - ema) * value
-        np.testing.assert_allclose(average, expected, rtol=1e-6)
-    assert (average.numpy() == weight.numpy()) == (ema == 0)
+    expected = 0.0
+    for t in range(20):
+        step()
+        momentum = min(ema, t / (t + 9))
+        expected = momentum * expected + (1 - momentum) * weight.numpy()
+        np.testing.assert_allclose(average, expected, atol=1e-6)
+        # After t steps of 0.1 the average is a tenth of the way behind.
+        lag = average.numpy()[0] - weight.numpy()[0]
+        assert 0.0 <= lag <= 0.1 * t / 10 + 1e-6
+    assert momentum == ema
+    assert (lag == 0) == (ema == 0)
 
 
-def test_a_model_that_is_loaded_goes_on_with_its_recipe(tmp_path):
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_a_model_that_is_loaded_goes_on_with_its_recipe(tmp_path, dtype):
     images = np.random.default_rng(0).integers(0, 16, [32, 4, 4, 1], np.uint8)
 
     def fit(model, epochs):
         model.fit(images, epochs=epochs, batch_size=8, shuffle=False, verbose=0)
 
     model = tfg.GlowModel(
-        [4, 4, 1], num_levels=1, num_steps=1, num_filters=4, bins=16, seed=5
+        [4, 4, 1],
+        num_levels=1,
+        num_steps=1,
+        num_filters=4,
+        bins=16,
+        seed=5,
+        dtype=dtype,
     )
     model.compile(
         recipe.make_optimizer(
