@@ -4,48 +4,44 @@
 
 import contextlib
 import contextvars
+import functools
 
 import tensorflow as tf
 
-_AS_PRODUCTS = contextvars.ContextVar("as_products", default=False)
+_conv2d = functools.partial(tf.nn.conv2d, strides=1, padding="SAME")
+
+# The function that convolves images `[N, H, W, C]` and kernels `[S, S, C, D]`.
+CONV2D = contextvars.ContextVar("conv2d", default=_conv2d)
 
 
 @contextlib.contextmanager
 def gradients_as_products(enabled=True):
-    """A context in which gradients of `conv2d` are matrix products.
+    """A context in which gradients of convolutions are matrix products.
 
     XLA on a CPU is slow at the gradients of TensorFlow's convolution. With
     matrix products a training step takes up to a thirtieth of the time. Outside
     XLA, and on a GPU, TensorFlow's own gradients are as fast or faster.
     """
-    token = _AS_PRODUCTS.set(enabled)
+    token = CONV2D.set(_conv2d_with_products if enabled else _conv2d)
     try:
         yield
     finally:
-        _AS_PRODUCTS.reset(token)
+        CONV2D.reset(token)
 
 
-def conv2d(x, kernel):
-    """Convolves images `[N, H, W, C]`, with zeros around them.
-
-    `kernel` is `[S, S, C, D]` with an odd size S, the result `[N, H, W, D]`.
-    """
-    if _AS_PRODUCTS.get() and None not in x.shape[1:]:
-        return _conv2d_with_products(x, kernel)
-    return _conv2d(x, kernel)
-
-
-def _conv2d(x, kernel):
-    return tf.nn.conv2d(x, kernel, strides=1, padding="SAME")
+def _conv2d_with_products(x, kernel):
+    if None in x.shape[1:]:
+        return _conv2d(x, kernel)
+    return _with_products(x, kernel)
 
 
 @tf.custom_gradient
-def _conv2d_with_products(x, kernel):
+def _with_products(x, kernel):
     size, _, num_inputs, num_outputs = kernel.shape
 
     def gradient(dy):
         turned = kernel[::-1, ::-1]
-        # What has fewer channels is shifted, since S * S shifts are stored.
+        # The side with fewer channels is shifted: S * S shifts are stored.
         if num_outputs < num_inputs:
             shifts = _rows(_shifts(dy, size))
             by_shift = tf.transpose(turned, [2, 0, 1, 3])

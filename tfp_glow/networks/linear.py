@@ -144,13 +144,14 @@ def linear(x, weights, conditioning=None, activation=tf.identity):
         shape = tf.concat([tf.shape(x)[:-1], bias.shape], axis=0)
         y = tf.ensure_shape(tf.reshape(y, shape), [*x.shape[:-1], *bias.shape])
     else:
-        y = convolution.conv2d(x, kernel)
+        conv2d = convolution.CONV2D.get()
+        y = conv2d(x, kernel)
         if "ones_kernel" in weights:
             # The channel of ones is convolved separately because it is the same
             # for every image, and because 513 input channels would keep a GPU
             # from using its tensor cores.
             ones = tf.ones_like(x[:1, ..., :1])
-            ones = convolution.conv2d(ones, weights["ones_kernel"])
+            ones = conv2d(ones, weights["ones_kernel"])
             y = inner(y + tf.nn.bias_add(ones, bias))
         else:
             y = inner(tf.nn.bias_add(y, bias))
