@@ -56,6 +56,47 @@ def test_only_matrices_that_are_not_finite_give_nan(
     assert np.all(np.isfinite(gradient[::2]))
 
 
+@pytest.mark.parametrize(
+    "dtype, tolerance", [(tf.float64, 1e-12), (tf.float32, 1e-6)]
+)
+def test_refined_inverse_agrees_with_the_inverse(dtype, tolerance):
+    exact = helpers.normal([2, 4, 4])
+    matrices = tf.cast(exact, dtype)
+    found = {}
+    for name, function in {
+        "inv": linear_algebra.inverse_or_nan,
+        "refined": lambda x: linear_algebra.refined_inverse(
+            x, tf.linalg.inv(exact)
+        ),
+    }.items():
+        with tf.GradientTape() as outer:
+            outer.watch(matrices)
+            with tf.GradientTape() as tape:
+                tape.watch(matrices)
+                y = function(matrices)
+                loss = tf.reduce_sum(tf.sin(y))
+            first = tape.gradient(loss, matrices)
+            loss = tf.reduce_sum(first**2)
+        found[name] = y, first, outer.gradient(loss, matrices)
+    for expected, received in zip(found["inv"], found["refined"]):
+        assert received.dtype == dtype
+        atol = tolerance * np.max(np.abs(expected))
+        np.testing.assert_allclose(received, expected, rtol=0, atol=atol)
+    if dtype == tf.float32:
+        # The matrix that float32 rounds has another inverse.
+        assert np.any(tf.cast(tf.linalg.inv(exact), dtype) != found["inv"][0])
+        np.testing.assert_array_equal(found["inv"][0], found["refined"][0])
+
+
+def test_refined_inverse_of_a_matrix_that_is_not_finite_is_nan():
+    matrix = np.eye(3, dtype=np.float32)
+    matrix[2, 0] = np.nan
+    found = linear_algebra.refined_inverse(
+        tf.constant(matrix), tf.eye(3, dtype=tf.float64)
+    )
+    assert np.all(np.isnan(found))
+
+
 def test_xla_compiles_the_log_det():
     matrices = helpers.normal([2, 4, 4])
     compiled = tf.function(linear_algebra.log_det_or_nan, jit_compile=True)

@@ -56,7 +56,14 @@ class ChannelMatrix(parametric.Parametric):
 
     def inverse_matrix(self):
         """Returns the inverse of the matrix that `matrix` rounds to its dtype."""
-        return linear_algebra.inverse_or_nan(self.matrix())
+        return linear_algebra.refined_inverse(
+            self.matrix(), self.approximate_inverse()
+        )
+
+    def approximate_inverse(self):
+        """Returns the inverse of the matrix before it is rounded, in float64."""
+        matrix = tf.cast(self.matrix(), tf.float64)
+        return linear_algebra.inverse_or_nan(matrix)
 
     def parameters_of(self, matrix):
         """Returns the constructor's arguments, tensors, for other matrices."""
@@ -207,19 +214,23 @@ class Invertible1x1Conv(ChannelMatrix):
     def matrix(self):
         if self.lower is None:
             return self._permutation_matrix()
-        lower = tf.linalg.band_part(self.lower, -1, 0)
-        ones = tf.ones_like(tf.linalg.diag_part(lower))
-        lower = tf.linalg.set_diag(lower, ones)
-        upper = tf.linalg.band_part(self.upper, 0, -1)
-        zeros = tf.zeros_like(tf.linalg.diag_part(upper))
-        upper = tf.linalg.set_diag(upper, zeros)
-        diagonal = tf.exp(self.log_diagonal)
-        if self.sign is not None:
-            diagonal *= self.sign
-        factors = [lower, upper + tf.linalg.diag(diagonal)]
+        factors = self._factors()
         if self.permutation is not None:
             factors.insert(0, self._permutation_matrix())
         return linear_algebra.product(*factors)
+
+    def _factors(self):
+        """Returns the triangular factors of the matrix."""
+        lower = tf.linalg.band_part(self.lower, -1, 0)
+        ones = tf.ones_like(tf.linalg.diag_part(lower))
+        upper = tf.linalg.band_part(self.upper, 0, -1)
+        diagonal = tf.exp(self.log_diagonal)
+        if self.sign is not None:
+            diagonal *= self.sign
+        return [
+            tf.linalg.set_diag(lower, ones),
+            tf.linalg.set_diag(upper, diagonal),
+        ]
 
     def _permutation_matrix(self):
         size = self.permutation.shape[-1]
@@ -229,6 +240,18 @@ class Invertible1x1Conv(ChannelMatrix):
         if self.lower is None:
             return tf.linalg.matrix_transpose(self.matrix())
         return super().inverse_matrix()
+
+    def approximate_inverse(self):
+        if self.lower is None:
+            return tf.cast(self.inverse_matrix(), tf.float64)
+        lower, upper = (tf.cast(x, tf.float64) for x in self._factors())
+        rows = self.permutation
+        rows = tf.range(lower.shape[-1]) if rows is None else rows
+        unit = tf.one_hot(rows, lower.shape[-1], dtype=tf.float64)
+        unit = tf.broadcast_to(unit, tf.shape(lower))
+        rest = tf.linalg.matrix_transpose(unit)
+        rest = tf.linalg.triangular_solve(lower, rest)
+        return tf.linalg.triangular_solve(upper, rest, lower=False)
 
     @staticmethod
     def _parameters_of(matrix, dtype):

@@ -274,10 +274,12 @@ class _Steps:
         log_det = norm.forward_log_det_jacobian(pixel, event_ndims=1)
         log_det += conv.forward_log_det_jacobian(pixel, event_ndims=1)
         shift = linear_algebra.product(matrix, norm.shift[..., tf.newaxis])
+        inverse = tf.linalg.matrix_transpose(conv.approximate_inverse())
+        inverse /= tf.cast(scale, inverse.dtype)
         return {
             "kernel": kernel,
             "shift": shift[..., 0],
-            "inverse_kernel": linear_algebra.inverse_or_nan(kernel),
+            "inverse_kernel": linear_algebra.refined_inverse(kernel, inverse),
             # ActNorm comes last in the inverse, so this is its shift.
             "inverse_shift": -norm.shift,
             "log_det": log_det * tf.cast(num_pixels, log_det.dtype),
