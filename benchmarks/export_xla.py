@@ -1,11 +1,13 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Writes XLA programs of one training step, which JAX can run and time.
+"""Writes XLA programs of models, which JAX can run and time.
 
 `python benchmarks/export_xla.py --out=runs/xla` writes, for this project's Glow
-and for `tfb.Glow`, the program of a step (log-density, gradient and Adam), its
-inputs, and the first losses that TensorFlow computes without XLA.
-`benchmarks/run_xla.py` runs them on any device. It needs only JAX and NumPy.
+with networks of 32 and of 16 bits and for `tfb.Glow`, three programs: a training
+step (log-density, gradient and Adam), `log_prob` and `sample`. It also writes
+their inputs, photographs to train on, and the first losses that TensorFlow
+computes without XLA. `benchmarks/run_xla.py` runs the programs on any device and
+`benchmarks/count_xla.py` counts the kernels of a GPU. They need only JAX and NumPy.
 """
 
 import gzip
@@ -24,19 +26,34 @@ from absl import flags
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from benchmarks import compare_case
+from benchmarks import count_xla
 from benchmarks import xla_inputs
 from benchmarks.compare_cases import ours
 from benchmarks.compare_cases import tfb_glow
 from tfp_glow import _files
+from tfp_glow.datasets import photos
+from tfp_glow.networks import convolution
 
 _CASES = flags.DEFINE_list(
-    "cases", ["invert", "recompute", "store", "tfb_glow"], "cases to export"
+    "cases",
+    [
+        "store",
+        "store_bfloat16",
+        "store_products",
+        "store_bfloat16_products",
+        "invert",
+        "invert_bfloat16",
+        "tfb_glow",
+    ],
+    "cases to export: `tfb_glow`, or a way to compute gradients, then "
+    "`_bfloat16` for networks of 16 bits, then `_products` if gradients of "
+    "convolutions are matrix products",
 )
 _OUT = flags.DEFINE_string("out", "runs/xla", "folder to write")
 _NUM_STEPS = flags.DEFINE_integer("num_steps", 32, "steps per level, K")
-_BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "images per training step")
+_BATCH_SIZE = flags.DEFINE_integer("batch_size", 64, "images per batch")
 _NUM_FILTERS = flags.DEFINE_integer(
-    "num_filters", 64, "width of the networks, W"
+    "num_filters", 512, "width of the networks, W"
 )
 _IMAGE_SIZE = flags.DEFINE_integer(
     "image_size", 32, "side length of the images"
@@ -49,7 +66,7 @@ _TENSOR_FLOAT_32 = flags.DEFINE_bool(
 )
 _NUM_LOSSES = flags.DEFINE_integer(
     "num_losses",
-    3,
+    1,
     "training steps to run here for the expected losses; slow for wide models",
     lower_bound=0,
 )
@@ -74,36 +91,59 @@ def make_step(case, model):
     return step
 
 
-def export(step, image):
-    """Writes the program of a step, with noise in place of the kernels.
+def export(function, x, noise):
+    """Lowers a function of one tensor to an XLA program.
 
     Args:
-        step: callable from a batch of images to a loss, which also updates
-            variables.
-        image: `Tensor`, the batch.
+        function: callable from `x` to a `Tensor`, which may update variables.
+        x: `Tensor`, the first input of the program.
+        noise: dictionary of the kernels that are noise, from the identities of
+            their handles to the arguments of `xla_inputs.draw`. Kernels that
+            are missing are replaced by noise and added.
 
     Returns:
-        Tuple of the serialized program, `bytes`, of its inputs by their number,
-        a dictionary of arrays, and of those that are drawn, as `xla_inputs`
-        describes them. The first input is the batch.
+        Dictionary of the contents of files by their names.
     """
-    function = tf.function(step, jit_compile=True, autograph=False)
-    concrete = function.get_concrete_function(image)
-    by_handle = {id(v.handle): v for v in concrete.graph.variables}
-    inputs, kernels = {0: image.numpy()}, {}
+    function = tf.function(function, jit_compile=True, autograph=False)
+    concrete = function.get_concrete_function(x)
+    variables = {id(v.handle): v for v in concrete.graph.variables}
+    inputs, kernels, rate = {0: x.numpy()}, {}, None
     for captured in concrete.captured_inputs:
-        variable = by_handle.get(id(captured))
+        variable = variables.get(id(captured))
         if variable is None and captured.dtype.is_integer:
             continue  # Sizes and axes are part of the program.
         value = captured.numpy() if variable is None else variable.numpy()
         number = len(inputs) + len(kernels)
+        if variable is not None and "learning_rate" in variable.name:
+            rate = number
         if variable is not None and xla_inputs.is_kernel(value):
-            kernels[number] = xla_inputs.describe(value, number)
-            variable.assign(xla_inputs.draw(**kernels[number]))
+            key = id(captured)
+            noise[key] = noise.get(key) or xla_inputs.replace(variable, number)
+            kernels[number] = noise[key]
         else:
             inputs[number] = value
-    ir = function.experimental_get_compiler_ir(image)
-    return ir(stage="hlo_serialized"), inputs, kernels
+    ir = function.experimental_get_compiler_ir(x)
+    archive = io.BytesIO()
+    np.savez_compressed(archive, **{str(i): x for i, x in inputs.items()})
+    facts = {
+        "num_steps": _NUM_STEPS.value,
+        "flops": count_xla.flops(ir(stage="hlo"), _NUM_STEPS.value),
+        "learning_rate": rate,
+    }
+    return {
+        "program.hlo.gz": gzip.compress(ir(stage="hlo_serialized")),
+        "inputs.npz": archive.getvalue(),
+        "kernels.json": json.dumps(kernels).encode(),
+        "facts.json": json.dumps(facts).encode(),
+    }
+
+
+def _write(folder, files):
+    os.makedirs(folder, exist_ok=True)
+    for name, content in files.items():
+        with _files.replacing(os.path.join(folder, name)) as temporary:
+            pathlib.Path(temporary).write_bytes(content)
+    print(folder, flush=True)
 
 
 def main(_):
@@ -114,32 +154,44 @@ def main(_):
         image_size=_IMAGE_SIZE.value,
         num_levels=_NUM_LEVELS.value,
     )
-    images = sizes.images()
+    photographs = [photos.photograph(n) for n in photos.PHOTOGRAPHS["train"]]
+    archive = io.BytesIO()
+    np.savez_compressed(archive, *photographs)
+    _write(_OUT.value, {"photographs.npz": archive.getvalue()})
+    shape = sizes.batch_size, sizes.image_size
+    [images] = xla_inputs.batches(photographs, shape, 1)
+    latents = np.random.default_rng(0).standard_normal(
+        (sizes.batch_size, sizes.event_size), np.float32
+    )
     tf.config.experimental.enable_tensor_float_32_execution(
         _TENSOR_FLOAT_32.value
     )
     for case in _CASES.value:
-        module = tfb_glow if case == "tfb_glow" else ours
-        model = module.Model(case, sizes, images)
-        model.initialize()
-        model.log_prob(images)  # `tfb.Glow` initializes in its first run.
-        program, inputs, kernels = export(
-            make_step(case, model), tf.constant(images)
-        )
-        losses = [model.train_step() for _ in range(_NUM_LOSSES.value)]
-        folder = os.path.join(_OUT.value, case)
-        os.makedirs(folder, exist_ok=True)
-        archive = io.BytesIO()
-        np.savez_compressed(archive, **{str(i): x for i, x in inputs.items()})
-        for name, content in {
-            "step.hlo.gz": gzip.compress(program),
-            "inputs.npz": archive.getvalue(),
-            "kernels.json": json.dumps(kernels).encode(),
-            "losses.json": json.dumps(losses).encode(),
-        }.items():
-            with _files.replacing(os.path.join(folder, name)) as temporary:
-                pathlib.Path(temporary).write_bytes(content)
-        print(f"{folder}: {len(program):,} bytes, losses {losses}", flush=True)
+        with convolution.gradients_as_products("products" in case):
+            _export_case(case, sizes, images, latents)
+
+
+def _export_case(case, sizes, images, latents):
+    module = tfb_glow if case == "tfb_glow" else ours
+    model = module.Model(case, sizes, images)
+    flow = model.distribution
+    noise = {
+        id(variable.handle): xla_inputs.replace(variable, number)
+        for number, variable in enumerate(flow.trainable_variables)
+        if xla_inputs.is_kernel(variable.numpy())
+    }
+    model.initialize()
+    model.log_prob(images)  # `tfb.Glow` initializes in its first run.
+    folder = os.path.join(_OUT.value, case)
+    for name, function, x in (
+        ("step", make_step(case, model), images),
+        ("log_prob", lambda x: flow.log_prob(x), images),
+        ("sample", lambda x: flow.bijector.forward(x), latents),
+    ):
+        files = export(function, tf.constant(x), noise)
+        _write(os.path.join(folder, name), files)
+    losses = [model.train_step() for _ in range(_NUM_LOSSES.value)]
+    _write(folder, {"losses.json": json.dumps(losses).encode()})
 
 
 if __name__ == "__main__":

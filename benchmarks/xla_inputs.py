@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The inputs of an exported program, small enough to copy to a GPU.
 
-The kernels of convolutions, nearly all of a model's weights, are replaced by
-noise of their mean and standard deviation, of which a file need say no more.
+The kernels of convolutions, nearly all of a model's weights, are noise, of which
+a file needs to say only the mean, the standard deviation and the random seed.
 Needs NumPy alone.
 """
 
@@ -17,14 +17,20 @@ def is_kernel(array):
     return array.ndim >= 4
 
 
-def describe(kernel, seed):
-    """Returns the arguments of `draw` that replace a kernel."""
-    return {
-        "shape": list(kernel.shape),
-        "mean": float(kernel.mean()),
-        "std": float(kernel.std()),
+def replace(kernel, seed):
+    """Replaces a `tf.Variable` by noise of its mean and standard deviation.
+
+    Returns the arguments of `draw`.
+    """
+    values = kernel.numpy()
+    description = {
+        "shape": list(values.shape),
+        "mean": float(values.mean()),
+        "std": float(values.std()),
         "seed": seed,
     }
+    kernel.assign(draw(**description))
+    return description
 
 
 def draw(shape, mean, std, seed):
@@ -50,3 +56,26 @@ def load(folder):
         kept = {int(i): archive[i] for i in archive.files}
     inputs = drawn | kept
     return [inputs[i] for i in range(len(inputs))]
+
+
+def batches(photographs, shape, num_batches, seed=0):
+    """Yields batches of dequantized crops, float32 `[N, size, size, 3]`.
+
+    Args:
+        photographs: list of uint8 arrays `[H, W, 3]`.
+        shape: `(N, size)`.
+        num_batches: `int`.
+        seed: `int`.
+    """
+    random = np.random.default_rng(seed)
+    num_images, size = shape
+    for _ in range(num_batches):
+        crops = np.empty((num_images, size, size, 3), np.float32)
+        for crop in crops:
+            photograph = photographs[random.integers(len(photographs))]
+            height, width, _ = photograph.shape
+            top = random.integers(height - size + 1)
+            left = random.integers(width - size + 1)
+            crop[:] = photograph[top : top + size, left : left + size]
+        noise = random.random(crops.shape, np.float32)
+        yield (crops + noise) / np.float32(256.0) - np.float32(0.5)

@@ -16,18 +16,20 @@ VERSIONS = {
     "tensorflow_probability": tfp.__version__,
 }
 
-_ARGUMENTS = {
-    "invert": dict(gradient="invert"),
-    "recompute": dict(gradient="recompute"),
-    "store": dict(gradient="store"),
-}
-
 
 class Model:
-    """`FlowModel` of `glow_distribution`, and Keras' Adam."""
+    """`FlowModel` of `glow_distribution`, and Keras' Adam.
+
+    A case is a way to compute gradients, and then `_bfloat16` if the networks
+    compute in 16 bits.
+    """
 
     def __init__(self, case, sizes, images):
         self._images = tf.constant(images)
+        gradient, *options = case.split("_")
+        network = "paper"
+        if "bfloat16" in options:
+            network = tfg.networks.CouplingNetwork(dtype="mixed_bfloat16")
         self._model = tfg.FlowModel(
             tfg.glow_distribution(
                 images.shape[1:],
@@ -35,14 +37,15 @@ class Model:
                 num_steps=sizes.num_steps,
                 num_filters=sizes.num_filters,
                 seed=0,
-                **_ARGUMENTS[case],
+                gradient=gradient,
+                network=network,
             )
         )
         # No XLA, on any device.
         self._model.compile(
             keras.optimizers.Adam(compare_case.LEARNING_RATE), jit_compile=False
         )
-        distribution = self._model.distribution
+        self.distribution = distribution = self._model.distribution
         self._sample = tf.function(lambda: distribution.sample(len(images)))
 
     @property

@@ -28,7 +28,7 @@ class Model:
         del case
         tf_keras.utils.set_random_seed(0)
         self._images = tf.constant(images)
-        flow = make_flow(
+        self.distribution = flow = make_flow(
             images.shape[1:],
             sizes.num_levels,
             sizes.num_steps,

@@ -12,6 +12,7 @@ import sys
 import matplotlib.image
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from benchmarks import cache
 from benchmarks import compare
@@ -279,48 +280,64 @@ def test_a_process_that_fails_says_why():
 
 
 @pytest.mark.slow
-def test_a_program_of_a_training_step_is_exported(tmp_path):
+@pytest.mark.parametrize("case", ["invert", "store_bfloat16_products"])
+def test_programs_of_a_model_are_exported(case, tmp_path):
     process = subprocess.run(
         [
             sys.executable,
             str(_ROOT / "benchmarks" / "export_xla.py"),
-            "--cases=invert",
+            f"--cases={case}",
             f"--out={tmp_path}",
             "--num_steps=2",
             "--batch_size=2",
             "--num_filters=4",
             "--image_size=8",
             "--num_levels=1",
+            "--num_losses=3",
         ],
         capture_output=True,
         text=True,
     )
     assert process.returncode == 0, process.stderr
-    folder = tmp_path / "invert"
-    program = gzip.decompress((folder / "step.hlo.gz").read_bytes())
-    assert b"while" in program
-    losses = json.loads((folder / "losses.json").read_text())
+    losses = json.loads((tmp_path / case / "losses.json").read_text())
     assert losses == sorted(losses, reverse=True)
     assert len(set(losses)) == 3
-    values = xla_inputs.load(folder)
-    assert values[0].shape == (2, 8, 8, 3)
+    sizes = {}
+    for name in ("step", "log_prob", "sample"):
+        folder = tmp_path / case / name
+        program = gzip.decompress((folder / "program.hlo.gz").read_bytes())
+        assert b"while" in program
+        facts = json.loads((folder / "facts.json").read_text())
+        assert facts["flops"] > 0
+        values = xla_inputs.load(folder)
+        sizes[name] = sum(value.size for value in values[1:])
+        kernels = json.loads((folder / "kernels.json").read_text())
+        if name == "step":
+            assert values[facts["learning_rate"]].shape == ()
+            assert {"hidden", "zero"} == {
+                "hidden" if kernel["std"] > 0.01 else "zero"
+                for kernel in kernels.values()
+            }
     # Weights, two moments of each, and the count of steps.
-    assert sum(value.size for value in values[1:]) > 1000
-    kernels = json.loads((folder / "kernels.json").read_text())
-    assert {"hidden", "zero"} == {
-        "hidden" if kernel["std"] > 0.01 else "zero"
-        for kernel in kernels.values()
-    }
+    assert sizes["step"] > 2 * sizes["log_prob"] > 1000
+    with np.load(tmp_path / "photographs.npz") as archive:
+        photographs = [archive[name] for name in archive.files]
+    [batch] = xla_inputs.batches(photographs, (2, 8), num_batches=1)
+    np.testing.assert_array_equal(values[0].shape, (2, 192))
+    assert batch.shape == (2, 8, 8, 3) and batch.dtype == np.float32
+    assert batch.min() >= -0.5 and batch.max() < 0.5
 
 
 def test_noise_in_the_place_of_a_kernel_has_its_mean_and_deviation():
-    kernel = np.random.default_rng(0).normal(1.0, 2.0, (3, 3, 16, 16))
-    kernel = kernel.astype(np.float32)
-    assert xla_inputs.is_kernel(kernel)
-    assert not xla_inputs.is_kernel(kernel[0])
-    drawn = xla_inputs.draw(**xla_inputs.describe(kernel, seed=1))
-    assert drawn.shape == kernel.shape and drawn.dtype == np.float32
-    np.testing.assert_allclose(drawn.mean(), kernel.mean(), atol=0.1)
-    np.testing.assert_allclose(drawn.std(), kernel.std(), atol=0.1)
-    zeros = xla_inputs.draw(**xla_inputs.describe(0.0 * kernel, seed=1))
-    np.testing.assert_array_equal(zeros, 0.0 * kernel)
+    values = np.random.default_rng(0).normal(1.0, 2.0, (3, 3, 16, 16))
+    kernel = tf.Variable(values, dtype=tf.float32)
+    assert xla_inputs.is_kernel(values)
+    assert not xla_inputs.is_kernel(values[0])
+    description = xla_inputs.replace(kernel, seed=1)
+    assert np.all(kernel != values)
+    np.testing.assert_array_equal(kernel, xla_inputs.draw(**description))
+    np.testing.assert_allclose(np.mean(kernel), values.mean(), atol=0.1)
+    np.testing.assert_allclose(np.std(kernel), values.std(), atol=0.1)
+    zeros = tf.Variable(tf.zeros([3, 3, 2, 2]))
+    xla_inputs.replace(zeros, seed=1)
+    np.testing.assert_array_equal(zeros, 0.0 * zeros)
