@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import tfp_glow as tfg
 from tests.models import tiny
+from tfp_glow.models import recipe
 
 
 def negative(labels, log_probs):
@@ -27,6 +28,35 @@ class Lowest(keras.metrics.Metric):
 
     def result(self):
         return self.value
+
+
+def test_without_an_optimizer_the_recipe_is_trained_with(eager):
+    eager.compile(run_eagerly=True, metrics=[negative])
+    made, expected = eager.optimizer, recipe.make_optimizer()
+    assert type(made) is recipe.AveragedAdam
+    names = ("name", "learning_rate")
+    configs = [
+        {k: v for k, v in one.get_config().items() if k not in names}
+        for one in (made, expected)
+    ]
+    assert configs[0] == configs[1]
+    history = eager.fit(tiny.gray(4), verbose=0).history
+    assert "negative" in history
+    assert eager.run_eagerly
+
+
+def test_arguments_of_compile_are_those_of_keras(eager):
+    sgd = keras.optimizers.SGD()
+    eager.compile(sgd, None, run_eagerly=True, steps_per_execution=2)
+    assert eager.optimizer is sgd
+    assert eager.steps_per_execution == 2
+    eager.compile("rmsprop")
+    assert type(eager.optimizer) is keras.optimizers.RMSprop
+    eager.compile(optimizer=None, jit_compile=True)
+    assert eager.optimizer is None
+    assert eager.jit_compile
+    with pytest.raises(TypeError, match="Did you mean 'jit_compile'"):
+        eager.compile(jit_compil=True)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +107,8 @@ def test_metrics_receive_log_probabilities():
     ("monitor", "mode"),
     [
         ("val_bits_per_dim", "min"),
+        ("bits_per_dim", "min"),
+        ("val_nats", "min"),
         ("nats", "min"),
         ("val_accuracy", "max"),
         ("val_loss", "auto"),

@@ -21,9 +21,9 @@ import tensorflow_probability as tfp
 
 import tfp_glow as tfg
 from tests import processes
+from tfp_glow.models import recipe
 from tfp_glow.models import replicas
 from tfp_glow.models import strategies
-from tfp_glow.train import callbacks
 from tfp_glow.train import cli
 from tfp_glow.train import commands
 
@@ -59,7 +59,7 @@ def fit_glow(strategy):
             [8, 8, 1], num_levels=1, num_steps=1, num_filters=4, bins=17, seed=0
         )
         model.compile(
-            keras.optimizers.Adam(
+            recipe.AveragedAdam(
                 1e-2,
                 # Otherwise Adam makes large steps of gradients that are
                 # rounding errors, and those differ between strategies.
@@ -76,7 +76,6 @@ def fit_glow(strategy):
         dataset,
         epochs=2,
         validation_data=dataset,
-        callbacks=[callbacks.SwapEMAWeights()],
         verbose=0,
     )
     return model, {

@@ -107,65 +107,6 @@ def test_clock_adds_steps_and_seconds_to_the_logs(model, clock):
     assert seen == [(108, 62.0), (116, 64.0)]
 
 
-# SwapEMAWeights.
-
-
-def test_averaged_weights_are_swapped_exactly():
-    model = keras.Sequential([keras.layers.Dense(3)])
-    model.compile(keras.optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9))
-    model.build((None, 2))
-    model.optimizer.build(model.trainable_variables)
-    generator = np.random.default_rng(0)
-    weights, averages = (
-        [generator.standard_normal(v.shape).astype("float32") for v in values]
-        for values in (model.weights, model.weights)
-    )
-    stored = model.optimizer._model_variables_moving_average
-    for i, average in enumerate(averages):
-        model.weights[i].assign(weights[i])
-        stored[i].assign(1e6 * average)  # Sums would lose the weights.
-    swap = callbacks.SwapEMAWeights(swap_on_epoch=True)
-    swap.set_model(model)
-    swap.on_test_begin()
-    for i, average in enumerate(averages):
-        np.testing.assert_array_equal(model.weights[i], 1e6 * average)
-        np.testing.assert_array_equal(stored[i], weights[i])
-    swap.on_test_end()
-    for i, average in enumerate(averages):
-        np.testing.assert_array_equal(model.weights[i], weights[i])
-        np.testing.assert_array_equal(stored[i], 1e6 * average)
-
-
-# WithAveragedWeights.
-
-
-def test_averaged_weights_are_seen_inside_and_the_weights_after():
-    model = keras.Sequential([keras.layers.Dense(1, use_bias=False)])
-    model.compile(
-        keras.optimizers.SGD(1.0, use_ema=True, ema_momentum=0.5), "mse"
-    )
-    model.build((None, 1))
-    model.averaged_weights = types.MethodType(
-        tfg.FlowModel.averaged_weights, model
-    )
-    seen = {"inside": [], "after": []}
-
-    def see(name):
-        return keras.callbacks.LambdaCallback(
-            on_epoch_end=lambda epoch, logs: seen[name].append(
-                float(model.weights[0].numpy()[0, 0])
-            )
-        )
-
-    x = np.ones([1, 1])
-    model.layers[0].kernel.assign([[1.0]])
-    inner = callbacks.WithAveragedWeights([see("inside")])
-    model.fit(x, 2 * x, epochs=3, verbose=0, callbacks=[inner, see("after")])
-    # A step of rate 1 goes to the other side of 2, as far as before.
-    assert seen["after"] == [3.0, 1.0, 3.0]
-    assert seen["inside"] == [3.0, 2.0, 2.5]
-
-
 # EarlyStopping.
 
 
@@ -367,6 +308,23 @@ def test_the_temperature_and_seed_of_a_grid_are_those_asked_for(glow, tmp_path):
     )
     expected = plots.image_grid(glow.sample(4, 0.5, seed=1), bins=17)
     np.testing.assert_array_equal(grid, expected)
+
+
+@pytest.mark.parametrize("has_bar", [False, True])
+def test_a_progress_bar_replaces_lines_within_an_epoch(
+    model, clock, capsys, has_bar
+):
+    rename = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logs.update(bits_per_dim=logs["loss"])
+    )
+    progress = callbacks.PrintProgress(interval=0.1, has_bar=has_bar)
+    bar = [callbacks.ProgressBar()] if has_bar else []
+    added = [*bar, rename, callbacks.Clock(), progress]
+    fit(model, *added, clock=clock, seconds_per_batch=1.0)
+    printed = capsys.readouterr().out
+    assert ("of 8 steps" in printed) != has_bar
+    assert ("8/8" in printed) == has_bar
+    assert "\nepoch    1  step" in printed
 
 
 def test_progress_without_a_clock_is_an_error():

@@ -17,6 +17,7 @@ import pytest
 
 import tfp_glow as tfg
 from tfp_glow.distributions import baselines
+from tfp_glow.train import callbacks
 from tfp_glow.train import commands
 from tfp_glow.train import plots
 from tfp_glow.train import run_folder
@@ -69,7 +70,7 @@ def no_pictures(monkeypatch):
     """Leaves the pictures out, which take as long as the training."""
     monkeypatch.setattr(commands, "write_pictures", lambda folder: None)
     monkeypatch.setattr(
-        commands.callbacks.SampleGrid,
+        callbacks.SampleGrid,
         "on_epoch_end",
         lambda *args, **kwargs: None,
     )

@@ -2,10 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of `tfp_glow.train.messages`."""
 
-import types
-
 import pytest
-import tensorflow as tf
 
 import tfp_glow as tfg
 from tfp_glow.train import messages
@@ -16,17 +13,19 @@ def test_a_header_has_the_data_the_model_and_the_length():
     info = tfg.datasets.DatasetInfo(
         "flowers", (8, 8, 3), 256, None, {"train": 1200, "test": 40}
     )
-    model = types.SimpleNamespace(
-        count_params=lambda: 1234567,
-        distribute_strategy=tf.distribute.get_strategy(),
-    )
+    model = tfg.GlowModel([8, 8, 3], num_levels=1, num_steps=2, num_filters=8)
+    model.compile()
+    model.optimizer.build(model.trainable_variables)
+    # Weights, gradients, two moments and the average, of 4 bytes.
+    size = f"{4 * 5 * model.count_params() / 2**20:.0f} MiB"
+    number = f"{model.count_params():,} parameters"
     made = Settings(num_levels=1, batch_size=64, max_minutes=2.5, patience=1)
     lines = messages.header("a run", made, info, model).splitlines()
     assert lines[:4] == [
         "Data:    flowers: 1,200 train, 40 test images of 8x8x3, 256 gray levels",
-        "Model:   1 level of 8 steps, width 64: 1,234,567 parameters",
-        # Five copies of 4 bytes.
-        "Memory:  24 MiB for them and the optimizer, and more for activations",
+        f"Model:   1 level of 2 steps, width 8: {number}",
+        f"Memory:  {size} for weights, gradients and the optimizer, and more "
+        "for activations",
         "Epoch:   18 steps of 64 images; at most 100 epochs, or 2.5 minutes, or "
         "1 epoch without improvement",
     ]

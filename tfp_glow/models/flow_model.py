@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """FlowModel: a Keras model that fits any TFP distribution."""
 
-import contextlib
-
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -15,6 +13,7 @@ from tfp_glow.bijectors import glow
 from tfp_glow.bijectors import initialization
 from tfp_glow.distributions import dequantized
 from tfp_glow.distributions import noise_flow
+from tfp_glow.models import averages
 from tfp_glow.models import event_spec
 from tfp_glow.models import export
 from tfp_glow.models import likelihood
@@ -262,29 +261,12 @@ class FlowModel(likelihood.LikelihoodModel):
         )
         self._flow_layer.initialized.assign(1)
 
-    @contextlib.contextmanager
     def averaged_weights(self):
         """A context in which the weights are the averages of the optimizer.
 
         The optimizer, made with `use_ema=True`, must have trained the model.
         """
-        optimizer = getattr(self, "optimizer", None)
-        optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-        built = getattr(optimizer, "built", False)
-        if not (built and optimizer.use_ema):
-            raise ValueError(
-                "Expected a model compiled with an optimizer made with "
-                "`use_ema=True` that has been trained. Received: "
-                f"{optimizer}, built={built}"
-            )
-        variables = self.trainable_variables
-        kept = [tf.identity(v.value) for v in variables]
-        optimizer.finalize_variable_values(variables)
-        try:
-            yield
-        finally:
-            for variable, value in zip(variables, kept):
-                variable.assign(value)
+        return averages.averaged_weights(self)
 
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Saves the model as `keras.Model.save` does, but no partial files.

@@ -11,9 +11,12 @@ import tensorflow as tf
 from tfp_glow import _arguments
 from tfp_glow import _checks
 from tfp_glow.distributions import units
+from tfp_glow.models import averages
 from tfp_glow.models import data as data_
+from tfp_glow.models import messages
 from tfp_glow.models import nan_report
 from tfp_glow.models import policies
+from tfp_glow.models import recipe
 from tfp_glow.models import replicas
 from tfp_glow.models import saving
 from tfp_glow.models import strategies
@@ -162,6 +165,28 @@ class LikelihoodModel(keras.Model):
             self.compiled = False
             raise ValueError(f"Expected `compile` to receive {expected}")
 
+    @functools.partial(_arguments.suggesting, extends=keras.Model.compile)
+    def compile(self, optimizer="recipe", *args, **kwargs):
+        """Configures the training, as `keras.Model.compile` does.
+
+        Args:
+            optimizer: a Keras optimizer or its name, or `"recipe"`, that of
+                `tfg.recipe.make_optimizer()`. With an optimizer of the recipe,
+                `fit` validates the averaged weights, callbacks such as
+                `ModelCheckpoint` and `EarlyStopping` keep them, and they are
+                the model's weights in the end.
+            *args, **kwargs: see `keras.Model.compile`. No loss is needed.
+        """
+        if isinstance(optimizer, str) and optimizer == "recipe":
+            with self.distribute_strategy.scope():
+                optimizer = recipe.make_optimizer()
+        super().compile(optimizer, *args, **kwargs)
+
+    def compile_from_config(self, config):
+        # Keras loads a model without compiling it if it overrides `compile`.
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self._build_optimizer()
+
     @functools.partial(_arguments.suggesting, extends=keras.Model.fit)
     def fit(self, x=None, y=None, *args, init_batches=1, **kwargs):
         """Trains the model, as `keras.Model.fit` does.
@@ -201,12 +226,6 @@ class LikelihoodModel(keras.Model):
             given.setdefault(
                 "shuffle", getattr(x, "num_batches", None) is not None
             )
-        if not self.initialized:
-            size = init_batches * (given.get("batch_size") or 32)
-            arrays = given["x"], given["y"]
-            self.initialize(*self._spec.first(*arrays, batches, size))
-        if self.compiled:
-            self._build_optimizer()
         if given.get("validation_data") is not None:
             names = ("x", "y", "sample_weight")
             parts = keras.utils.unpack_x_y_sample_weight(
@@ -216,19 +235,31 @@ class LikelihoodModel(keras.Model):
             data_.check_epochs(parts[0], "validation_steps", given)
             self._standardize(validation)
             given["validation_data"] = tuple(map(validation.get, names))
+        narrators = []
+        if self.compiled:
+            self._build_optimizer()
+            narrators = messages.narrators(self, given, callbacks)
+        if not self.initialized:
+            size = init_batches * (given.get("batch_size") or 32)
+            arrays = given["x"], given["y"]
+            self.initialize(*self._spec.first(*arrays, batches, size))
         position = nan_report.Position()
         # The step is known after callbacks such as `BackupAndRestore`.
         noise = keras.callbacks.LambdaCallback(
             on_train_begin=lambda logs: self._continue_noise()
         )
-        callbacks = [*callbacks, noise, position]
         for callback in callbacks:
             name = getattr(callback, "monitor", "").removeprefix("val_")
             if getattr(callback, "mode", None) == "auto":
                 callback.mode = _MODES.get(name, "auto")
-        given["callbacks"] = callbacks
         try:
-            return fit(**given)
+            with averages.evaluated(self, callbacks) as callbacks:
+                given["callbacks"] = [*callbacks, noise, position, *narrators]
+                return fit(**given)
+        except KeyboardInterrupt:
+            for narrator in narrators:
+                narrator.end("by Ctrl-C")
+            raise
         except tf.errors.InvalidArgumentError as error:
             translated = nan_report.translated(error, position)
             if translated is None:

@@ -29,8 +29,14 @@ class EarlyAverage:
         for variable, average in zip(
             trainable_variables, self._model_variables_moving_average
         ):
-            kept = tf.cast(momentum, average.dtype)
-            average.assign(kept * average + (1.0 - kept) * variable)
+            # Constant weights have exactly themselves as their average.
+            change = tf.cast(momentum, average.dtype) * (average - variable)
+            average.assign(variable + change)
+
+    def finalize_variable_values(self, var_list):
+        """Replaces variables by their averages, as Keras' `fit` does last."""
+        if self.iterations > 0:  # Until the first step the averages are zero.
+            super().finalize_variable_values(var_list)
 
 
 @keras.saving.register_keras_serializable(package="tfp_glow")

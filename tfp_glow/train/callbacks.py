@@ -8,8 +8,12 @@ import time
 import keras
 import tensorflow as tf
 
+from tfp_glow.models import averages
 from tfp_glow.models import strategies
 from tfp_glow.train import plots
+
+SwapEMAWeights = averages.SwapEMAWeights
+WithAveragedWeights = averages.WithAveragedWeights
 
 
 class StopAfter(keras.callbacks.Callback):
@@ -51,36 +55,6 @@ class Clock(keras.callbacks.Callback):
         logs["seconds"] = round(time.monotonic() - self._start, 3)
 
 
-class SwapEMAWeights(keras.callbacks.SwapEMAWeights):
-    """Evaluates a model with the optimizer's averaged weights.
-
-    Keras' callback of this name swaps two variables by sums and differences.
-    Their rounding errors would make a run depend on how often it is evaluated.
-    This callback swaps them exactly.
-    """
-
-    def _tf_swap_variables(self, optimizer):
-        for variable, average in zip(
-            optimizer._trainable_variables,
-            optimizer._model_variables_moving_average,
-        ):
-            value = tf.identity(variable)
-            variable.assign(average)
-            average.assign(value)
-
-
-class WithAveragedWeights(keras.callbacks.CallbackList):
-    """A list of callbacks that see the averaged weights at an epoch's end.
-
-    Later callbacks see the weights themselves, even in the last epoch. Keras'
-    `SwapEMAWeights(swap_on_epoch=True)` would leave the average in the model.
-    """
-
-    def on_epoch_end(self, epoch, logs=None):
-        with self.model.averaged_weights():
-            super().on_epoch_end(epoch, logs)
-
-
 class EarlyStopping(keras.callbacks.Callback):
     """Stops training after `patience` epochs without a new low of `monitor`.
 
@@ -111,7 +85,8 @@ def epochs_without_improvement(history):
 class PrintProgress(keras.callbacks.Callback):
     """Prints a line per epoch, at most one in `interval` seconds.
 
-    A long epoch prints how far it is every `6 * interval` seconds. Requires
+    Unless there is a progress bar, a long epoch prints how far it is every
+    `6 * interval` seconds. Requires
     `Clock` before it in the list of callbacks. `best` is the lowest validation
     loss of earlier epochs. With `batch_size` the lines have images per second
     of training steps. The time left is that of the remaining epochs, or less if
@@ -119,12 +94,18 @@ class PrintProgress(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, interval=5.0, best=math.inf, batch_size=None, max_seconds=None
+        self,
+        interval=5.0,
+        best=math.inf,
+        batch_size=None,
+        max_seconds=None,
+        has_bar=False,
     ):
         super().__init__()
         self.interval = interval
         self.best = best
         self.batch_size = batch_size
+        self.has_bar = has_bar
         self.max_seconds = math.inf if max_seconds is None else max_seconds
 
     def on_train_begin(self, logs=None):
@@ -145,7 +126,7 @@ class PrintProgress(keras.callbacks.Callback):
             return
         self._steps += 1
         self._seconds = now - self._start
-        if now - self._told >= 6 * self.interval:
+        if not self.has_bar and now - self._told >= 6 * self.interval:
             self._told = now
             steps = self.params["steps"]
             print(
@@ -193,6 +174,13 @@ class PrintProgress(keras.callbacks.Callback):
 
 def _minutes(seconds):
     return "{}:{:02d}".format(*divmod(int(seconds), 60))
+
+
+class ProgressBar(keras.callbacks.ProgbarLogger):
+    """Keras' progress bar, which is shown even with `verbose=0`."""
+
+    def set_params(self, params):
+        super().set_params({**params, "verbose": 1})
 
 
 class SampleGrid(keras.callbacks.Callback):

@@ -25,16 +25,14 @@ from tfp_glow.train.settings import Settings
 keras = _lazy.module("keras")
 _checks = _lazy.module("tfp_glow._checks")
 strategies = _lazy.module("tfp_glow.models.strategies")
-callbacks = _lazy.module("tfp_glow.train.callbacks")
 evaluation = _lazy.module("tfp_glow.train.evaluation")
 messages = _lazy.module("tfp_glow.train.messages")
 pictures = _lazy.module("tfp_glow.train.pictures")
 plots = _lazy.module("tfp_glow.train.plots")
 presets = _lazy.module("tfp_glow.train.presets")
+run_callbacks = _lazy.module("tfp_glow.train.run_callbacks")
 run_folder = _lazy.module("tfp_glow.train.run_folder")
 
-_MONITOR = "val_bits_per_dim"
-_GRID_SIZE = 25  # Samples that an epoch writes for TensorBoard.
 _NUM_SAMPLES = 64
 _NUM_RECONSTRUCTIONS = 16
 _TEMPERATURE = 0.7
@@ -123,9 +121,10 @@ def _train(folder, settings, strategy):
             optimizer = settings.make_optimizer(info)
             model, history = settings.make_model(info), []
             model.compile(optimizer)
+            model.optimizer.build(model.trainable_variables)
     start = len(history)
     seconds = max(run_folder.column(history, "seconds"), default=0.0)
-    validations = run_folder.column(history, _MONITOR)
+    validations = run_folder.column(history, run_callbacks.MONITOR)
     batches = dict(batch_size=settings.batch_size, seed=settings.seed)
     train_set = settings.load(
         "train", initial_epoch=start, flip=settings.flip, **batches
@@ -137,14 +136,12 @@ def _train(folder, settings, strategy):
     if reason:
         print(f"{folder.path} is complete: {reason}.", flush=True)
     else:
-        if is_chief:
-            print(
-                messages.header(folder.path, settings, info, model), flush=True
-            )
         steps = settings.steps_per_epoch(info)
-        if start:
-            print(f"Resuming {folder.path} after {start} epochs.", flush=True)
-        print("Tracing the training step ...", flush=True)
+        if is_chief:
+            print(messages.header(folder.path, settings, info, model))
+            if start:
+                print(f"Resuming {folder.path} after {start} epochs.")
+            print(messages.tracing(model), flush=True)
         model.fit(
             train_set,
             validation_data=validation_set,
@@ -153,7 +150,7 @@ def _train(folder, settings, strategy):
             steps_per_epoch=steps,
             init_batches=min(settings.init_batches, steps),
             verbose=0,
-            callbacks=_make_callbacks(
+            callbacks=run_callbacks.make(
                 folder,
                 settings,
                 seconds,
@@ -166,7 +163,7 @@ def _train(folder, settings, strategy):
         if not reason:
             history = folder.history
             seconds = run_folder.column(history, "seconds")
-            validations = run_folder.column(history, _MONITOR)
+            validations = run_folder.column(history, run_callbacks.MONITOR)
             reason, longer = messages.why_complete(
                 settings, max(seconds, default=0.0), validations
             )
@@ -349,44 +346,3 @@ def _newest_run():
 def _open(run):
     folder = run_folder.RunFolder(run or _newest_run())
     return folder, folder.settings, folder.best()
-
-
-def _make_callbacks(folder, settings, seconds, validations, model, batch_size):
-    minutes, patience = settings.max_minutes, settings.patience
-    best = min(validations, default=math.inf)
-    result = [callbacks.Clock(seconds)]
-    if minutes is not None:
-        result.append(callbacks.StopAfter(60.0 * minutes, seconds))
-    if patience is not None:
-        result.append(callbacks.EarlyStopping(patience, validations, _MONITOR))
-    # Training continues from the weights themselves. Their average is
-    # evaluated, sampled from and, if it is the best, kept.
-    result.append(callbacks.SwapEMAWeights())
-    if not strategies.is_chief(model.distribute_strategy):
-        return result
-    keep_best = keras.callbacks.ModelCheckpoint(
-        folder.file("model.keras"),
-        monitor=_MONITOR,
-        mode="min",
-        save_best_only=True,
-        initial_value_threshold=best,
-    )
-    log_dir = folder.file("tensorboard")
-    grid = callbacks.SampleGrid(
-        os.path.join(log_dir, "samples"),
-        _GRID_SIZE,
-        conditioning=evaluation.labels_in_turn(_GRID_SIZE, model.num_classes),
-    )
-    return [
-        *result,
-        keras.callbacks.CSVLogger(folder.file("metrics.csv"), append=True),
-        keras.callbacks.TensorBoard(log_dir, write_graph=False),
-        callbacks.WithAveragedWeights([keep_best, grid]),
-        # This file comes last because an epoch is complete once it is written.
-        keras.callbacks.ModelCheckpoint(folder.file("last.keras")),
-        callbacks.PrintProgress(
-            best=best,
-            batch_size=batch_size,
-            max_seconds=minutes and 60.0 * minutes,
-        ),
-    ]

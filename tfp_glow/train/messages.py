@@ -7,36 +7,35 @@ import shlex
 
 import tensorflow as tf
 
+from tfp_glow.models import messages
 from tfp_glow.train import callbacks
+
+tracing = messages.tracing
 
 
 def header(path, settings, info, model):
-    """Returns lines about the data, the model, the training and the device."""
+    """Returns lines about the data, the model, the training and the device.
+
+    The optimizer of the model has been built.
+    """
     size = "x".join(map(str, info.image_shape))
     counts = ", ".join(
         f"{count:,} {split}" for split, count in info.num_examples.items()
     )
-    levels = _count(settings.num_levels, "level")
+    steps = messages.count(settings.steps_per_epoch(info), "step")
     batch = min(settings.batch_size, info.num_examples["train"])
-    limits = [_count(settings.epochs, "epoch")]
+    limits = [messages.count(settings.epochs, "epoch")]
     if settings.max_minutes is not None:
         limits.append(f"{settings.max_minutes:g} minutes")
     if settings.patience is not None:
-        patience = _count(settings.patience, "epoch")
+        patience = messages.count(settings.patience, "epoch")
         limits.append(f"{patience} without improvement")
-    # Weights, gradients, two moments of the optimizer, and the average.
-    copies = 4 + bool(settings.ema)
-    mebibytes = 4 * copies * model.count_params() / 2**20
     return "\n".join(
         [
             f"Data:    {info.name}: {counts} images of {size}, "
             f"{info.bins} gray levels",
-            f"Model:   {levels} of {settings.num_steps} steps, width "
-            f"{settings.num_filters}: {model.count_params():,} parameters",
-            f"Memory:  {mebibytes:,.0f} MiB for them and the optimizer, and more "
-            "for activations",
-            f"Epoch:   {_count(settings.steps_per_epoch(info), 'step')} of "
-            f"{batch} images; at most {', or '.join(limits)}",
+            messages.about(model),
+            f"Epoch:   {steps} of {batch} images; at most {', or '.join(limits)}",
             f"Device:  {_device(model.distribute_strategy)}",
             f"Ctrl-C stops, and {_train(path)} goes on.",
         ]
@@ -50,15 +49,11 @@ def source(folder):
     if os.path.isabs(data):
         data = os.path.basename(data)
     name = os.path.basename(os.path.abspath(folder.path))
-    levels = _count(settings.num_levels, "level")
+    levels = messages.count(settings.num_levels, "level")
     return (
         f"{name[-30:]}: Glow, {levels} of {settings.num_steps} steps, "
         f"trained on {data[-30:]}"
     )
-
-
-def _count(number, noun):
-    return f"{number:,} {noun}" + "s" * (number > 1)
 
 
 def _device(strategy):
@@ -84,7 +79,8 @@ def why_complete(settings, seconds, validations):
     minutes, patience = settings.max_minutes, settings.patience
     reasons, flags = [], []
     if len(validations) >= settings.epochs:
-        reasons.append(f"it has had {_count(len(validations), 'epoch')}")
+        epochs = messages.count(len(validations), "epoch")
+        reasons.append(f"it has had {epochs}")
         flags.append(f"--epochs={2 * settings.epochs}")
     if minutes is not None and seconds >= 60.0 * minutes:
         reasons.append(f"its {minutes:g} minutes are over")
