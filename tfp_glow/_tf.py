@@ -41,6 +41,33 @@ def known_seed(seed=None):
     return np.random.randint(2**31) if seed is None else seed
 
 
+def moments(x, usual=None, weight=0):
+    """Returns the mean and the standard deviation of every channel, `[C]`.
+
+    The deviations are shrunk toward the `usual` one, a scalar, by default that
+    of all channels, or 1 if that is a rounding error; see `shrunk`.
+    """
+    mean, variance = tf.nn.moments(x, axes=list(range(x.shape.rank - 1)))
+    if usual is None:
+        usual = tf.sqrt(tf.reduce_mean(variance))
+        error = 1e-6 * tf.maximum(tf.reduce_max(tf.abs(x)), 1.0)
+        usual = tf.where(usual > error, usual, tf.ones_like(usual))
+    variance = shrunk(variance / usual**2, tf.size(x) // x.shape[-1], weight)
+    return mean, usual * tf.sqrt(variance)
+
+
+def shrunk(variances, num_rows, weight):
+    """Returns estimates of variances that are usually about 1.
+
+    Those of `num_rows` samples are averaged with a variance of 1, which counts
+    as `weight` samples. A variance below 1e-4 counts as 1: other data may vary
+    there, and a scale of more than 100 would take them far out.
+    """
+    share = weight / (weight + tf.cast(num_rows, variances.dtype))
+    averages = variances + share * (1.0 - variances)
+    return tf.where(variances < 1e-4, tf.ones_like(variances), averages)
+
+
 def event_shape(x, event_ndims):
     """Returns the last dimensions: `int` where known, else scalar `Tensor`."""
     known = x.shape[-event_ndims:]

@@ -37,11 +37,8 @@ PERMUTATIONS = {
     "full": full_1x1_conv.FullInvertible1x1Conv.trainable,
 }
 
-# How data initialize the steps, and the permutations that this works for.
-INITIALIZATIONS = {
-    "normalize": tuple(PERMUTATIONS),
-    "whiten": ("learned", "full"),
-}
+# How data initialize the steps.
+INITIALIZATIONS = ("normalize", "whiten")
 
 # The halves that the couplings of a step change, by the names of the couplings'
 # networks in files.
@@ -87,11 +84,7 @@ def make_steps(
     event_shape = tuple(event_shape)
     transformer = transformers.get(coupling)
     _checks.choice("permutation", permutation, tuple(PERMUTATIONS))
-    _checks.choice("initialization", initialization, tuple(INITIALIZATIONS))
-    if permutation not in INITIALIZATIONS[initialization]:
-        expected = " or ".join(map(repr, INITIALIZATIONS[initialization]))
-        expected += f" with initialization={initialization!r}"
-        raise _checks.invalid_value("permutation", permutation, expected)
+    _checks.choice("initialization", initialization, INITIALIZATIONS)
     _checks.choice("mask", mask, tuple(_CHANGES))
     dtype = _checks.real_dtype(dtype)
     num_seen, num_outputs = coupling_.network_channels(
@@ -133,7 +126,8 @@ def make_steps(
         make_conv=type(conv),
         event_shape=event_shape,
         num_steps=num_steps,
-        whiten=initialization == "whiten",
+        # A fixed permutation has nothing that data could set.
+        whiten=initialization == "whiten" and bool(conv.trainable_variables),
     )
     return repeated.Repeated(
         steps.make_step,
@@ -240,7 +234,7 @@ class _Steps:
     def initialize(self, p, x, k):
         """Returns one step's parameters, set from its own input."""
         event_ndims = len(self.event_shape)
-        p = {**p, "act_norm": actnorm.normalizing_parameters(x)}
+        p = {**p, "act_norm": self._normalizing_parameters(x, k)}
         if self.whiten:
             norm, conv = self._norm_and_conv(p)
             x_normal = norm.forward(x)
@@ -262,6 +256,21 @@ class _Steps:
             seen = _tf.flatten_batch(seen, event_ndims)
             p[name] = coupling.network.initialized(p[name], seen)
         return p
+
+    def _normalizing_parameters(self, x, k):
+        """Returns the parameters of step `k`'s ActNorm."""
+        one = tf.ones([], x.dtype)
+        # The first step normalizes the inputs of the others.
+        mean, deviation = _tf.moments(x, one, weight=x.shape[-1])
+        if len(self.event_shape) == 3:
+            _, first = _tf.moments(x, weight=x.shape[-1])
+        else:
+            # Columns of a table may have very different scales.
+            first = tf.math.reduce_std(x, list(range(x.shape.rank - 1)))
+            is_rounding_error = first <= 1e-6 * tf.abs(mean)
+            first = tf.where(is_rounding_error, one, first)
+        deviation = tf.where(k == 0, first, deviation)
+        return {"shift": -mean, "log_scale": -tf.math.log(deviation)}
 
     def _fold_norm_conv(self, p):
         """Returns the arguments of `FoldedNormConv`, for one step or all."""

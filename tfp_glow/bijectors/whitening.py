@@ -4,6 +4,8 @@
 
 import tensorflow as tf
 
+from tfp_glow import _tf
+
 
 def whitening_matrix(x):
     """Returns a matrix `Z` for which the channels of `Z x` are uncorrelated.
@@ -12,18 +14,19 @@ def whitening_matrix(x):
     Z cov(x) Z^T = I,   Z = Z^T, the matrix that changes the data least
     ```
 
-    The covariance is shrunk toward the identity with the weight of C samples,
-    so that directions with few samples are not stretched, and constant channels
-    have a finite scale. `x` is `[..., C]`, and the result is float64 `[C, C]`.
+    The covariance is shrunk toward the identity, so that directions with few
+    samples are not stretched, and those in which `x` hardly varies keep their
+    scale; see `_tf.shrunk`. `x` is `[..., C]`, about normalized, and the result
+    is float64 `[C, C]`.
     """
-    num_channels = x.shape[-1]
-    rows = tf.reshape(tf.cast(x, tf.float64), [-1, num_channels])
+    rows = tf.reshape(tf.cast(x, tf.float64), [-1, x.shape[-1]])
     rows -= tf.reduce_mean(rows, axis=0)
-    sums = tf.matmul(rows, rows, transpose_a=True)
-    sums += num_channels * tf.eye(num_channels, dtype=rows.dtype)
-    covariance = sums / tf.cast(tf.shape(rows)[0] + num_channels, rows.dtype)
+    num_rows = tf.shape(rows)[0]
+    covariance = tf.matmul(rows, rows, transpose_a=True)
+    covariance /= tf.cast(num_rows, rows.dtype)
     variances, axes = tf.linalg.eigh(covariance)
-    return tf.matmul(axes / tf.sqrt(variances), axes, transpose_b=True)
+    scales = 1.0 / tf.sqrt(_tf.shrunk(variances, num_rows, x.shape[-1]))
+    return tf.matmul(axes * scales, axes, transpose_b=True)
 
 
 def smooth_first(x):

@@ -5,6 +5,7 @@
 import keras
 import tensorflow as tf
 
+from tfp_glow import _tf
 from tfp_glow.networks import convolution
 from tfp_glow.networks import stacked
 
@@ -93,8 +94,8 @@ class ScaledLinear(stacked.StackedLayer):
         zeros = tf.zeros_like(weights["shift"])
         plain = {**weights, "shift": zeros, "log_scale": zeros}
         y = linear(bound(x, self.input_bound), self.fold(plain))
-        mean, variance = tf.nn.moments(y, axes=list(range(y.shape.rank - 1)))
-        log_scale = -tf.math.log(tf.sqrt(variance) + 1e-6) / 3.0
+        mean, deviation = _tf.moments(y)
+        log_scale = -tf.math.log(deviation) / 3.0
         return {**weights, "shift": -mean, "log_scale": log_scale}
 
     def get_config(self):
