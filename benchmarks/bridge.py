@@ -30,7 +30,12 @@ _STEPS = flags.DEFINE_integer("steps", 100, "steps per epoch")
 def glow():
     """A Glow of 8x8 images, 2 levels of 8 steps, 64 filters wide."""
     return tfg.glow_distribution(
-        [8, 8, 1], num_levels=2, num_steps=8, num_filters=64, seed=0
+        [8, 8, 1],
+        num_levels=2,
+        num_steps=8,
+        num_filters=64,
+        gradient="invert",
+        seed=0,
     )
 
 

@@ -63,7 +63,7 @@ _NUM_FILTERS = flags.DEFINE_integer("num_filters", 64, "width of the networks")
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size",
     None,
-    "images per training step (default: 32 for ours_best, 128 for normflows as "
+    "images per training step (default: 32 for ours, 128 for normflows as "
     "in its example, 64 for the others)",
 )
 _RESULTS = flags.DEFINE_string(

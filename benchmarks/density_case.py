@@ -34,7 +34,7 @@ from benchmarks import compare_case
 # `MOST_STEPS`, after which there is nothing left to train.
 MODULES = {
     "ours": "ours",
-    "ours_best": "ours",
+    "paper": "ours",
     "tfb_glow": "tfb_glow",
     "normflows": "normflows_glow",
     "gaussian": "gaussian",

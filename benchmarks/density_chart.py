@@ -11,7 +11,7 @@ from tfp_glow import _files
 # Colors that color-blind readers distinguish, and lines that nobody confuses.
 _STYLES = {
     "ours": dict(color="#0072b2"),
-    "ours_best": dict(color="#0072b2", ls="--"),
+    "paper": dict(color="#0072b2", ls="--"),
     "tfb_glow": dict(color="#d55e00"),
     "normflows": dict(color="tab:gray", ls="-."),
     **{

@@ -13,7 +13,7 @@ from benchmarks import density_case
 
 LABELS = {
     "ours": "tfp_glow",
-    "ours_best": "tfp_glow, best",
+    "paper": "tfp_glow, paper",
     "tfb_glow": "tfb.Glow",
     "normflows": "normflows",
     "gaussian": "Gaussian",
@@ -23,7 +23,7 @@ LABELS = {
     },
 }
 PEERS = ("tfb_glow", "normflows")
-# The target for the best configuration, in bits/dim below the paper's.
+# The target for the defaults, in bits/dim below the paper's configuration.
 _GAIN, _GAIN_DATASET = 0.10, "photos"
 
 
@@ -164,11 +164,11 @@ def targets_table(results):
                 lines.append(
                     _at_equal_steps(dataset, ours, peer, cases[peer], steps)
                 )
-        if dataset == _GAIN_DATASET and "ours_best" in cases:
-            gain = difference(ours.test, cases["ours_best"].test)
+        if dataset == _GAIN_DATASET and "paper" in cases:
+            gain = difference(cases["paper"].test, ours.test)
             lines.append(
                 _line(
-                    f"{dataset}: best below the paper's, equal time",
+                    f"{dataset}: below the paper's, equal time",
                     f"{gain:.3f} of {_GAIN:.2f}",
                     gain >= _GAIN,
                 )

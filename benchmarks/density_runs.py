@@ -20,7 +20,7 @@ from benchmarks import compare_environment
 from benchmarks import compare_process
 from benchmarks import density_case
 from tfp_glow import _files
-from tfp_glow.train import settings
+from tfp_glow.bijectors import levels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Data:
     @property
     def num_levels(self):
         """Levels of every flow, as `train` chooses them."""
-        return settings.default_num_levels(self.info.image_shape)
+        return levels.default_num_levels(self.info.image_shape)
 
 
 DATASETS = {

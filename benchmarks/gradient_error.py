@@ -68,14 +68,16 @@ def errors(glow, exact, images):
 def main(_):
     logging.set_verbosity(logging.WARNING)
     keras.utils.set_random_seed(0)
-    sizes = dict(
+    options = dict(
         num_levels=3,
         num_steps=_NUM_STEPS.value,
         num_filters=_NUM_FILTERS.value,
+        initialization="normalize",
+        gradient="store",
         seed=0,
     )
-    model = tfg.GlowModel([32, 32, 3], gradient="store", **sizes)
-    exact = tfg.Glow([32, 32, 3], gradient="store", dtype=tf.float64, **sizes)
+    model = tfg.GlowModel([32, 32, 3], **options)
+    exact = tfg.Glow([32, 32, 3], dtype=tf.float64, **options)
     schedule = tfg.recipe.make_schedule(1e-3, warmup_steps=100)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=100.0))
     train = tfg.datasets.load("photos", "train", _BATCH_SIZE, seed=0)

@@ -75,6 +75,7 @@ def measure(gradient):
         num_levels=_NUM_LEVELS.value,
         num_steps=_NUM_STEPS.value,
         num_filters=_NUM_FILTERS.value,
+        initialization="normalize",
         gradient=gradient,
         seed=0,
     )

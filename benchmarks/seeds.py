@@ -28,7 +28,7 @@ from tfp_glow.train.settings import Settings
 
 Task = collections.namedtuple("Task", ["dataset", "num_steps", "batch_size"])
 
-TASKS = (Task("digits", 1000, 64), Task("photos", 300, 16))
+TASKS = (Task("digits", 1000, 32), Task("photos", 300, 16))
 # Steps over which a loss is averaged before it is judged.
 _WINDOW = 10
 
@@ -161,6 +161,7 @@ def main(_):
     recipe = {
         "learning_rate": _LEARNING_RATE.value,
         "warmup_steps": _WARMUP_STEPS.value,
+        "initialization": Settings.initialization,
     }
     results = {}
     for task in TASKS:

@@ -30,13 +30,7 @@ _INK = matplotlib.colors.LinearSegmentedColormap.from_list(
 
 def main():
     """Trains the model, unless it is trained, and draws the picture."""
-    commands.train(
-        str(_RUN),
-        conditional=True,
-        initialization="whiten",
-        batch_size=32,
-        patience=30,
-    )
+    commands.train(str(_RUN), conditional=True, patience=30)
     draw(saving.load_model(_RUN / "model.keras"), _PICTURE)
     print(f"Wrote {_PICTURE}")
 

@@ -36,6 +36,7 @@ class Model:
                 num_levels=sizes.num_levels,
                 num_steps=sizes.num_steps,
                 num_filters=sizes.num_filters,
+                initialization="normalize",
                 seed=0,
                 gradient=gradient,
                 network=network,
