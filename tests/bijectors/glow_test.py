@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of `tfp_glow.Glow`."""
 
+import os
 import re
 
 import numpy as np
@@ -11,6 +12,7 @@ import tensorflow as tf
 import tfp_glow as tfg
 from tests import helpers
 from tfp_glow import networks
+from tfp_glow.bijectors import gradients
 
 
 def make_glow(image_shape=(4, 4, 2), **kwargs):
@@ -184,7 +186,7 @@ def assert_normalized(y, atol):
 def test_initialize_normalizes_every_norm_and_every_hidden_layer():
     glow = make_glow([4, 4, 2])
     helpers.perturb(glow)
-    images = 100.0 + 20.0 * helpers.normal([60, 4, 4, 2])
+    images = 100.0 + 20.0 * helpers.normal([2000, 4, 4, 2])
     glow.initialize(images)
     h = images
     for level in range(2):
@@ -192,13 +194,13 @@ def test_initialize_normalizes_every_norm_and_every_hidden_layer():
         for k in range(2):
             coupling, conv, norm = blocks(glow, level, k)
             h = norm.forward(h)
-            assert_normalized(h, atol=1e-4)
+            assert_normalized(h, atol=2e-2)
             h = conv.forward(h)
             seen = h[..., : h.shape[-1] // 2]
             x = 4.0 * np.tanh(seen / 4.0)
             for layer in coupling.network.hidden:
                 y = layer(x)
-                assert_normalized(y, atol=1e-2)
+                assert_normalized(y, atol=2e-2)
                 x = tf.nn.relu(y)
             h = coupling.forward(h)
         h = tf.split(h, 2, axis=-1)[0]
@@ -215,9 +217,8 @@ def correlated_images(num=2000):
     ["learned", pytest.param("full", marks=pytest.mark.slow)],
 )
 def test_initialize_whitens_the_input_of_every_convolution(permutation):
-    glow = make_glow(
-        coupling="additive", permutation=permutation, initialization="whiten"
-    )
+    options = dict(coupling="additive", permutation=permutation)
+    glow = make_glow(**options)
     images = correlated_images()
     latents = glow.initialize(images)
     np.testing.assert_array_equal(latents, glow.inverse(tf.identity(images)))
@@ -226,16 +227,14 @@ def test_initialize_whitens_the_input_of_every_convolution(permutation):
         z = np.reshape(z, [-1, z.shape[-1]])
         np.testing.assert_allclose(np.mean(z, axis=0), 0.0, atol=1e-6)
         np.testing.assert_allclose(np.cov(z.T), np.eye(z.shape[-1]), atol=0.05)
-    paper = make_glow(coupling="additive", permutation=permutation)
+    paper = make_glow(**options, initialization="normalize")
     z = paper.split_latents(paper.initialize(images))[0]
     z = np.reshape(z, [-1, z.shape[-1]])
     assert np.max(np.abs(np.cov(z.T) - np.eye(z.shape[-1]))) > 0.2
 
 
 def test_a_whitened_level_passes_its_smooth_channels_on():
-    glow = make_glow(
-        [8, 8, 1], num_levels=1, coupling="additive", initialization="whiten"
-    )
+    glow = make_glow([8, 8, 1], num_levels=1, coupling="additive")
     # The mean of each square of pixels is a slope, and the rest is noise.
     slope = np.add.outer(np.arange(4.0), np.arange(4.0))
     slope = np.kron(slope, np.ones([2, 2]))[..., np.newaxis]
@@ -481,3 +480,47 @@ def test_a_template_carries_the_options_of_the_networks():
     assert (prior.input_bound, prior.output_bound) == (None, 2.0)
     assert not prior.edge_padding
     assert glow.inverse(helpers.normal([2, 4, 4, 2])).dtype == tf.float64
+
+
+def test_the_defaults_make_a_model_that_trains_on_a_laptop(monkeypatch):
+    # Initial rotations, which nobody asks for, would take most of the time.
+    monkeypatch.setattr(np.linalg, "qr", lambda matrix: (matrix, None))
+    with tf.Graph().as_default():
+        glow = tfg.Glow([32, 32, 3])
+    weights = sum(v.shape.num_elements() for v in glow.trainable_variables)
+    assert weights < 1_000_000
+    assert glow.steps(0).num_steps == 8
+    assert "num_levels=3" in repr(glow)
+    assert tfg.Glow([8, 4, 1], num_steps=1, num_filters=2).num_levels == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        # The activations of 64 images take 0.82, 1.64 and 0.41 GiB.
+        (dict(num_steps=32), "store"),
+        (dict(num_steps=64), "invert"),
+        (dict(num_steps=32, num_filters=4, dtype=tf.float64), "store"),
+    ],
+)
+def test_the_gradient_is_chosen_by_the_memory_of_activations(
+    monkeypatch, sizes, expected
+):
+    monkeypatch.setattr(np.linalg, "qr", lambda matrix: (matrix, None))
+    with tf.Graph().as_default():
+        glow = tfg.Glow([32, 32, 3], **{"num_filters": 64, **sizes})
+        assert {glow.steps(i).gradient for i in range(3)} == {expected}
+        assert glow.parameters["gradient"] is None
+        copy = glow.copy(gradient="recompute")
+    assert copy.steps(0).gradient == "recompute"
+
+
+def test_a_machine_of_little_memory_inverts(monkeypatch):
+    arguments = None, [(8, 8, 12)], 8, 64, tf.float32
+    assert gradients.choose(*arguments) == "store"
+    # One page of 32 MiB.
+    monkeypatch.setattr(
+        os, "sysconf", lambda name: 2**25 if name == "SC_PAGE_SIZE" else 1
+    )
+    assert gradients.choose(*arguments) == "invert"
+    assert gradients.choose("recompute", *arguments[1:]) == "recompute"

@@ -214,6 +214,7 @@ def test_missing_and_unexpected_conditioning_are_errors():
         ([8, 10, 3], 2, "(8, 8) or (8, 12)"),
         ([2, 2, 1], 2, "(4, 4)."),
         ([3, 8, 1], 1, "(2, 8) or (4, 8)"),
+        ([7, 9, 1], None, "(6, 8)"),
     ],
 )
 def test_sizes_that_cannot_be_halved_name_sizes_that_can(
@@ -221,10 +222,28 @@ def test_sizes_that_cannot_be_halved_name_sizes_that_can(
 ):
     with pytest.raises(
         ValueError,
-        match=rf"2\*\*num_levels={2**num_levels}, for.*{re.escape(near)}.*"
+        match=rf"2\*\*num_levels={2 ** (num_levels or 1)}, for.*{re.escape(near)}.*"
         rf"image_shape={re.escape(str(tuple(image_shape)))}",
     ):
         tfg.Glow(image_shape, num_levels=num_levels)
+
+
+@pytest.mark.parametrize(
+    ("image_shape", "levels"),
+    [
+        ((8, 8, 1), 2),
+        ((4, 4, 1), 1),
+        ((2, 2, 1), 1),
+        ((16, 16, 3), 3),
+        ((32, 32, 3), 3),
+        ((28, 28, 1), 2),
+        ((12, 32, 1), 2),
+        ((6, 6, 1), 1),
+        ((18, 18, 1), 1),
+    ],
+)
+def test_levels_are_as_many_as_the_size_allows(image_shape, levels):
+    assert levels_lib.default_num_levels(image_shape) == levels
 
 
 @pytest.mark.parametrize("image_shape", [[4, 4], [1, 4, 4, 2], []])

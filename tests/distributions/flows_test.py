@@ -334,8 +334,9 @@ def test_a_deep_copy_has_the_same_values_and_variables_of_its_own(name):
 
 def test_gradient_is_passed_on_to_the_steps():
     assert small_flow().bijector.bijector.gradient == "store"
-    flow = small_flow(gradient="invert")
-    assert flow.bijector.bijector.gradient == "invert"
+    for gradient in ("invert", "recompute"):
+        flow = small_flow(gradient=gradient)
+        assert flow.bijector.bijector.gradient == gradient
 
 
 def test_seed_decides_the_variables_of_a_vector_flow():

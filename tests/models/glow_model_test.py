@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfp_glow as tfg
 from tests import helpers
+from tests.models import tiny
 
 
 @pytest.mark.parametrize("stddev", [0.0, 0.05, 0.3])
@@ -84,3 +86,22 @@ def test_a_negative_temperature_is_an_error(trained, temperature):
 def test_a_number_of_samples_that_is_no_count_is_an_error(trained, n):
     with pytest.raises(ValueError, match="`n`"):
         trained.sample(n)
+
+
+def test_the_gradient_of_several_noise_samples_keeps_memory_low():
+    for gradient, given in (("store", 1), ("invert", 2)):
+        model = tiny.model(num_noise_samples=given)
+        assert model.glow.steps(0).gradient == gradient
+        assert model.get_config().get("gradient") is None
+    model = tiny.model(dequantizer="learned", gradient="recompute")
+    assert model.distribution.dequantizer.flow.gradient == "recompute"
+
+
+def test_a_configuration_has_the_sizes_even_if_their_defaults_change():
+    config = tfg.GlowModel([2, 2, 1], num_filters=2, seed=0).get_config()
+    sizes = ("num_levels", "num_steps", "num_filters", "initialization")
+    assert [config[name] for name in sizes] == [1, 8, 2, "whiten"]
+    # Earlier versions did not write the default, which was 3 levels.
+    del config["num_levels"]
+    with pytest.raises(ValueError, match="num_levels=8"):
+        tfg.GlowModel.from_config(config)

@@ -487,10 +487,6 @@ def test_a_folder_that_cannot_be_made_is_an_error(
         ({"strategy": "miror"}, "Did you mean 'mirrored'"),
         ({"permutation": "rverse"}, "Did you mean 'reverse'"),
         ({"initialization": "whitn"}, "Did you mean 'whiten'"),
-        (
-            {"initialization": "whiten", "permutation": "reverse"},
-            "'learned' or 'full' with initialization='whiten'.*'reverse'",
-        ),
         ({"dataset": "digit"}, "Did you mean 'digits'"),
         ({"num_levels": 3}, r"divisible by 2\*\*num_levels=8"),
         ({"image_size": 5}, r"divisible by 2\*\*num_levels=2.*\(5, 5, 1\)"),

@@ -153,24 +153,6 @@ def test_data_are_found_again_from_another_folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("image_shape", "levels"),
-    [
-        ((8, 8, 1), 2),
-        ((4, 4, 1), 1),
-        ((2, 2, 1), 1),
-        ((16, 16, 3), 3),
-        ((32, 32, 3), 3),
-        ((28, 28, 1), 2),
-        ((12, 32, 1), 2),
-        ((6, 6, 1), 1),
-        ((18, 18, 1), 1),
-    ],
-)
-def test_levels_are_as_many_as_the_size_allows(image_shape, levels):
-    assert settings.default_num_levels(image_shape) == levels
-
-
-@pytest.mark.parametrize(
     ("side", "levels", "is_said"),
     [(32, 3, False), (28, 2, True), (8, 2, False)],
 )

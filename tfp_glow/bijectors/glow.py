@@ -75,16 +75,16 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
     def __init__(
         self,
         image_shape,
-        num_levels=3,
-        num_steps=32,
-        num_filters=512,
+        num_levels=None,
+        num_steps=8,
+        num_filters=64,
         coupling="affine",
         permutation="learned",
         network="paper",
         conditioning_size=None,
         conditioned="all",
-        initialization="normalize",
-        gradient="invert",
+        initialization="whiten",
+        gradient=None,
         seed=None,
         dtype=tf.float32,
         levels=None,
@@ -95,9 +95,11 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
 
         Args:
             image_shape: `(H, W, C)`.
-            num_levels: positive `int`, `L` in the paper.
+            num_levels: positive `int`, `L` in the paper; `None` for as many
+                as leave at least 2 x 2 pixels at the top, up to 3.
             num_steps: positive `int`, steps of each level, `K` in the paper.
             num_filters: positive `int`, width of the couplings' networks.
+                `tfg.presets` has the paper's sizes.
             coupling: `"affine"`, the paper's; `"affine_half_sigmoid"`,
                 `"affine_bounded_exp"` or `"affine_exp"`, with other scale
                 functions, see `Affine`; `"additive"`; `"spline"`; `"mixture"`;
@@ -122,14 +124,14 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
                 on the conditioning.
             initialization: what `initialize` does, and so the first batches of
                 a training: `"normalize"`, the paper's, sets the activation
-                norms; `"whiten"` also sets the 1x1 convolutions (`"learned"`
-                or `"full"`), so that the channels that they mix are
-                uncorrelated and the smooth ones go on to the next level. It is
-                the better start; docs/benchmarks.md has the figures.
-            gradient: `"store"`, `"recompute"` or `"invert"`; see `Repeated`.
-                The default takes the least memory, and its gradients were
-                measured to be as exact as those of the others. `"store"` is
-                about a fifth faster where memory allows it.
+                norms; `"whiten"` also sets the 1x1 convolutions, unless they
+                are fixed, so that the channels are uncorrelated and the smooth
+                ones go on to the next level. docs/benchmarks.md compares them.
+            gradient: `"store"`, the fastest, `"recompute"`, or `"invert"`, which
+                takes the least memory; see `Repeated`. They were measured to be
+                equally exact. `None` is `"store"` if the activations of 64
+                images take at most 1 GiB and a quarter of the machine's memory,
+                or else `"invert"`. `steps(level).gradient` tells which.
             seed: `int` or `None`; the same seed gives the same variables.
             dtype: floating dtype.
             levels: the levels of another `Glow` of the same arguments, to
@@ -145,6 +147,8 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
                 halved often enough, the message names sizes that can.
         """
         parameters = dict(locals())
+        if num_levels is None:
+            num_levels = levels_.default_num_levels(image_shape)
         num_levels, num_steps, num_filters = _checks.positive_integer(
             num_levels=num_levels, num_steps=num_steps, num_filters=num_filters
         )
@@ -175,15 +179,9 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
                     permutation=permutation,
                     initialization=initialization,
                 )
-            # How the loops run is a property of this bijector. The shared levels
-            # hold the variables.
-            self._levels = tuple(
-                level._replace(
-                    steps=level.steps.copy(
-                        gradient=gradient, validate_args=validate_args
-                    )
-                )
-                for level in levels
+            # The shared levels hold the variables.
+            self._levels = levels_.configured(
+                levels, image_shape, gradient, num_filters, validate_args
             )
             # Bijectors with equal parameters share TFP's cache, so the
             # variables must be among them.

@@ -3,6 +3,8 @@
 """The loop of a `Repeated`, and three ways to differentiate it."""
 
 import functools
+import math
+import os
 
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -14,6 +16,35 @@ from tfp_glow.bijectors import structure
 tfb = tfp.bijectors
 
 GRADIENTS = ("store", "recompute", "invert")
+
+# `choose` stores the activations of this many events in at most this memory.
+_NUM_EVENTS = 64
+_MAX_BYTES = 2**30
+
+
+def choose(gradient, event_shapes, num_steps, num_filters, dtype):
+    """Returns a gradient: the given one, or for `None` the fastest that fits.
+
+    `"store"` keeps the inputs and outputs of all layers: about `4 * (C + W)`
+    numbers per pixel and step. It is chosen where those of 64 events take at
+    most 1 GiB, and a quarter of the machine's memory.
+
+    Args:
+        gradient: one of `GRADIENTS`, or `None`.
+        event_shapes: list of the shapes `[..., C]` of an event in each level.
+        num_steps: `int`, steps of a level.
+        num_filters: `int`, width of the networks, W.
+        dtype: `tf.DType` of the activations.
+    """
+    if gradient is not None:
+        return gradient
+    numbers = sum(
+        4 * math.prod(pixels) * (channels + num_filters)
+        for *pixels, channels in event_shapes
+    )
+    size = _NUM_EVENTS * num_steps * numbers * dtype.size
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return "store" if size <= min(_MAX_BYTES, memory / 4) else "invert"
 
 
 def bind(repeated, inverse):

@@ -13,6 +13,7 @@ from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow import networks
 from tfp_glow.bijectors import affine_coupling
+from tfp_glow.bijectors import gradients
 from tfp_glow.bijectors import joint
 from tfp_glow.bijectors import repeated
 from tfp_glow.bijectors import squeeze
@@ -89,6 +90,16 @@ def level_shapes(image_shape, num_levels):
     ]
 
 
+def default_num_levels(image_shape):
+    """Returns up to 3 levels that leave at least 2 x 2 pixels at the top."""
+    height, width, _ = checked_image_shape(image_shape, 0)
+    divisor = math.gcd(height, width)
+    for levels in (3, 2):
+        if divisor % 2**levels == 0 and min(height, width) > 2**levels:
+            return levels
+    return 1
+
+
 def checked_image_shape(image_shape, num_levels):
     """Returns the shape as a tuple, if it can be halved `num_levels` times."""
     expected = "(height, width, channels), positive integers"
@@ -148,6 +159,7 @@ def description(glow):
     """Returns what `repr` tells of a `Glow`."""
     names = ("image_shape", "num_levels", "num_steps", "num_filters")
     told = {name: glow.parameters[name] for name in names}
+    told["num_levels"] = glow.num_levels
     told["latent_shapes"] = glow.latent_shapes
     told["parameters_by_level"] = [
         sum(v.shape.num_elements() for part in level for v in part.variables)
@@ -192,6 +204,29 @@ def make_levels(
                     prior = _make_split_prior(shape, sizes[i], dtype, network)
         levels.append(Level(steps=level_steps, prior=prior))
     return tuple(levels)
+
+
+def configured(levels, image_shape, gradient, num_filters, validate_args):
+    """Returns `Level`s of the same variables, whose loops run as told.
+
+    For the arguments see `Glow`.
+    """
+    any_steps = levels[0].steps
+    gradient = gradients.choose(
+        gradient,
+        level_shapes(image_shape, len(levels)),
+        any_steps.num_steps,
+        num_filters,
+        any_steps.dtype,
+    )
+    return tuple(
+        level._replace(
+            steps=level.steps.copy(
+                gradient=gradient, validate_args=validate_args
+            )
+        )
+        for level in levels
+    )
 
 
 def _conditioning_sizes(conditioning_shape, num_levels):

@@ -17,6 +17,7 @@ from tfp_glow import networks
 from tfp_glow.bijectors import actnorm
 from tfp_glow.bijectors import coupling as coupling_
 from tfp_glow.bijectors import full_1x1_conv
+from tfp_glow.bijectors import gradients
 from tfp_glow.bijectors import invertible_1x1_conv
 from tfp_glow.bijectors import joint
 from tfp_glow.bijectors import linear_algebra
@@ -60,7 +61,7 @@ def make_steps(
     mask="channel",
     conditioning_size=None,
     initialization="normalize",
-    gradient="invert",
+    gradient=None,
     validate_args=False,
     name="steps",
 ):
@@ -140,7 +141,9 @@ def make_steps(
             },
             **weights,
         },
-        gradient=gradient,
+        gradient=gradients.choose(
+            gradient, [event_shape], num_steps, num_filters, dtype
+        ),
         prepare_fn=steps.prepare,
         initialize_fn=steps.initialize,
         event_ndims=len(event_shape),

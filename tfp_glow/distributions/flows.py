@@ -152,10 +152,10 @@ def vector_flow(
     coupling="spline",
     network="paper",
     conditioning_size=None,
-    initialization="normalize",
+    initialization="whiten",
     seed=None,
     dtype=tf.float32,
-    gradient="store",
+    gradient=None,
     name="vector_flow",
 ):
     """Returns the steps of a Glow as a TFP distribution over vectors.
@@ -175,14 +175,13 @@ def vector_flow(
         num_filters: positive `int`, width of the couplings' networks.
         coupling: see `Glow`. Splines fit densities with edges or several modes
             best.
-        network, initialization, seed, dtype: see `Glow`. The network `"paper"`
-            has no convolutions. Use `"whiten"` for correlated columns.
+        network, initialization, seed, dtype, gradient: see `Glow`. The network
+            `"paper"` has no convolutions.
         conditioning_size: `int`, size of the vectors on which the flow is
             conditioned, or `None`. The methods of a conditional distribution
             need `bijector_kwargs={"conditioning": vectors}`, of shape
             `[..., size]`, which broadcasts against the batch of events.
             `flow.given(vectors)` is an unconditional distribution.
-        gradient: see `Glow`. The default is fastest; vectors are small.
         name: `str`.
 
     Returns:

@@ -89,7 +89,7 @@ class NoiseFlow(tf.Module):
         seed=None,
         dtype=tf.float32,
         network_dtype=None,
-        gradient="invert",
+        gradient=None,
         validate_args=False,
         name="dequantizer",
     ):

@@ -23,19 +23,23 @@ from tfp_glow.models import policies
 from tfp_glow.models import presets
 from tfp_glow.models import saving
 
+# Files of earlier versions lack these where they were not given.
+_EARLIER = dict(
+    num_levels=3, num_steps=32, num_filters=512, initialization="normalize"
+)
+
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
 class GlowModel(presets.WithPresets, flow_model.FlowModel):
     """A Glow over integer images, made from its hyperparameters.
 
     A `.keras` file holds the hyperparameters, so that it loads by itself. The
-    model's `distribution` is
-    `Dequantized(glow_distribution(image_shape, ...), bins)`.
+    `distribution` is `Dequantized(glow_distribution(image_shape, ...), bins)`.
 
     Example:
 
     ```python
-    model = tfg.GlowModel([8, 8, 1], num_levels=2, num_steps=4, bins=17)
+    model = tfg.GlowModel([8, 8, 1], bins=17)
     model.compile(keras.optimizers.Adam(1e-3))
     model.fit(tfg.datasets.load("digits", batch_size=64), epochs=2)
     model.sample(16, temperature=0.7, seed=0)  # int32 [16, 8, 8, 1]
@@ -60,24 +64,22 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
         Args:
             image_shape: `(H, W, C)`.
             bins: `int`, number of gray levels of the images.
-            num_classes: `int` if the conditioning of the model's methods is
-                labels, integers `[N]` below it.
+            num_classes: `int` if the conditioning is labels `[N]` below it.
             classifier_weight: non-negative `float`, 0.01 in the paper. If it
                 is not 0, a linear classifier of the features that enter the
                 top prior is trained too. The loss then is the bits per
                 dimension plus `classifier_weight` times the classifier's
-                cross-entropy in bits. Requires `conditioned="priors"`.
-                Otherwise the features would already depend on the label.
+                cross-entropy in bits. Requires `conditioned="priors"`, so that
+                the features do not depend on the label.
             dequantizer: `"uniform"`, or `"learned"`, a flow of 4 steps and
                 width 32, which was no better at equal training time.
             num_noise_samples: positive `int`, see `Dequantized`.
             seed: `int` or `None`, for the variables and the training noise.
-            **glow: arguments of `Glow`, for example `num_levels`, `num_steps`
-                and `num_filters`, or `name` and `trainable` of `keras.Model`.
-                Unless `network` says otherwise, the networks have the policy
-                `dtype`, by default that of `keras.config.set_dtype_policy`:
-                `"float32"`, `"mixed_bfloat16"` or `"mixed_float16"`. The
-                density is float32 in any case.
+            **glow: arguments of `Glow`, for example `num_steps`, or `name` and
+                `trainable` of `keras.Model`. Unless `network` says otherwise,
+                the networks have the policy `dtype`, by default that of
+                `keras.config.set_dtype_policy`: `"float32"`,
+                `"mixed_bfloat16"` or `"mixed_float16"`. The density is float32.
 
         Raises:
             TypeError, ValueError: for an unknown or an invalid argument.
@@ -108,8 +110,10 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
         given = {"validate_args": policy != "mixed_float16", **glow}
         if num_classes is not None:
             given["conditioning_size"] = num_classes
+        if given.get("gradient") is None and num_noise_samples != 1:
+            given["gradient"] = "invert"  # Each sample has its activations.
         flow = flows.glow_distribution(image_shape, seed=seed, **given)
-        image_shape = flow.bijector.image_shape
+        bijector, image_shape = flow.bijector, flow.bijector.image_shape
         noise = None
         if dequantizer == "learned":
             noise = noise_flow.NoiseFlow.trainable(
@@ -117,10 +121,10 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
                 bins=bins,
                 seed=seed,
                 network_dtype=policy,
-                gradient=flow.bijector.parameters["gradient"],
+                gradient=bijector.steps(0).gradient,
                 validate_args=True,
             )
-        shape = flow.bijector.conditioning_shape
+        shape = bijector.conditioning_shape
         super().__init__(
             dequantized.Dequantized(
                 flow, bins, noise, num_noise_samples, validate_args=True
@@ -133,7 +137,8 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
             **keras_arguments,
         )
         self._config = dict(
-            glow,
+            {name: bijector.parameters[name] for name in _EARLIER} | glow,
+            num_levels=bijector.num_levels,
             image_shape=self.image_shape,
             bins=self.bins,
             num_classes=self._spec.num_classes,
@@ -161,7 +166,7 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        return cls(**saving.arguments(config, custom_objects))
+        return cls(**_EARLIER | saving.arguments(config, custom_objects))
 
     @property
     def glow(self):

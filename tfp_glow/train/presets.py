@@ -79,7 +79,9 @@ class Preset:
 
 
 _ADAMAX = dict(optimizer="adamax", learning_rate=1e-3, clipnorm=0.0, ema=0.0)
-_COMMON = dict(num_filters=512, init_batches=1, **_ADAMAX)
+_COMMON = dict(
+    num_filters=512, initialization="normalize", init_batches=1, **_ADAMAX
+)
 _ON_8_DEVICES = dict(warmup_steps=977, beta_2=1 - 1 / 98, **_COMMON)
 _ON_40_DEVICES = dict(warmup_steps=196, beta_2=1 - 1 / 20, **_COMMON)
 _32 = dict(image_size=32, bins=256, batch_size=512, **_ON_8_DEVICES)
@@ -89,7 +91,7 @@ _IMAGENET = "downsampled_imagenet"
 _LSUN = dict(num_levels=3, num_steps=48, **_64)
 _CELEBA_HQ = dict(num_levels=6, num_steps=32, coupling="additive", **_256)
 _SHIPPED = dict(num_filters=64, initialization="whiten", decay="cosine")
-_PATCHES = dict(image_size=16, bins=256, flip=True, **_SHIPPED)
+_PATCHES = dict(image_size=16, bins=256, flip=True, batch_size=64, **_SHIPPED)
 _DIGITS = dict(
     image_size=8, bins=17, num_levels=2, num_steps=8, batch_size=32, **_SHIPPED
 )

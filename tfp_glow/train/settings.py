@@ -4,7 +4,6 @@
 
 import dataclasses
 import functools
-import math
 import os
 import typing
 from typing import Literal
@@ -16,6 +15,7 @@ np = _lazy.module("numpy")
 _checks = _lazy.module("tfp_glow._checks")
 datasets = _lazy.module("tfp_glow.datasets")
 files = _lazy.module("tfp_glow.datasets.files")
+levels_ = _lazy.module("tfp_glow.bijectors.levels")
 sources = _lazy.module("tfp_glow.datasets.sources")
 models = _lazy.module("tfp_glow.models")
 recipe = _lazy.module("tfp_glow.models.recipe")
@@ -94,7 +94,7 @@ class Settings:
         "the paper's code, and affine_... another one",
     )
     initialization: Literal["normalize", "whiten"] = _model(
-        "normalize",
+        "whiten",
         "what the first batches set: activation norms (normalize), or the 1x1 "
         "convolutions too (whiten)",
     )
@@ -111,7 +111,7 @@ class Settings:
         "uniform", "noise added within a gray level"
     )
     num_noise_samples: int = _model(1, "noise samples in the training bound")
-    batch_size: int = _setting(64, "images per training step")
+    batch_size: int = _setting(32, "images per training step")
     init_batches: int = _setting(
         4, "batches that initialize the model (at most those of an epoch)"
     )
@@ -223,7 +223,7 @@ class Settings:
             changes["dataset"] = _absolute(self.dataset)
         if self.num_levels is None:
             height, width, _ = info.image_shape
-            levels = default_num_levels(info.image_shape)
+            levels = levels_.default_num_levels(info.image_shape)
             changes["num_levels"] = levels
             if levels < 3 and min(height, width) > 8:
                 files.say(
@@ -310,13 +310,3 @@ def checked(name, value):
 
 def _absolute(path):
     return os.path.abspath(os.path.expanduser(os.fsdecode(path)))
-
-
-def default_num_levels(image_shape):
-    """Returns up to 3 levels that leave at least 2 x 2 pixels at the top."""
-    height, width, _ = image_shape
-    divisor = math.gcd(height, width)
-    for levels in (3, 2):
-        if divisor % 2**levels == 0 and min(height, width) > 2**levels:
-            return levels
-    return 1
