@@ -21,6 +21,7 @@ from tfp_glow.models import replicas
 from tfp_glow.models import saving
 from tfp_glow.models import strategies
 from tfp_glow.models import summary
+from tfp_glow.models import xla
 
 # Keras' callbacks know this only of compiled metrics.
 _MODES = {"bits_per_dim": "min", "nats": "min", "accuracy": "max"}
@@ -53,9 +54,11 @@ class LikelihoodModel(keras.Model):
 
     def _autoconvert_optionals(self, step_func):
         # Every step of Keras passes its batch through this function.
-        return super()._autoconvert_optionals(
-            lambda data: step_func(self._with_conditioning(data))
-        )
+        def step(data):
+            with xla.tracing(self):
+                return step_func(self._with_conditioning(data))
+
+        return super()._autoconvert_optionals(step)
 
     @property
     def layers(self):
@@ -175,12 +178,20 @@ class LikelihoodModel(keras.Model):
                 `fit` validates the averaged weights, callbacks such as
                 `ModelCheckpoint` and `EarlyStopping` keep them, and they are
                 the model's weights in the end.
-            *args, **kwargs: see `keras.Model.compile`. No loss is needed.
+            *args, **kwargs: see `keras.Model.compile`. No loss is needed. With
+                `jit_compile="auto"`, the default, XLA also compiles trainings
+                on a CPU of at least 1,000 steps on events of at most 768
+                dimensions, such as images of 16x16x3. They take a fifth to a
+                half of the time after ten seconds of compilation.
         """
         if isinstance(optimizer, str) and optimizer == "recipe":
             with self.distribute_strategy.scope():
                 optimizer = recipe.make_optimizer()
         super().compile(optimizer, *args, **kwargs)
+        self._chooses_xla = kwargs.get("jit_compile", "auto") == "auto"
+        if self._chooses_xla:
+            # Files hold this rather than what it means on this machine.
+            self._compile_config.config["jit_compile"] = "auto"
 
     def compile_from_config(self, config):
         # Keras loads a model without compiling it if it overrides `compile`.
@@ -238,6 +249,8 @@ class LikelihoodModel(keras.Model):
         narrators = []
         if self.compiled:
             self._build_optimizer()
+            if self._chooses_xla:
+                xla.choose(self, given)
             narrators = messages.narrators(self, given, callbacks)
         if not self.initialized:
             size = init_batches * (given.get("batch_size") or 32)

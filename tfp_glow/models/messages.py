@@ -58,6 +58,8 @@ def about(model):
 def tracing(model):
     """Returns a line that says how long the first training step may take."""
     line, glow = "Tracing the training step", getattr(model, "glow", None)
+    if model.jit_compile:
+        line += " and compiling it with XLA"
     if glow is not None:
         # As measured on a CPU. The number of steps does not matter.
         seconds = round(2.5 * glow.num_levels) + 12 * model.jit_compile

@@ -1,0 +1,63 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""When XLA compiles a training on CPUs, and how its steps are traced."""
+
+import keras
+import tensorflow as tf
+
+from tfp_glow.distributions import dequantized
+from tfp_glow.distributions import flows
+from tfp_glow.networks import convolution
+
+# Compilation takes as long as this many steps save, about ten seconds.
+_MIN_STEPS = 1000
+# Steps of larger events take as long without XLA.
+_MAX_EVENT_SIZE = 16 * 16 * 3
+
+
+def choose(model, arguments):
+    """Lets XLA compile a training on CPUs if that makes it shorter.
+
+    So it was measured for `tfg.Flow`s of small events in long trainings, see
+    docs/benchmarks.md. Other distributions may not even compile. `arguments`
+    are those of `fit`.
+    """
+    distribution = model.distribution
+    if isinstance(distribution, dequantized.Dequantized):
+        distribution = distribution.distribution
+    if (
+        isinstance(distribution, flows.Flow)
+        and model.event_size <= _MAX_EVENT_SIZE
+        and _num_steps(arguments) >= _MIN_STEPS
+        and not (model.jit_compile or model.run_eagerly)
+        and model._distribute_strategy is None
+        and _on_cpu()
+    ):
+        model.jit_compile = True
+        # Keras keeps the functions that it has made.
+        model.train_function = model.test_function = None
+
+
+def tracing(model):
+    """A context in which the steps of a model are traced."""
+    return convolution.gradients_as_products(model.jit_compile and _on_cpu())
+
+
+def _on_cpu():
+    return not tf.config.list_physical_devices("GPU")
+
+
+def _num_steps(arguments):
+    """Returns the number of steps of all epochs, or 0 if it is not known."""
+    x, steps = arguments["x"], arguments.get("steps_per_epoch")
+    if steps is None:
+        if isinstance(x, tf.data.Dataset):
+            # Negative numbers mean infinite or unknown.
+            steps = max(0, int(x.cardinality()))
+        elif isinstance(x, keras.utils.PyDataset):
+            steps = x.num_batches or 0
+        else:
+            steps = len(tf.nest.flatten(x)[0]) / (
+                arguments.get("batch_size") or 32
+            )
+    return steps * arguments.get("epochs", 1)
