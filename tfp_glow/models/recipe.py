@@ -61,7 +61,7 @@ def make_optimizer(
     total_steps=None,
     beta_2=0.999,
     clipnorm=100.0,
-    ema=0.99,
+    ema=0.999,
 ):
     """Returns a Keras optimizer for flows, which can be saved with a model.
 

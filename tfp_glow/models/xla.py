@@ -12,7 +12,7 @@ from tfp_glow.networks import convolution
 # Compilation takes as long as this many steps save, about ten seconds.
 _MIN_STEPS = 1000
 # Steps of larger events take as long without XLA.
-_MAX_EVENT_SIZE = 16 * 16 * 3
+MAX_EVENT_SIZE = 16 * 16 * 3
 
 
 def choose(model, arguments):
@@ -27,7 +27,7 @@ def choose(model, arguments):
         distribution = distribution.distribution
     if (
         isinstance(distribution, flows.Flow)
-        and model.event_size <= _MAX_EVENT_SIZE
+        and model.event_size <= MAX_EVENT_SIZE
         and _num_steps(arguments) >= _MIN_STEPS
         and not (model.jit_compile or model.run_eagerly)
         and model._distribute_strategy is None

@@ -90,7 +90,9 @@ _256 = dict(image_size=256, bins=32, batch_size=40, **_ON_40_DEVICES)
 _IMAGENET = "downsampled_imagenet"
 _LSUN = dict(num_levels=3, num_steps=48, **_64)
 _CELEBA_HQ = dict(num_levels=6, num_steps=32, coupling="additive", **_256)
-_SHIPPED = dict(num_filters=64, initialization="whiten", decay="cosine")
+_SHIPPED = dict(
+    ema=0.99, num_filters=64, initialization="whiten", decay="cosine"
+)
 _PATCHES = dict(image_size=16, bins=256, flip=True, batch_size=64, **_SHIPPED)
 _DIGITS = dict(
     image_size=8, bins=17, num_levels=2, num_steps=8, batch_size=32, **_SHIPPED

@@ -126,7 +126,7 @@ class Settings:
     beta_2: float = _recipe(0.999, "decay rate of the second moment")
     clipnorm: float = _recipe(100.0, "maximum gradient norm (0: no limit)")
     ema: float = _recipe(
-        0.99, "momentum of the averaged weights, which are evaluated (0: none)"
+        0.999, "momentum of the averaged weights, which are evaluated (0: none)"
     )
     epochs: int = _free(100, "maximum number of epochs")
     max_minutes: float | None = _free(
