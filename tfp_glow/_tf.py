@@ -60,12 +60,17 @@ def shrunk(variances, num_rows, weight):
     """Returns estimates of variances that are usually about 1.
 
     Those of `num_rows` samples are averaged with a variance of 1, which counts
-    as `weight` samples. A variance below 1e-4 counts as 1: other data may vary
-    there, and a scale of more than 100 would take them far out.
+    as `weight` samples. A variance that `hardly_varies` counts as 1: other data
+    may vary there, and a scale of more than 100 would take them far out.
     """
     share = weight / (weight + tf.cast(num_rows, variances.dtype))
     averages = variances + share * (1.0 - variances)
-    return tf.where(variances < 1e-4, tf.ones_like(variances), averages)
+    return tf.where(hardly_varies(variances), tf.ones_like(averages), averages)
+
+
+def hardly_varies(variances):
+    """Returns where variances that are usually about 1 are below 1e-4."""
+    return variances < 1e-4
 
 
 def event_shape(x, event_ndims):

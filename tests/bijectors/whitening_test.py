@@ -66,3 +66,10 @@ def test_slopes_down_and_to_the_right_both_count(axes):
     y = x @ np.transpose(whitening.smooth_first(x))
     first, smooth = (np.reshape(v, [-1]) for v in (y[..., 0], x[..., 1]))
     assert abs(np.corrcoef(first, smooth)[0, 1]) > 0.95
+
+
+def test_channels_that_hardly_vary_come_last():
+    x = helpers.normal([20, 8, 8, 3]) * [1.0, 1e-3, 1.0] + [0.0, 0.0, 5.0]
+    matrix = whitening.smooth_first(x).numpy()
+    np.testing.assert_allclose(np.abs(matrix[2]), [0.0, 1.0, 0.0], atol=1e-2)
+    np.testing.assert_allclose(matrix[:2, 1], 0.0, atol=1e-2)

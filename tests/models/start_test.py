@@ -82,7 +82,7 @@ def test_images_that_vary_little_do_not_take_others_far_out(name):
     glow = tfg.Glow(images.shape[1:], num_levels=1, **SIZE)
     glow.initialize(first)
     latents = glow.inverse(images)
-    assert np.max(np.abs(latents)) < 200.0
+    assert np.max(np.abs(latents)) < 50.0
     back = glow.forward(tf.identity(latents))
     np.testing.assert_allclose(back, images, atol=1e-4)
 
@@ -93,7 +93,7 @@ def test_vectors_that_vary_little_do_not_take_others_far_out(name):
     steps = tfg.vector_flow(x.shape[-1], **SIZE).bijector.bijector
     steps.initialize(first)
     latents = steps.forward(x)
-    assert np.max(np.abs(latents)) < 100.0
+    assert np.max(np.abs(latents)) < 50.0
     back = steps.inverse(tf.identity(latents))
     np.testing.assert_allclose(back, x, rtol=1e-4, atol=1e-3)
 

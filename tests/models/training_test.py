@@ -142,7 +142,7 @@ def test_initialization_normalizes_the_activations():
         )
         y = norm.forward(h)
         np.testing.assert_allclose(np.mean(y, axis=(0, 1, 2)), 0, atol=1e-4)
-        np.testing.assert_allclose(np.std(y, axis=(0, 1, 2)), 1, atol=1e-3)
+        np.testing.assert_allclose(np.std(y, axis=(0, 1, 2)), 1, atol=0.05)
         h = steps.forward(h)
 
 

@@ -240,7 +240,11 @@ class _Steps:
         p = {**p, "act_norm": self._normalizing_parameters(x, k)}
         if self.whiten:
             norm, conv = self._norm_and_conv(p)
-            x_normal = norm.forward(x)
+            # ActNorms after the first one must not make the other directions,
+            # step by step, seem to vary less than those that hardly vary.
+            scale = tf.exp(-norm.log_scale)
+            scale = tf.where(k == 0, tf.ones_like(scale), scale)
+            x_normal = scale * norm.forward(x)
             white = whitening.whitening_matrix(x_normal)
             matrix = tf.matmul(tf.cast(conv.matrix(), white.dtype), white)
             if event_ndims == 3:
@@ -249,6 +253,7 @@ class _Steps:
                 # level gets a smaller version of the image.
                 smooth = whitening.smooth_first(x_normal)
                 matrix = tf.where(k == self.num_steps - 1, smooth, matrix)
+            matrix *= tf.cast(scale, matrix.dtype)
             p["invertible_1x1_conv"] = conv.parameters_of(matrix)
         folded = self._fold_norm_conv(p)
         mixed = _affine(x, folded["kernel"], folded["shift"])

@@ -19,6 +19,11 @@ def whitening_matrix(x):
     scale; see `_tf.shrunk`. `x` is `[..., C]`, about normalized, and the result
     is float64 `[C, C]`.
     """
+    return _whitening_matrix(x)[0]
+
+
+def _whitening_matrix(x):
+    """Returns the matrix, and the projection on what it does not stretch."""
     rows = tf.reshape(tf.cast(x, tf.float64), [-1, x.shape[-1]])
     rows -= tf.reduce_mean(rows, axis=0)
     num_rows = tf.shape(rows)[0]
@@ -26,7 +31,11 @@ def whitening_matrix(x):
     covariance /= tf.cast(num_rows, rows.dtype)
     variances, axes = tf.linalg.eigh(covariance)
     scales = 1.0 / tf.sqrt(_tf.shrunk(variances, num_rows, x.shape[-1]))
-    return tf.matmul(axes * scales, axes, transpose_b=True)
+    kept = tf.cast(_tf.hardly_varies(variances), rows.dtype)
+    return tuple(
+        tf.matmul(axes * values, axes, transpose_b=True)
+        for values in (scales, kept)
+    )
 
 
 def smooth_first(x):
@@ -35,14 +44,17 @@ def smooth_first(x):
     The first channel of `Z x` differs least between neighboring pixels. Each
     next one differs least among the remaining directions. These are the slow
     features of Wiskott and Sejnowski, Slow feature analysis, 2002, with places
-    instead of times. `x` is `[..., H, W, C]`, the result float64 `[C, C]`.
+    instead of times. Directions in which `x` hardly varies come last. `x` is
+    `[..., H, W, C]`, the result float64 `[C, C]`.
     """
-    whitening = whitening_matrix(x)
+    whitening, kept = _whitening_matrix(x)
     y = tf.linalg.matmul(tf.cast(x, tf.float64), whitening, transpose_b=True)
     down = y[..., 1:, :, :] - y[..., :-1, :, :]
     right = y[..., 1:, :] - y[..., :-1, :]
     rows = [tf.reshape(d, [-1, x.shape[-1]]) for d in (down, right)]
     rows = tf.concat(rows, axis=0)
+    differences = tf.matmul(rows, rows, transpose_a=True)
+    differences += (1.0 + tf.linalg.trace(differences)) * kept
     # Eigenvalues are in ascending order.
-    _, vectors = tf.linalg.eigh(tf.matmul(rows, rows, transpose_a=True))
+    _, vectors = tf.linalg.eigh(differences)
     return tf.matmul(vectors, whitening, transpose_a=True)
