@@ -33,9 +33,9 @@ PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-demo: .venv/installed  ## train on digits for two minutes, draw, evaluate
-	$(BIN)/python -m tfp_glow train --dataset=digits --out=$(RUN) \
-	  --max_minutes=2.5 --patience=30
+demo: .venv/installed  ## train on digits for a minute, draw, evaluate
+	$(BIN)/python -m tfp_glow train --dataset=digits --conditional \
+	  --out=$(RUN) --max_minutes=2 --patience=20
 	$(BIN)/python -m tfp_glow evaluate --run=$(RUN)
 
 test: lint  ## lint, then all tests but the slow ones, WORKERS=2 at a time

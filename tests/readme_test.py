@@ -29,6 +29,7 @@ EXAMPLES = [
 # Sizes at which an example runs in seconds.
 SMALLER = {
     "num_classes=10)": "num_classes=10, num_steps=1, num_filters=8)",
+    "GlowModel([8, 8, 3])": "GlowModel([8, 8, 3], num_steps=1, num_filters=8)",
     "epochs=20": "epochs=1",
     "epochs=40": "epochs=2",
 }

@@ -15,6 +15,7 @@ import dataclasses
 import glob
 import math
 import os
+import sys
 import typing
 
 from tfp_glow import _files
@@ -141,7 +142,7 @@ def _train(folder, settings, strategy):
             print(messages.header(folder.path, settings, info, model))
             if start:
                 print(f"Resuming {folder.path} after {start} epochs.")
-            print(messages.tracing(model), flush=True)
+            sys.stdout.flush()
         model.fit(
             train_set,
             validation_data=validation_set,

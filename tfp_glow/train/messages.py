@@ -10,8 +10,6 @@ import tensorflow as tf
 from tfp_glow.models import messages
 from tfp_glow.train import callbacks
 
-tracing = messages.tracing
-
 
 def header(path, settings, info, model):
     """Returns lines about the data, the model, the training and the device.

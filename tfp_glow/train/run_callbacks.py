@@ -8,6 +8,7 @@ import sys
 
 import keras
 
+from tfp_glow.models import messages
 from tfp_glow.models import strategies
 from tfp_glow.train import callbacks
 from tfp_glow.train import evaluation
@@ -53,7 +54,12 @@ def make(folder, settings, seconds, validations, model, batch_size):
         conditioning=evaluation.labels_in_turn(_GRID_SIZE, model.num_classes),
     )
     has_bar = sys.stdout.isatty()
+    # `fit` decides whether to use XLA before this.
+    says_tracing = keras.callbacks.LambdaCallback(
+        on_train_begin=lambda logs: print(messages.tracing(model), flush=True)
+    )
     return [
+        says_tracing,
         *([callbacks.ProgressBar()] if has_bar else []),
         *result,
         keras.callbacks.CSVLogger(folder.file("metrics.csv"), append=True),
