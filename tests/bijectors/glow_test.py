@@ -13,6 +13,7 @@ import tfp_glow as tfg
 from tests import helpers
 from tfp_glow import networks
 from tfp_glow.bijectors import gradients
+from tfp_glow.bijectors import levels
 
 
 def make_glow(image_shape=(4, 4, 2), **kwargs):
@@ -511,16 +512,21 @@ def test_the_gradient_is_chosen_by_the_memory_of_activations(
         glow = tfg.Glow([32, 32, 3], **{"num_filters": 64, **sizes})
         assert {glow.steps(i).gradient for i in range(3)} == {expected}
         assert glow.parameters["gradient"] is None
+        factor = sizes["num_steps"] if expected == "invert" else 1
+        stored = glow.copy(gradient="store")
+        assert levels.activation_bytes(stored) == (
+            factor * levels.activation_bytes(glow)
+        )
         copy = glow.copy(gradient="recompute")
     assert copy.steps(0).gradient == "recompute"
 
 
 def test_a_machine_of_little_memory_inverts(monkeypatch):
-    arguments = None, [(8, 8, 12)], 8, 64, tf.float32
-    assert gradients.choose(*arguments) == "store"
+    num_bytes = gradients.stored_bytes([(8, 8, 12)], 8, 64, tf.float32)
+    assert gradients.choose(None, num_bytes) == "store"
     # One page of 32 MiB.
     monkeypatch.setattr(
         os, "sysconf", lambda name: 2**25 if name == "SC_PAGE_SIZE" else 1
     )
-    assert gradients.choose(*arguments) == "invert"
-    assert gradients.choose("recompute", *arguments[1:]) == "recompute"
+    assert gradients.choose(None, num_bytes) == "invert"
+    assert gradients.choose("recompute", num_bytes) == "recompute"

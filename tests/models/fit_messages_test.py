@@ -68,6 +68,7 @@ def test_a_glow_tells_its_size_and_how_long_tracing_takes(capsys, eager):
         f"Model:   1 level of 1 step, width 4: {number} parameters",
     ]
     assert lines[2].startswith(f"Memory:  {num_bytes / 2**20:.0f} MiB")
+    assert lines[2].endswith("about 0 MiB for activations of a batch")
     # Without tracing nothing is said of it.
     assert lines[3] == "Epoch:   2 steps; at most 1 epoch"
     assert "Tracing" not in "".join(lines)

@@ -20,12 +20,13 @@ def test_a_header_has_the_data_the_model_and_the_length():
     size = f"{4 * 5 * model.count_params() / 2**20:.0f} MiB"
     number = f"{model.count_params():,} parameters"
     made = Settings(num_levels=1, batch_size=64, max_minutes=2.5, patience=1)
+    # Activations: 64 images of 16 pixels, 2 steps, 4 * (12 + 8) floats each.
     lines = messages.header("a run", made, info, model).splitlines()
     assert lines[:4] == [
         "Data:    flowers: 1,200 train, 40 test images of 8x8x3, 256 gray levels",
         f"Model:   1 level of 2 steps, width 8: {number}",
-        f"Memory:  {size} for weights, gradients and the optimizer, and more "
-        "for activations",
+        f"Memory:  {size} for weights, gradients and the optimizer, and about "
+        "1 MiB for activations of a batch",
         "Epoch:   18 steps of 64 images; at most 100 epochs, or 2.5 minutes, or "
         "1 epoch without improvement",
     ]

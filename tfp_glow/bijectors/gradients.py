@@ -22,29 +22,36 @@ _NUM_EVENTS = 64
 _MAX_BYTES = 2**30
 
 
-def choose(gradient, event_shapes, num_steps, num_filters, dtype):
-    """Returns a gradient: the given one, or for `None` the fastest that fits.
+def stored_bytes(event_shapes, num_steps, num_filters, dtype):
+    """Returns about how many bytes `"store"` keeps of one event.
 
-    `"store"` keeps the inputs and outputs of all layers: about `4 * (C + W)`
-    numbers per pixel and step. It is chosen where those of 64 events take at
-    most 1 GiB, and a quarter of the machine's memory.
+    They are the inputs and outputs of all layers, about `4 * (C + W)` numbers
+    per pixel and step.
 
     Args:
-        gradient: one of `GRADIENTS`, or `None`.
         event_shapes: list of the shapes `[..., C]` of an event in each level.
         num_steps: `int`, steps of a level.
         num_filters: `int`, width of the networks, W.
         dtype: `tf.DType` of the activations.
     """
-    if gradient is not None:
-        return gradient
     numbers = sum(
         4 * math.prod(pixels) * (channels + num_filters)
         for *pixels, channels in event_shapes
     )
-    size = _NUM_EVENTS * num_steps * numbers * dtype.size
+    return num_steps * numbers * dtype.size
+
+
+def choose(gradient, num_bytes):
+    """Returns a gradient: the given one, or for `None` the fastest that fits.
+
+    `"store"` is chosen where the activations of 64 events, `num_bytes` each,
+    take at most 1 GiB and a quarter of the machine's memory.
+    """
+    if gradient is not None:
+        return gradient
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return "store" if size <= min(_MAX_BYTES, memory / 4) else "invert"
+    fits = _NUM_EVENTS * num_bytes <= min(_MAX_BYTES, memory / 4)
+    return "store" if fits else "invert"
 
 
 def bind(repeated, inverse):

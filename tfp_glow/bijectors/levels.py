@@ -212,13 +212,13 @@ def configured(levels, image_shape, gradient, num_filters, validate_args):
     For the arguments see `Glow`.
     """
     any_steps = levels[0].steps
-    gradient = gradients.choose(
-        gradient,
+    num_bytes = gradients.stored_bytes(
         level_shapes(image_shape, len(levels)),
         any_steps.num_steps,
         num_filters,
         any_steps.dtype,
     )
+    gradient = gradients.choose(gradient, num_bytes)
     return tuple(
         level._replace(
             steps=level.steps.copy(
@@ -227,6 +227,19 @@ def configured(levels, image_shape, gradient, num_filters, validate_args):
         )
         for level in levels
     )
+
+
+def activation_bytes(glow):
+    """Returns about how many bytes a training step of a `Glow` keeps of an image."""
+    steps = glow.steps(0)
+    num_bytes = gradients.stored_bytes(
+        level_shapes(glow.image_shape, glow.num_levels),
+        steps.num_steps,
+        glow.parameters["num_filters"],
+        steps.dtype,
+    )
+    # Other gradients keep what one step at a time has computed.
+    return num_bytes // (1 if steps.gradient == "store" else steps.num_steps)
 
 
 def _conditioning_sizes(conditioning_shape, num_levels):

@@ -41,26 +41,15 @@ def refined_inverse(matrix, approximation):
 
     Args:
         matrix: floating `Tensor`, `A`, shape `[..., C, C]`.
-        approximation: float64 `Tensor`, `Y`. It receives no gradient.
+        approximation: float64 `Tensor`, `Y`, which depends on the variables of
+            `A` too. Gradients of all orders flow through both.
     """
-    approximation = tf.stop_gradient(approximation)
-
-    @tf.custom_gradient
-    def inverse(matrix):
-        found = approximation
-        if matrix.dtype != tf.float64:
-            identity = tf.eye(matrix.shape[-1], dtype=tf.float64)
-            error = identity - tf.matmul(tf.cast(matrix, tf.float64), found)
-            found = tf.cast(found + tf.matmul(found, error), matrix.dtype)
-
-        def gradient(upstream):
-            # A call, so that the gradient has a gradient too.
-            transposed = tf.linalg.matrix_transpose(inverse(matrix))
-            return -product(transposed, upstream, transposed)
-
-        return found, gradient
-
-    return inverse(matrix)
+    if matrix.dtype == tf.float64:
+        return approximation
+    identity = tf.eye(matrix.shape[-1], dtype=tf.float64)
+    error = identity - tf.matmul(tf.cast(matrix, tf.float64), approximation)
+    found = approximation + tf.matmul(approximation, error)
+    return tf.cast(found, matrix.dtype)
 
 
 def log_det_or_nan(matrix):

@@ -142,7 +142,10 @@ def make_steps(
             **weights,
         },
         gradient=gradients.choose(
-            gradient, [event_shape], num_steps, num_filters, dtype
+            gradient,
+            gradients.stored_bytes(
+                [event_shape], num_steps, num_filters, dtype
+            ),
         ),
         prepare_fn=steps.prepare,
         initialize_fn=steps.initialize,

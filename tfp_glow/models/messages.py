@@ -7,6 +7,7 @@ import math
 import keras
 import tensorflow as tf
 
+from tfp_glow.bijectors import levels
 from tfp_glow.models import strategies
 
 
@@ -26,17 +27,18 @@ def data(spec, x):
     shapes = [str(s.shape[1:]) for s in tf.nest.flatten(spec.event_specs)]
     events = f"events of shape {' and '.join(shapes)}"
     if isinstance(x, tf.data.Dataset):
-        batch_size = tf.nest.flatten(x.element_spec)[0].shape[0]
-        events = (
-            f"batches of {f'{batch_size:,} ' if batch_size else ''}{events}"
-        )
+        size = _batch_size({"x": x})
+        events = f"batches of {f'{size:,} ' if size else ''}{events}"
     elif not isinstance(x, keras.utils.PyDataset):
         events = f"{len(tf.nest.flatten(x)[0]):,} {events}"
     return f"Data:    {events}"
 
 
-def about(model):
-    """Returns two lines about the size of a model that is ready to be trained."""
+def about(model, batch_size=None):
+    """Returns two lines about the size of a model that is ready to be trained.
+
+    `batch_size` is an `int`, or `None` if it is not known.
+    """
     title, glow = model.distribution.name, getattr(model, "glow", None)
     if glow is not None:
         title = f"{size(glow)}, width {glow.parameters['num_filters']}"
@@ -48,10 +50,16 @@ def about(model):
     num_bytes = sum(
         math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in variables
     )
+    activations = "more for activations"
+    if glow is not None and batch_size:
+        num_mebibytes = batch_size * levels.activation_bytes(glow) / 2**20
+        activations = (
+            f"about {num_mebibytes:,.0f} MiB for activations of a batch"
+        )
     return (
         f"Model:   {title}: {count(model.count_params(), 'parameter')}\n"
         f"Memory:  {num_bytes / 2**20:,.0f} MiB for weights, gradients and the "
-        "optimizer, and more for activations"
+        f"optimizer, and {activations}"
     )
 
 
@@ -76,8 +84,18 @@ def narrators(model, arguments, callbacks):
     if arguments.get("verbose") == 0 or not is_chief:
         return []
     print(data(model._spec, arguments["x"]))
-    print(about(model), flush=True)
+    print(about(model, _batch_size(arguments)), flush=True)
     return [Narrator(callbacks, model.train_function is not None)]
+
+
+def _batch_size(arguments):
+    """Returns the number of events in a batch of `fit`, or `None`."""
+    x = arguments["x"]
+    if isinstance(x, tf.data.Dataset):
+        return tf.nest.flatten(x.element_spec)[0].shape[0]
+    if isinstance(x, keras.utils.PyDataset):
+        return None
+    return arguments.get("batch_size") or 32
 
 
 class Narrator(keras.callbacks.Callback):

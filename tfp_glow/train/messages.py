@@ -32,7 +32,7 @@ def header(path, settings, info, model):
         [
             f"Data:    {info.name}: {counts} images of {size}, "
             f"{info.bins} gray levels",
-            messages.about(model),
+            messages.about(model, batch),
             f"Epoch:   {steps} of {batch} images; at most {', or '.join(limits)}",
             f"Device:  {_device(model.distribute_strategy)}",
             f"Ctrl-C stops, and {_train(path)} goes on.",
