@@ -120,6 +120,19 @@ def test_a_traced_step_names_the_first_layer_too():
         assert "come after level 0, step 1. The weights are" in message
 
 
+def test_the_recipe_stops_a_gradient_that_is_not_finite():
+    # relu(NaN) is 0, and with `"store"` the flow does not check gradients.
+    model = tiny.model(num_steps=2, gradient="store")
+    model.compile()
+    message = poisoned(model, "level_0.network.hidden_0.kernel", index=1)
+    if "finite gradient" in message:
+        assert message.endswith(
+            "at step 7, of the values before the weights change"
+        )
+    else:
+        assert "come after level 0, step 1. The weights are" in message
+
+
 def test_the_file_of_the_epoch_before_a_failure_is_whole(eager, tmp_path):
     path = tmp_path / "model.keras"
     before = []

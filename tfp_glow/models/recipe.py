@@ -20,8 +20,18 @@ class EarlyAverage:
     min(ema_momentum, t / (t + 9))
     ```
 
-    so that the average is never far behind the weights.
+    so that the average is never far behind the weights. A gradient that is not
+    finite raises an error before it reaches the weights.
     """
+
+    def apply(self, grads, trainable_variables=None):
+        norm = tf.linalg.global_norm(list(grads))
+        # `nan_report` reads this message.
+        check = tf.debugging.check_numerics(
+            norm, "optimizer: gradient not finite before the weights change"
+        )
+        with tf.control_dependencies([check]):
+            return super().apply(grads, trainable_variables)
 
     def _update_model_variables_moving_average(self, trainable_variables):
         step = tf.cast(self.iterations, tf.float32)
