@@ -173,6 +173,11 @@ def test_batch_shapes_of_the_factors_broadcast():
             permutation[p], lower[i, 0], upper, sign[0], log_diagonal[j]
         )
         np.testing.assert_allclose(conv.matrix()[row], one.matrix(), atol=1e-14)
+        inverse = one.inverse_matrix()
+        atol = 1e-12 * np.max(np.abs(inverse))
+        np.testing.assert_allclose(
+            conv.inverse_matrix()[row], inverse, rtol=0, atol=atol
+        )
 
 
 def test_tfp_trains_no_permutation_and_no_sign():

@@ -227,9 +227,13 @@ class Invertible1x1Conv(ChannelMatrix):
         diagonal = tf.exp(self.log_diagonal)
         if self.sign is not None:
             diagonal *= self.sign
+        upper = tf.linalg.set_diag(
+            upper, tf.zeros_like(tf.linalg.diag_part(upper))
+        )
+        # Unlike `set_diag` the sum broadcasts batch shapes.
         return [
             tf.linalg.set_diag(lower, ones),
-            tf.linalg.set_diag(upper, diagonal),
+            upper + tf.linalg.diag(diagonal),
         ]
 
     def _permutation_matrix(self):
@@ -248,7 +252,6 @@ class Invertible1x1Conv(ChannelMatrix):
         rows = self.permutation
         rows = tf.range(lower.shape[-1]) if rows is None else rows
         unit = tf.one_hot(rows, lower.shape[-1], dtype=tf.float64)
-        unit = tf.broadcast_to(unit, tf.shape(lower))
         rest = tf.linalg.matrix_transpose(unit)
         rest = tf.linalg.triangular_solve(lower, rest)
         return tf.linalg.triangular_solve(upper, rest, lower=False)
