@@ -95,7 +95,10 @@ def test_the_average_starts_at_once_and_slows_down_to_its_momentum(
     assert (lag == 0) == (ema == 0)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+@pytest.mark.parametrize(
+    "dtype",
+    ["float32", pytest.param("mixed_float16", marks=pytest.mark.slow)],
+)
 def test_a_model_that_is_loaded_goes_on_with_its_recipe(tmp_path, dtype):
     images = np.random.default_rng(0).integers(0, 16, [32, 4, 4, 1], np.uint8)
 
