@@ -5,12 +5,14 @@
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 import tfp_glow as tfg
 from benchmarks import density_case
 from tfp_glow.models import recipe
+from tfp_glow.models import xla
 
 VERSIONS = {
     "tfp_glow": tfg.__version__,
@@ -47,7 +49,9 @@ class Model:
             seed=run.seed,
             **ARGUMENTS[run.case],
         )
-        self._model.compile(make_optimizer(run))
+        # As `fit` chooses for a training of this length.
+        is_small = math.prod(image_shape) <= xla.MAX_EVENT_SIZE
+        self._model.compile(make_optimizer(run), jit_compile=is_small)
 
     @property
     def num_weights(self):
@@ -60,9 +64,11 @@ class Model:
     def train_step(self, images):
         """Raises `FloatingPointError` if the loss is not finite."""
         try:
-            self._model.train_on_batch(images)
+            loss = self._model.train_on_batch(images)
         except tf.errors.InvalidArgumentError as error:
             raise FloatingPointError(error.message) from error
+        if not np.isfinite(loss).all():
+            raise FloatingPointError(f"The loss is {loss}")
 
     def weights(self):
         """Returns copies of the trained arrays."""
