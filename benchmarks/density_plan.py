@@ -169,7 +169,7 @@ def make(dataset, do, **arguments):
         pilot_minutes = density_runs.DATASETS[dataset].pilot_minutes
     rates, cases = arguments.pop("learning_rates"), arguments["cases"]
     failed = []
-    if pilot_minutes:
+    if pilot_minutes and len(rates) > 1:
         pilots = plan(
             dataset,
             **{**arguments, "seeds": _PILOT_SEEDS, "minutes": pilot_minutes},
