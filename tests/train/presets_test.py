@@ -82,7 +82,9 @@ def test_the_papers_model_of_cifar10_has_45_million_weights():
 
 
 # Affine and additive couplings; the other presets differ in sizes.
-@pytest.mark.parametrize("name", ["cifar10", "celebahq256"])
+@pytest.mark.parametrize(
+    "name", ["cifar10", pytest.param("celebahq256", marks=pytest.mark.slow)]
+)
 def test_a_presets_training_step_is_traced(name, graph):
     preset = presets.get(name)
     model = preset.model()

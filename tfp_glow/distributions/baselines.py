@@ -75,8 +75,9 @@ def _noise_variance(bins):
     return 1.0 / (12.0 * bins**2)
 
 
+GAUSSIAN = "Gaussian (upper bound)"
 BASELINES = {
-    "Gaussian (upper bound)": gaussian,
+    GAUSSIAN: gaussian,
     "per-pixel histogram": histogram,
     "uniform": uniform,
 }

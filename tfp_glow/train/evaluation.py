@@ -136,14 +136,13 @@ def _mean_and_error(bits):
 
 
 def _baselines(model, images, training_images):
-    is_large = model.event_size > baselines.MAX_GAUSSIAN_SIZE
+    made = dict(baselines.BASELINES)
+    if model.event_size > baselines.MAX_GAUSSIAN_SIZE:
+        del made[baselines.GAUSSIAN]
     rows = {}
-    for name, make in baselines.BASELINES.items():
-        if not (is_large and make is baselines.gaussian):
-            bits = baselines.bits_per_dim(
-                make(training_images, model.bins), images
-            )
-            rows[name] = _mean_and_error(bits)
+    for name, make in made.items():
+        bits = baselines.bits_per_dim(make(training_images, model.bins), images)
+        rows[name] = _mean_and_error(bits)
     return rows
 
 
