@@ -13,13 +13,11 @@ machine. Images of up to 16x16 pixels are trained by XLA. The weights that are
 best on validation are tested.
 """
 
-import dataclasses
 import functools
 import json
 import math
 import os
 import pathlib
-import subprocess
 import sys
 import time
 
@@ -31,6 +29,8 @@ from absl import app
 from absl import flags
 
 from benchmarks import cache
+from benchmarks import compare_process
+from benchmarks import density_report
 
 _TASKS = flags.DEFINE_list("tasks", None, "tasks (default: all)")
 _CANDIDATES = flags.DEFINE_list("candidates", None, "default: all")
@@ -281,20 +281,9 @@ def _evaluate(model, data, labels, split, num_draws):
 
 
 def _measure_in_process(run):
-    environment = os.environ | {
-        "TF_NUM_INTRAOP_THREADS": "1",
-        "TF_NUM_INTEROP_THREADS": "1",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    result = subprocess.run(
-        [sys.executable, __file__, f"--run={json.dumps(run)}"],
-        env=environment,
-        capture_output=True,
-        text=True,
+    return compare_process.output_of(
+        [sys.executable, __file__, f"--run={json.dumps(run)}"]
     )
-    if result.returncode:
-        raise RuntimeError(result.stderr[-2000:])
-    return json.loads(result.stdout.splitlines()[-1])
 
 
 def _print_table(tasks, candidates, results, seeds):
@@ -310,9 +299,7 @@ def _print_table(tasks, candidates, results, seeds):
                     values.append(
                         own if candidate == "default" else default - own
                     )
-            error = math.nan
-            if len(values) > 1:
-                error = np.std(values, ddof=1) / math.sqrt(len(values))
+            error = density_report.standard_error(values)
             mean = np.mean(values) if values else math.nan
             sign = "" if candidate == "default" else "+"
             cells.append(f"{mean:{sign}.3f} +-{error:.3f}")
@@ -321,15 +308,6 @@ def _print_table(tasks, candidates, results, seeds):
 
 def _key(task, candidate, seed):
     return f"{task}, {candidate}, seed {seed}"
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """A task, a candidate and a seed."""
-
-    task: str
-    candidate: str
-    seed: int
 
 
 def main(argv):
@@ -341,25 +319,20 @@ def main(argv):
     candidates = _CANDIDATES.value or list(CANDIDATES)
     os.makedirs(_OUT.value, exist_ok=True)
     results = cache.JsonFile(os.path.join(_OUT.value, "results.json"))
+    todo = {}
     for seed in range(_SEEDS.value):
         for task in tasks:
             for candidate in candidates:
                 key = _key(task, candidate, seed)
                 if key not in results:
-                    run = dict(task=task, candidate=candidate, seed=seed)
-                    try:
-                        results[key] = _measure_in_process(run)
-                        value = results[key]
-                        print(
-                            f"{key}: {value['steps']} steps, validation "
-                            f"{value['validation']:.4f}, test "
-                            f"{value['test']:.4f}, "
-                            f"excursions {value['excursions']}",
-                            flush=True,
-                        )
-                    except RuntimeError as error:
-                        print(f"{key} failed: {error}", flush=True)
+                    todo[key] = dict(task=task, candidate=candidate, seed=seed)
+    # The processes inherit this.
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ[name] = "1"
+    failed = cache.run_all(todo, results, _measure_in_process)
     _print_table(tasks, candidates, results, _SEEDS.value)
+    if failed:
+        sys.exit(f"Failed: {len(failed)} runs")
 
 
 if __name__ == "__main__":

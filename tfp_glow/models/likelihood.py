@@ -181,7 +181,7 @@ class LikelihoodModel(keras.Model):
             *args, **kwargs: see `keras.Model.compile`. No loss is needed. With
                 `jit_compile="auto"`, the default, XLA also compiles trainings
                 on a CPU of at least 1,000 steps on events of at most 768
-                dimensions, such as images of 16x16x3. They take a fifth to a
+                dimensions, such as images of 16x16x3. Their steps take about
                 half of the time after ten seconds of compilation.
         """
         if isinstance(optimizer, str) and optimizer == "recipe":
