@@ -23,7 +23,8 @@ from tfp_glow import version
 from tfp_glow.train import endings
 
 # Commands, with the first lines of their docstrings. The command `NAME` is a
-# function of the module `commands`, and `GROUP NAME` of the module `GROUP`.
+# function of the module `commands` or of that in `_MODULES`, and `GROUP NAME` is
+# one of the module `GROUP`.
 COMMANDS = {
     "train": "Trains a Glow in a folder, or resumes its training.",
     "evaluate": "Compares bits per dimension of a split with three baselines.",
@@ -36,6 +37,8 @@ COMMANDS = {
     "perception enhance": "Makes latent vectors of a photograph more likely.",
     "perception report": "Writes a page that studies six illusions.",
 }
+# For example, "check": "stability".
+_MODULES: dict[str, str] = {}
 _GROUPS = {"perception": "Compares a model's likelihood with perception."}
 _TITLE = "Trains Glow normalizing flows on images, and evaluates them."
 _HELP = ("help", "--help", "-h")
@@ -88,7 +91,8 @@ def _run(words):
         return endings.fail(2, f"{message}\n{call} --help lists the commands.")
     # TensorFlow reads it when it is imported, and would log about the machine.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    module = _import_quietly(f"tfp_glow.train.{group or 'commands'}")
+    module = group or _MODULES.get(function, "commands")
+    module = _import_quietly(f"tfp_glow.train.{module}")
     command = getattr(module, function)
     values = flags.FlagValues()
     options = _options(command)

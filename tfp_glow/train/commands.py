@@ -225,7 +225,7 @@ def evaluate(
     if num_noise_samples is not None:
         counts["num_noise_samples"] = num_noise_samples
     _checks.positive_integer(**counts)
-    folder, settings, model = _open(run)
+    folder, settings, model = open_run(run)
     examples = [settings.examples(name) for name in (split, "train")]
     results = evaluation.evaluate(model, *examples, **counts)
     results = {"dataset": settings.dataset, "split": split, **results}
@@ -267,7 +267,7 @@ def sample(
             "a non-negative number",
             lambda x: 0.0 <= x < math.inf,
         )
-    folder, _, model = _open(run)
+    folder, _, model = open_run(run)
     listed = pictures.listed(temperature).replace(",", "-")
     name = f"samples_t{listed}_seed{seed}"
     name += f"_num{num}" * (num != _NUM_SAMPLES)
@@ -297,7 +297,7 @@ def reconstruct(
             name).
     """
     pictures.check_request(out, num)
-    folder, settings, model = _open(run)
+    folder, settings, model = open_run(run)
     name = f"reconstructions_{split}"
     name += f"_num{num}" * (num != _NUM_RECONSTRUCTIONS)
     path = out or folder.file(f"{name}.png")
@@ -326,7 +326,7 @@ def export(run: str | None = None, out: str | None = None):
     run = run or _newest_run()
     path = out or run_folder.RunFolder(run).file("saved_model")
     _files.check_absent(path)
-    _, _, model = _open(run)
+    _, _, model = open_run(run)
     model.export(path)
     print(f"Wrote {path}; tf.saved_model.load reads it", flush=True)
     return path
@@ -344,6 +344,10 @@ def _newest_run():
     return path
 
 
-def _open(run):
+def open_run(run):
+    """Returns the `RunFolder`, `Settings` and best model of a run.
+
+    `None` is the newest run in the folder runs.
+    """
     folder = run_folder.RunFolder(run or _newest_run())
     return folder, folder.settings, folder.best()
