@@ -50,6 +50,7 @@ _MODULES = {
     "presets": "train.presets",
     "recipe": "models.recipe",
     "toy": "distributions.toy",
+    "typicality": "analysis.typicality",
 }
 
 
