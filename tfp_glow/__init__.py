@@ -43,6 +43,7 @@ _MODULES = {
     "baselines": "distributions.baselines",
     "callbacks": "train.callbacks",
     "datasets": "datasets",
+    "latents": "analysis.latents",
     "layers": "models.layers",
     "networks": "networks",
     "perception": "analysis.perception",

@@ -1,0 +1,111 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Compiled functions of a model's flow, whose conditioning is vectors."""
+
+import math
+import weakref
+
+import numpy as np
+import tensorflow as tf
+
+from tfp_glow import _checks
+from tfp_glow import _tf
+from tfp_glow.bijectors import precision
+from tfp_glow.distributions import units
+
+_BATCH_SIZE = 256
+# A model keeps its traced functions as long as it lives.
+_OF_MODELS = weakref.WeakKeyDictionary()
+
+
+def of(model):
+    """Returns the `Flow` of a `GlowModel`."""
+    if model not in _OF_MODELS:
+        _OF_MODELS[model] = Flow(model.distribution)
+    return _OF_MODELS[model]
+
+
+def vectors(model, conditioning, num):
+    """Returns conditioning as float32 vectors `[num, ...]`, or `None`.
+
+    Labels become one-hot vectors. Rows of floats are weights of classes.
+    """
+    if conditioning is None or model.num_classes is None:
+        model._spec.check_conditioning(conditioning, num)
+    elif np.asarray(conditioning).dtype.kind == "f":
+        expected = (num, model.num_classes)
+        _checks.conditioning(np.asarray(conditioning), expected)
+        return np.asarray(conditioning, np.float32)
+    else:
+        model._spec.check_conditioning(conditioning, num)
+    if conditioning is None:
+        return None
+    return np.asarray(model._spec.conditioning_vectors(conditioning))
+
+
+def in_batches(function, *arrays):
+    """Concatenates a function's results for batches of arrays `[N, ...]`."""
+    results = []
+    for i in range(0, len(arrays[0]), _BATCH_SIZE):
+        part = slice(i, i + _BATCH_SIZE)
+        results.append(function(*(array[part] for array in arrays)))
+    return np.concatenate(results)
+
+
+class Flow:
+    """Decodes latents and computes densities, given vectors or `None`.
+
+    Attributes:
+        event_shape: `(H, W, C)`.
+    """
+
+    def __init__(self, distribution):
+        self._distribution = distribution
+        self.event_shape = tuple(distribution.event_shape)
+        self._event_size = math.prod(self.event_shape)
+        self._decode = _tf.compiled(self._decode_batch)
+        self._density = _tf.compiled(self.log_density)
+
+    def decode(self, latents, vectors):
+        """Returns images `[N, H, W, C]` of latents, in gray levels."""
+        return _call(self._decode, np.asarray(latents, np.float64), vectors)
+
+    def bits_per_dim(self, images, vectors):
+        """Returns the bits per dimension of the density at images, `[N]`.
+
+        The unit of the density's argument is a gray level, and nothing is
+        added to the images.
+        """
+        images = np.asarray(images, np.float64)
+        values = self._distribution.dequantize(images).numpy()
+        log_probs = _call(self._density, values.astype(np.float32), vectors)
+        log_probs -= self._event_size * math.log(self._distribution.bins)
+        return units.bits_per_dim(log_probs, self._event_size)
+
+    def log_density(self, values, vectors=None):
+        """Computes the log-density of continuous values, float32 `[N]`."""
+        return self._distribution.distribution.log_prob(
+            values, **_arguments(vectors)
+        )
+
+    def _decode_batch(self, latents, vectors=None):
+        bijector = self._distribution.distribution.bijector
+        exact = precision.astype(bijector, tf.float64)
+        kwargs = {} if vectors is None else {"conditioning": vectors}
+        return self._distribution.to_gray_levels(
+            exact.forward(latents, **kwargs)
+        )
+
+
+def _arguments(vectors):
+    if vectors is None:
+        return {}
+    return {"bijector_kwargs": {"conditioning": vectors}}
+
+
+def _call(function, values, vectors):
+    given = [values] if vectors is None else [values, vectors]
+    return in_batches(
+        lambda *batch: function(*map(tf.constant, batch)).numpy().astype(float),
+        *given,
+    )
