@@ -571,3 +571,32 @@ def test_validate_args_rejects_noise_that_leaves_the_cell():
         tf.errors.InvalidArgumentError, match=r"noise in \[0, 1\]"
     ):
         images.log_prob(IMAGES_OF_TWO, seed=0)
+
+
+def test_the_bounds_of_all_images_sum_to_at_most_one():
+    # All 81 images of 2x2 pixels and 3 gray levels.
+    images = np.indices([3] * 4, np.int32).reshape([4, 81]).T
+    images = images.reshape([81, 2, 2, 1])
+    normal = tfd.Normal(tf.fill([2, 2, 1], 0.1), 0.1)
+    edges = np.linspace(-0.5, 0.5, 4, dtype=np.float32)
+    mass = np.diff([normal.cdf(edge) for edge in edges], axis=0)[..., 0]
+    pixels = np.arange(4)
+    exact = np.prod(
+        mass.reshape([3, 4])[images.reshape([81, 4]), pixels], axis=-1
+    )
+    gaps = []
+    for num_noise_samples in (1, 4, 16):
+        bound = tfg.Dequantized(
+            tfd.Independent(normal, 3), 3, num_noise_samples=num_noise_samples
+        )
+        draws = np.mean(
+            [
+                bound.log_prob(images, seed=(0, i), first_row=0)
+                for i in range(40)
+            ],
+            axis=0,
+        )
+        assert np.exp(draws).sum() < min(1.0, exact.sum() + 0.01)
+        gaps.append(np.sum(exact * (np.log(exact) - draws)))
+    # The gap is about the variance of the weights, halved, over their number.
+    assert gaps[0] > 2.5 * gaps[1] > 6.0 * gaps[2] > 0.0

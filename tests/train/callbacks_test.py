@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import tfp_glow as tfg
+from tests.models import tiny
 from tfp_glow.train import callbacks
 from tfp_glow.train import plots
 
@@ -333,3 +334,74 @@ def test_progress_without_a_clock_is_an_error():
     callback.on_epoch_begin(0)
     with pytest.raises(ValueError, match=r"`tfg\.callbacks\.Clock` before"):
         callback.on_epoch_end(0, {"loss": 1.0})
+
+
+def watched(gradient="invert"):
+    """A model of gray images, compiled."""
+    model = tiny.model(gradient=gradient)
+    model.compile(keras.optimizers.SGD(1e-4))
+    return model
+
+
+def test_a_good_round_trip_is_logged():
+    model, logs = watched(), {}
+    watch = tfg.callbacks.WatchRoundTrip(tiny.gray(), action="recompute")
+    watch.set_model(model)
+    watch.on_train_begin()
+    watch.on_epoch_end(0, logs)
+    assert 0.0 <= logs["round_trip"] < 1e-3
+    assert model.glow.steps(0).gradient == "invert"
+
+
+def test_a_bad_round_trip_warns_and_stops_training():
+    model = watched()
+    stop = tfg.callbacks.WatchRoundTrip(tiny.gray(), limit=1e-9, action="stop")
+    with pytest.warns(UserWarning, match=r"after epoch 1.*Training stops"):
+        history = model.fit(tiny.gray(), epochs=3, callbacks=[stop], verbose=0)
+    assert len(history.epoch) == 1
+
+
+def test_values_that_are_not_finite_are_a_bad_round_trip():
+    model, logs = watched(), {}
+    watch = tfg.callbacks.WatchRoundTrip(tiny.gray())
+    watch.set_model(model)
+    watch.on_train_begin()
+    for variable in model.named_variables.values():
+        variable.assign(tf.fill(variable.shape, np.nan))
+    with pytest.warns(UserWarning, match="error of nan gray levels"):
+        watch.on_epoch_end(2, logs)
+    assert not model.stop_training and np.isnan(logs["round_trip"])
+
+
+def test_a_bad_round_trip_replaces_gradients_that_rely_on_it(tmp_path):
+    model, replaced = watched(), []
+    watch = tfg.callbacks.WatchRoundTrip(
+        tiny.gray(), limit=1e-9, action="recompute"
+    )
+    look = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: replaced.append(model.train_function)
+    )
+    with pytest.warns(UserWarning, match="gradient='recompute'"):
+        model.fit(tiny.gray(), epochs=2, callbacks=[watch, look], verbose=0)
+    assert model.glow.steps(0).gradient == "recompute"
+    assert replaced[0] is not replaced[1]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    assert loaded.glow.steps(0).gradient == "recompute"
+
+
+def test_watching_refuses_what_it_cannot_watch(model):
+    watch = tfg.callbacks.WatchRoundTrip
+    for arguments, wrong, error, message in [
+        ({}, model, TypeError, "GlowModel"),
+        ({}, tiny.model(image_shape=[8, 8, 1]), ValueError, "8, 8, 1"),
+        ({"action": "recompute"}, watched("store"), ValueError, "'store'"),
+    ]:
+        callback = watch(tiny.gray(), **arguments)
+        callback.set_model(wrong)
+        with pytest.raises(error, match=message):
+            callback.on_train_begin()
+    with pytest.raises(ValueError, match="limit"):
+        watch(tiny.gray(), limit=0.0)
+    with pytest.raises(ValueError, match="action"):
+        watch(tiny.gray(), action="halt")

@@ -214,6 +214,10 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
         """Returns the steps of a level, a `Repeated` from data to latent."""
         return self._levels[level].steps
 
+    def set_gradient(self, gradient):
+        """Changes the gradients of functions that are traced from now on."""
+        self._levels = levels_.copies(self._levels, gradient=gradient)
+
     def split_latents(self, latents):
         """Splits latent vectors `[..., H * W * C]` into their levels.
 

@@ -219,13 +219,13 @@ def configured(levels, image_shape, gradient, num_filters, validate_args):
         any_steps.dtype,
     )
     gradient = gradients.choose(gradient, num_bytes)
+    return copies(levels, gradient=gradient, validate_args=validate_args)
+
+
+def copies(levels, **changes):
+    """Returns `Level`s of the same variables, with changed `steps`."""
     return tuple(
-        level._replace(
-            steps=level.steps.copy(
-                gradient=gradient, validate_args=validate_args
-            )
-        )
-        for level in levels
+        level._replace(steps=level.steps.copy(**changes)) for level in levels
     )
 
 

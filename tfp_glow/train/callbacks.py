@@ -4,11 +4,15 @@
 
 import math
 import time
+import warnings
 
 import keras
 import tensorflow as tf
 
+from tfp_glow import _checks
+from tfp_glow import _tf
 from tfp_glow.models import averages
+from tfp_glow.models import glow_model
 from tfp_glow.models import strategies
 from tfp_glow.train import plots
 
@@ -181,6 +185,105 @@ class ProgressBar(keras.callbacks.ProgbarLogger):
 
     def set_params(self, params):
         super().set_params({**params, "verbose": 1})
+
+
+class WatchRoundTrip(keras.callbacks.Callback):
+    """Watches whether a `GlowModel` inverts a few images, in float32.
+
+    After every epoch it adds `round_trip` to the logs, the largest difference
+    between the images and `forward(inverse(images))` in gray levels. If that is
+    above a limit or not finite, it warns, and then does what `action` says.
+
+    Example:
+
+    ```python
+    watch = tfg.callbacks.WatchRoundTrip(images[:16], action="recompute")
+    model = tfg.GlowModel(images.shape[1:], gradient="invert")
+    model.compile()
+    model.fit(images, callbacks=[watch], epochs=2)
+    ```
+    """
+
+    ACTIONS = ("warn", "stop", "recompute")
+
+    def __init__(self, images, conditioning=None, limit=1.0, action="warn"):
+        """Makes the callback.
+
+        Args:
+            images: integers `[N, H, W, C]`, the model's gray levels.
+            conditioning: that of the images, if the model has any.
+            limit: positive `float`, in gray levels.
+            action: `"warn"` in every epoch above the limit; `"stop"` the
+                training; or `"recompute"`, which replaces the gradients of a
+                model with `gradient="invert"`, because these rely on the
+                inverse, and warns once. Training goes on with more memory.
+
+        Raises:
+            ValueError: also at the start of `fit`, for images that do not fit
+                the model, and for `"recompute"` with other gradients.
+        """
+        super().__init__()
+        self.images = images
+        self.conditioning = conditioning
+        self.limit = _checks.number(
+            "limit", limit, "a positive number", lambda x: 0.0 < x < math.inf
+        )
+        _checks.choice("action", action, self.ACTIONS)
+        self.action = action
+
+    def on_train_begin(self, logs=None):
+        model = self.model
+        if not isinstance(model, glow_model.GlowModel):
+            raise TypeError(
+                "Expected a `GlowModel` to watch. Received: "
+                f"{type(model).__name__}"
+            )
+        model._spec.check(self.images, self.conditioning)
+        gradient = model.glow.steps(0).gradient
+        if self.action == "recompute" and gradient != "invert":
+            expected = f"'warn' or 'stop' for a model of gradient={gradient!r}"
+            raise _checks.invalid_value("action", self.action, expected)
+        # Values that are not finite are reported here, and raise no error.
+        glow = model.glow.copy(validate_args=False)
+
+        def difference(images):
+            values = model.distribution.dequantize(images)
+            kwargs = model.conditioning_kwargs(self.conditioning)
+            kwargs = kwargs.get("bijector_kwargs", {})
+            # TFP's cache would return the values themselves.
+            latents = tf.identity(glow.inverse(values, **kwargs))
+            back = glow.forward(latents, **kwargs)
+            return model.bins * tf.reduce_max(tf.abs(back - values))
+
+        self._difference = _tf.compiled(difference)
+
+    def on_epoch_end(self, epoch, logs=None):
+        difference = float(self._difference(tf.constant(self.images)))
+        if logs is not None:
+            logs["round_trip"] = difference
+        if difference <= self.limit:
+            return
+        consequence = ""
+        if self.action == "stop":
+            consequence = ". Training stops"
+            self.model.stop_training = True
+        elif self.action == "recompute":
+            if self.model.glow.steps(0).gradient == "recompute":
+                return
+            consequence = ". Training goes on with gradient='recompute'"
+            self._recompute()
+        warnings.warn(
+            f"The round trip of images has an error of {difference:.3g} gray "
+            f"levels after epoch {epoch + 1}, above the limit {self.limit:g}"
+            f"{consequence}",
+            stacklevel=2,
+        )
+
+    def _recompute(self):
+        self.model.glow.set_gradient("recompute")
+        self.model._config["gradient"] = "recompute"  # Files hold it.
+        # `fit` looks the function up before every step.
+        self.model.make_train_function(force=True)
 
 
 class SampleGrid(keras.callbacks.Callback):

@@ -121,7 +121,9 @@ def _train(folder, settings, strategy):
         else:
             optimizer = settings.make_optimizer(info)
             model, history = settings.make_model(info), []
-            model.compile(optimizer)
+            model.compile(
+                optimizer, stability_penalty=settings.stability_penalty
+            )
             model.optimizer.build(model.trainable_variables)
     start = len(history)
     seconds = max(run_folder.column(history, "seconds"), default=0.0)

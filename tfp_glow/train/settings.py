@@ -111,6 +111,11 @@ class Settings:
         "uniform", "noise added within a gray level"
     )
     num_noise_samples: int = _model(1, "noise samples in the training bound")
+    stability_penalty: float = _setting(
+        0.0,
+        "weight of a penalty for stretched distances, in every tenth step "
+        "(0: none; 1e-4 in the paper that proposes it)",
+    )
     batch_size: int = _setting(32, "images per training step")
     init_batches: int = _setting(
         4, "batches that initialize the model (at most those of an epoch)"
