@@ -99,7 +99,10 @@ with tempfile.TemporaryDirectory() as build_base:
         packages=setuptools.find_packages(
             str(_ROOT), include=["tfp_glow", "tfp_glow.*"]
         ),
-        package_data={"tfp_glow.models": ["weights/*/*"]},
+        package_data={
+            "tfp_glow.explorer": ["page/*"],
+            "tfp_glow.models": ["weights/*/*"],
+        },
         python_requires=">=3.11,<3.14",
         install_requires=_INSTALL_REQUIRES,
         extras_require=_EXTRAS_REQUIRE,

@@ -45,6 +45,7 @@ _LAYERS = (
     "models",
     "datasets",
     "analysis",
+    "explorer",
     "train",
 )
 _DATASETS_IMPORT = {"base", "datasets"}
@@ -296,10 +297,13 @@ def test_every_folder_of_modules_is_a_package_and_nothing_else_is():
     )
 
 
-def test_the_weights_are_installed():
-    [(package, patterns)] = _setup()["package_data"].items()
-    folder = _ROOT.joinpath(*package.split("."))
-    installed = {path for glob in patterns for path in folder.glob(glob)}
+def test_the_weights_and_the_page_are_installed():
+    installed = {
+        path
+        for package, patterns in _setup()["package_data"].items()
+        for pattern in patterns
+        for path in _ROOT.joinpath(*package.split(".")).glob(pattern)
+    }
     assert installed == {
         path
         for path in (_ROOT / "tfp_glow").rglob("*")

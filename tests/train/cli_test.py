@@ -4,6 +4,7 @@
 
 import dataclasses
 import functools
+import importlib
 import inspect
 import json
 import os
@@ -19,14 +20,14 @@ import tfp_glow as tfg
 from tests import processes
 from tfp_glow.train import cli
 from tfp_glow.train import commands
-from tfp_glow.train import perception
 from tfp_glow.train.settings import Settings
 
 
 def place(command):
     """The module and the name of a command's function."""
     group, _, name = command.rpartition(" ")
-    return {"": commands, "perception": perception}[group], name
+    module = group or cli._MODULES.get(name, "commands")
+    return importlib.import_module(f"tfp_glow.train.{module}"), name
 
 
 def defaults(command):
