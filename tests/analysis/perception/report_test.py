@@ -11,8 +11,8 @@ import pytest
 import skimage.filters
 
 import tfp_glow as tfg
+from tfp_glow.analysis import pages
 from tfp_glow.analysis import perception
-from tfp_glow.analysis.perception import charts
 from tfp_glow.analysis.perception import report
 from tfp_glow.analysis.perception import stimuli
 from tfp_glow.analysis.perception import study
@@ -148,7 +148,7 @@ class _Page(html.parser.HTMLParser):
 
 
 def test_the_page_is_whole_and_needs_no_other_file(results):
-    text = report.page(results, human=charts.png(np.zeros([2, 2, 1])))
+    text = report.page(results, human=pages.png_bytes(np.zeros([2, 2, 1])))
     page = _Page(text)
     assert not page.open
     # Two patches, two targets and three charts a stimulus; a sweep, the

@@ -2,11 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small charts of a study, which a narrow screen can show one by one."""
 
-import io
-
-import matplotlib
 import numpy as np
-import PIL.Image
 
 from tfp_glow.analysis.perception import plots
 from tfp_glow.analysis.perception import study
@@ -23,29 +19,6 @@ STYLES = {
     "no context": ("#595959", "x"),
 }
 _WIDTH, _HEIGHT = 4.6, 3.1  # Inches, at 72 pixels.
-
-
-def svg(figure):
-    """Returns a Matplotlib figure as the text of an SVG file."""
-    # Text stays text. The same figure gives the same file.
-    options = {"svg.fonttype": "none", "svg.hashsalt": "tfp_glow"}
-    buffer = io.StringIO()
-    with matplotlib.rc_context(options):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
-
-
-def png(image, zoom=12):
-    """Returns an image `[H, W, C]` in [0, 1] as the bytes of a PNG file.
-
-    Every pixel becomes a square of `zoom` by `zoom` pixels.
-    """
-    levels = np.round(np.asarray(image) * 255.0).astype(np.uint8)
-    levels = np.broadcast_to(levels, [*levels.shape[:2], 3])
-    levels = levels.repeat(zoom, axis=0).repeat(zoom, axis=1)
-    buffer = io.BytesIO()
-    PIL.Image.fromarray(levels).save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
 
 
 def _figure(height=_HEIGHT):

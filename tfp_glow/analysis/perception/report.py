@@ -2,44 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """`write`: a page in HTML that shows a study of perception."""
 
-import base64
 import html
-import json
 import math
 
 import numpy as np
 
 from tfp_glow import _files
 from tfp_glow import datasets
+from tfp_glow.analysis import pages
 from tfp_glow.analysis.perception import charts
 from tfp_glow.analysis.perception import ranks
 from tfp_glow.analysis.perception import stimuli
 from tfp_glow.analysis.perception import study
 
-_STYLE = """
-body { font: 17px/1.5 system-ui, sans-serif; color: #1a1a1a; margin: 0 auto;
-  max-width: 66rem; padding: 1rem; background: #fff; }
-h1 { font-size: 1.7rem; line-height: 1.25; } h2 { font-size: 1.35rem;
-  margin-top: 2.5rem; border-top: 2px solid #ddd; padding-top: 1rem; }
-h3 { margin-top: 2rem; } p, li { max-width: 44rem; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse;
-  font-size: .9rem; } th, td { padding: .35rem .6rem; text-align: left;
-  border-bottom: 1px solid #ddd; vertical-align: top; }
-td[class] { white-space: nowrap; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-.agrees { background: #d6e9f5; } .opposite { background: #fbe0cf; }
-.undecided { background: #eee; }
-.charts { display: grid; gap: 1rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
-figure { margin: 0; } figcaption { font-size: .85rem; color: #444; }
-img { max-width: 100%; height: auto; }
-.patches { display: flex; flex-wrap: wrap; gap: 1.25rem;
-  align-items: flex-start; margin: 1rem 0; }
-.patches img { width: min(11rem, 41vw); display: block; image-rendering: pixelated; }
-.targets img { width: 4.5rem; display: inline-block; vertical-align: top; }
-.targets { white-space: nowrap; }
-.patches div { max-width: 100%; overflow-x: auto; }
-"""
 _WORDS = {
     "agrees": "\u2713 as people",
     "opposite": "\u2717 the opposite",
@@ -149,17 +124,7 @@ def page(results, human=None):
     ]
     if human is not None:
         parts += ["<h2>Human judgments</h2>", _human(human)]
-    data = json.dumps(numbers(results)).replace("</", "<\\/")
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<title>Likelihood and illusions</title>\n"
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(parts)
-        + '\n<script type="application/json" id="numbers">'
-        + data
-        + "</script>\n</body>\n</html>\n"
-    )
+    return pages.page("Likelihood and illusions", parts, numbers(results))
 
 
 def kind(predicted, higher):
@@ -224,12 +189,12 @@ def _card(row):
     stimulus = row.stimulus
     patches = (stimulus.a, stimulus.b)
     pictures = "".join(
-        f"<figure>{_png(charts.png(p.image), f'Patch: {label}')}"
+        f"<figure>{pages.png(pages.png_bytes(p.image), f'Patch: {label}')}"
         f"<figcaption>{html.escape(label)}</figcaption></figure>"
         for p, label in zip(patches, stimulus.labels)
     )
     cutouts = "".join(
-        _png(charts.png(_cutout(p), 8), f"The target alone: {label}")
+        pages.png(pages.png_bytes(_cutout(p), 8), f"The target alone: {label}")
         for p, label in zip(patches, stimulus.labels)
     )
     lines = "".join(
@@ -246,9 +211,9 @@ def _card(row):
 <div><table><tr><th>percentile rank</th><th>T = D ln 2</th><th>T = 1</th></tr>
 {lines}</table></div></div>
 <div class="charts">
-{_chart(charts.likelihoods(row), f"{stimulus.name}: bits per dimension by the target's value, in both contexts")}
-{_chart(charts.ranks(row), f"{stimulus.name}: percentile ranks by the target's value, in both contexts")}
-{_chart(charts.differences(row), f"{stimulus.name}: difference of the ranks, for all models and controls")}
+{pages.chart(charts.likelihoods(row), f"{stimulus.name}: bits per dimension by the target's value, in both contexts")}
+{pages.chart(charts.ranks(row), f"{stimulus.name}: percentile ranks by the target's value, in both contexts")}
+{pages.chart(charts.differences(row), f"{stimulus.name}: difference of the ranks, for all models and controls")}
 </div>
 <p>Bits per dimension of the patches: {row.bits_per_dim:.2f}. Largest error of
 decode(encode(x)): {row.round_trip:.1e} gray levels.</p>"""
@@ -274,7 +239,7 @@ def _cutout(patch):
 
 def _sweeps(sweeps):
     drawn = "".join(
-        _chart(
+        pages.chart(
             charts.sweep(sweep),
             f"{sweep.title}: difference of ranks by {sweep.x_label}",
         )
@@ -298,7 +263,7 @@ def _matches(matches):
         + "</tr>"
         for condition, changes in matches.items()
     )
-    chart = _chart(
+    chart = pages.chart(
         charts.matches(matches),
         "Change of saturation that makes the ranks equal, by condition",
     )
@@ -333,7 +298,7 @@ def _typicality(results):
             if row.stimulus.a.image.shape[2] == channels
         ]
         kind = "gray" if channels == 1 else "color"
-        drawn += _chart(
+        drawn += pages.chart(
             charts.typicality(bits, rows),
             f"Bits per dimension of unseen {kind} patches and of the stimuli",
         )
@@ -345,17 +310,4 @@ def _typicality(results):
 
 
 def _human(png):
-    return f"<figure>{_png(png, 'Predicted against human judgments')}</figure>"
-
-
-def _chart(figure, alt):
-    data = base64.b64encode(charts.svg(figure).encode()).decode()
-    return (
-        f'<figure><img src="data:image/svg+xml;base64,{data}" '
-        f'alt="{html.escape(alt)}"></figure>'
-    )
-
-
-def _png(png, alt):
-    data = base64.b64encode(png).decode()
-    return f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt)}">'
+    return f"<figure>{pages.png(png, 'Predicted against human judgments')}</figure>"
