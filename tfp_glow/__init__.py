@@ -50,6 +50,7 @@ _MODULES = {
     "plots": "train.plots",
     "presets": "train.presets",
     "recipe": "models.recipe",
+    "stability": "analysis.stability",
     "toy": "distributions.toy",
     "typicality": "analysis.typicality",
 }

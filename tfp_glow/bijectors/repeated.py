@@ -160,8 +160,13 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
         )
 
     def step(self, index, **conditioning):
-        """Returns the bijector of step `index`, with the parameters' current values."""
-        prepared = self._prepare(lambda p: p[index : index + 1])
+        """Returns the bijector of a step, with the parameters' current values.
+
+        `index` is an `int` or a scalar `Tensor`.
+        """
+        prepared = self._prepare(
+            lambda p: tf.reshape(p[index : index + 1], [1, *p.shape[1:]])
+        )
         return self._make_step(scan.first(prepared), conditioning)
 
     def initialize(self, x, **conditioning):

@@ -32,13 +32,14 @@ COMMANDS = {
     "reconstruct": "Writes a picture of images above their reconstructions.",
     "export": "Writes the best model as a SavedModel for TensorFlow alone.",
     "explore": "Opens a page on which one plays with the latent space of a model.",
+    "check": "Measures how exact a model's likelihoods and inverses are.",
     "perception match": "Changes a region of a photograph to look as another.",
     "perception curve": "Shows how likely a region's possible values are.",
     "perception map": "Shows how likely the parts of a photograph are.",
     "perception enhance": "Makes latent vectors of a photograph more likely.",
     "perception report": "Writes a page that studies six illusions.",
 }
-_MODULES = {"explore": "explore"}
+_MODULES = {"check": "stability", "explore": "explore"}
 _GROUPS = {"perception": "Compares a model's likelihood with perception."}
 _TITLE = "Trains Glow normalizing flows on images, and evaluates them."
 _HELP = ("help", "--help", "-h")

@@ -38,7 +38,7 @@ _NUM_SAMPLES = 64
 _NUM_RECONSTRUCTIONS = 16
 _TEMPERATURE = 0.7
 
-_Split = typing.Literal["train", "validation", "test"]
+Split = typing.Literal["train", "validation", "test"]
 
 
 def train(
@@ -204,7 +204,7 @@ def write_pictures(folder):
 
 def evaluate(
     run: str | None = None,
-    split: _Split = "test",
+    split: Split = "test",
     num_draws: int = 4,
     num_samples: int = 1000,
     num_noise_samples: int | None = None,
@@ -283,7 +283,7 @@ def sample(
 
 def reconstruct(
     run: str | None = None,
-    split: _Split = "test",
+    split: Split = "test",
     num: int = _NUM_RECONSTRUCTIONS,
     out: str | None = None,
 ):
