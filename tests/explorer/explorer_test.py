@@ -114,8 +114,8 @@ def test_measures_have_the_signs_that_their_names_say():
     assert signs == {
         "Brightness": 1,
         "Contrast": 1,
-        "Light from the side": -1,
-        "Light from above": 0,
+        "Side light": -1,
+        "Top light": 0,
         "Warmth": -1,
         "Color": 1,
     }

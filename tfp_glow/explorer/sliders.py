@@ -98,8 +98,8 @@ def measure(images):
     looks = {
         ("Brightness", "dark", "bright"): np.mean(gray, axis=(1, 2)),
         ("Contrast", "flat", "strong"): np.std(gray, axis=(1, 2)),
-        ("Light from the side", "left", "right"): np.mean(gray * x, (1, 2)),
-        ("Light from above", "below", "above"): -np.mean(gray * y, (1, 2)),
+        ("Side light", "left", "right"): np.mean(gray * x, (1, 2)),
+        ("Top light", "below", "above"): -np.mean(gray * y, (1, 2)),
     }
     if images.shape[-1] == 3:
         red, _, blue = np.moveaxis(np.mean(images, axis=(1, 2)), -1, 0)
@@ -131,8 +131,7 @@ def _classes(labels, codes, class_names):
         if 2 <= np.sum(inside) <= len(labels) - 2:
             direction = codes[inside].mean(0) - codes[~inside].mean(0)
             name = f"class-{label}"
-            ends = ("less", "more")
-            found.append(Slider(name, title, "Classes", *ends, 2.0, direction))
+            found.append(Slider(name, title, "Classes", "", "", 2.0, direction))
     return found
 
 
@@ -156,8 +155,8 @@ def _directions(model):
         found += [
             Slider(
                 f"level-{level}-direction-{i}",
-                f"Level {level + 1}, {chr(ord('a') + i)}",
-                "Main directions, in standard deviations",
+                f"Level {level + 1}, {'abcd'[i]}",
+                "Main directions",
                 "",
                 "",
                 4.0,

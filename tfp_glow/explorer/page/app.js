@@ -107,7 +107,7 @@ function showLikelihood({ bits_per_dim, share_below }) {
   $("bits").textContent = isKnown ? bits_per_dim.toFixed(2) : "not finite";
   const percent = Math.round(100 * share_below);
   $("rank").textContent = isKnown
-    ? `more likely than ${percent} % of ${facts.data.count} data pictures`
+    ? `more likely than ${percent} % of the data`
     : "";
   const marker = $("histogram").querySelector(".marker");
   const place = Math.max(0, Math.min(1, (bits_per_dim - low) / (high - low)));
@@ -129,6 +129,7 @@ function makeHistogram() {
     bar(4 + i * width, 54 - height, width - 1, height, "bar");
   });
   bar(-10, 0, 4, 56, "marker");
+  $("axis").textContent = `bits/dim of ${facts.data.count} data pictures · left is more likely`;
   $("low").textContent = low.toFixed(1);
   $("high").textContent = high.toFixed(1);
 }
@@ -136,7 +137,7 @@ function makeHistogram() {
 // The controls.
 
 /** Makes a row of a label, a slider and a number that follow each other. */
-function makeSlider(name, { min, max, step, value, low = "", high = "" }, changed) {
+function makeSlider(name, { min, max, step, value, title = name, low = "", high = "" }, changed) {
   const row = document.createElement("div");
   row.className = "slider";
   const label = document.createElement("span");
@@ -145,7 +146,7 @@ function makeSlider(name, { min, max, step, value, low = "", high = "" }, change
   Object.assign(range, { type: "range", min, max, step, value });
   const number = document.createElement("input");
   Object.assign(number, { type: "number", step, value });
-  for (const input of [range, number]) input.setAttribute("aria-label", name);
+  for (const input of [range, number]) input.setAttribute("aria-label", title);
   const hints = document.createElement("span");
   hints.className = "poles";
   for (const text of [low, high]) {
@@ -190,10 +191,9 @@ function makeLevels() {
   facts.levels.forEach((shape, i) => {
     const many = facts.levels.length > 1;
     const place = !many ? "" : i === 0 ? ", finest" : i === facts.levels.length - 1 ? ", coarsest" : "";
-    const name = `Level ${i + 1}${place}`;
     const slider = makeSlider(
-      name,
-      { min: 0, max: 1.5, step: 0.01, value: 1 },
+      `${i + 1}${place}`,
+      { min: 0, max: 1.5, step: 0.01, value: 1, title: `Temperature of level ${i + 1}` },
       (value) => {
         state.temperature[i] = value;
         show();
@@ -203,6 +203,7 @@ function makeLevels() {
     label.className = "check freeze";
     const freeze = document.createElement("input");
     freeze.type = "checkbox";
+    freeze.setAttribute("aria-label", `Freeze level ${i + 1}`);
     label.append(freeze, " freeze");
     label.title = `${shape.join(" × ")} numbers`;
     slider.row.append(label);
@@ -217,12 +218,15 @@ function makeAttributes() {
   for (const attribute of facts.attributes) {
     if (!groups[attribute.group]) {
       const group = document.createElement("details");
-      group.open = !Object.keys(groups).length;
+      group.open = attribute.group !== "Main directions";
       const title = document.createElement("summary");
       title.textContent = attribute.group;
-      group.append(title);
+      const rows = document.createElement("div");
+      // Short names fit in two columns.
+      if (attribute.group === "Classes") rows.className = "two";
+      group.append(title, rows);
       $("attributes").append(group);
-      groups[attribute.group] = group;
+      groups[attribute.group] = rows;
     }
     const { max } = attribute;
     const slider = makeSlider(
