@@ -26,7 +26,8 @@ td.number { text-align: right; font-variant-numeric: tabular-nums; }
 .charts { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fit, minmax(min(20rem, 100%), 1fr)); }
 figure { margin: 0; } figcaption { font-size: .85rem; color: #444; }
-img { max-width: 100%; height: auto; }
+img { max-width: 100%; height: auto; } td img { border: 1px solid #ccc; }
+tbody th { white-space: nowrap; }
 .patches { display: flex; flex-wrap: wrap; gap: 1.25rem;
   align-items: flex-start; margin: 1rem 0; }
 .patches img { width: min(11rem, 41vw); display: block; image-rendering: pixelated; }

@@ -164,6 +164,40 @@ def test_the_parts_of_a_glow_have_the_singular_values_of_jacobians(model):
     )
 
 
+def test_a_shadow_is_an_exact_trajectory_of_least_norm(model):
+    flows = stability.of_model(model)
+    exact = flows["float64"].bijector
+    x = model.distribution.dequantize(images(1))
+    found = stability.shadow(exact, flows["float32"].bijector, x)
+    parts = stability.take_apart(exact)
+    size, count = 32, len(parts)
+    assert found.trajectory.shape == (count + 1, size)
+    np.testing.assert_array_equal(found.trajectory[0], np.ravel(x))
+
+    def residuals(trajectory):
+        after = [p.forward(t[None])[0] for p, t in zip(parts, trajectory)]
+        return trajectory[1:] - np.stack(after)
+
+    errors = residuals(found.trajectory)
+    near = residuals(found.trajectory + found.displacement)
+    assert np.linalg.norm(near) < 1e-5 * np.linalg.norm(errors)
+    # The same equations as one matrix.
+    matrix = np.zeros([count * size, (count + 1) * size])
+    for k, (part, t) in enumerate(zip(parts, found.trajectory)):
+        rows = stability.Linearized(
+            part.forward, np.repeat(t[None], size, axis=0)
+        ).transposed_product(np.eye(size))
+        block = matrix[k * size : (k + 1) * size]
+        block[:, k * size : (k + 1) * size] = -rows
+        block[:, (k + 1) * size : (k + 2) * size] = np.eye(size)
+    expected = np.linalg.pinv(matrix) @ -errors.ravel()
+    np.testing.assert_allclose(found.displacement.ravel(), expected, atol=1e-12)
+    sigma = np.linalg.svd(matrix, compute_uv=False)[-1]
+    window = 2.0 * np.linalg.norm(errors) / sigma
+    assert found.window == pytest.approx(window, rel=1e-2)
+    assert found.distance < found.window
+
+
 def test_a_badly_conditioned_step_is_named(model):
     bad = tfg.GlowModel.from_config(model.get_config())
     bad.set_weights(model.get_weights())

@@ -19,3 +19,5 @@ from tfp_glow.analysis.stability.parts import take_apart
 from tfp_glow.analysis.stability.report import Report
 from tfp_glow.analysis.stability.round_trips import Errors
 from tfp_glow.analysis.stability.round_trips import round_trip
+from tfp_glow.analysis.stability.shadowing import Shadow
+from tfp_glow.analysis.stability.shadowing import shadow

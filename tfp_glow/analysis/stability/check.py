@@ -16,6 +16,7 @@ from tfp_glow.analysis.stability import jacobian
 from tfp_glow.analysis.stability import parts
 from tfp_glow.analysis.stability import report
 from tfp_glow.analysis.stability import round_trips
+from tfp_glow.analysis.stability import shadowing
 from tfp_glow.distributions import units
 
 _PASSES = (1, 9)
@@ -203,6 +204,23 @@ class _Work:
             "condition_number": found.condition_number,
             "log_det": found.log_det,
             "log_det_error": found.log_det_error,
+            "shadow": self._shadow(x, kwargs),
+        }
+
+    def _shadow(self, x, kwargs):
+        """Returns how far an exact trajectory is from the one in float32."""
+        exact = self._flows[flows.DOUBLE]
+        found = shadowing.shadow(
+            exact.bijector, self._flows[flows.SINGLE].bijector, x, **kwargs
+        )
+        start = tf.reshape(found.displacement[0], x.shape)
+        moved = exact.log_prob(tf.cast(x, exact.dtype) + start, **kwargs)
+        change = moved - exact.log_prob(x, **kwargs)
+        return {
+            "distance": found.distance,
+            "window": found.window,
+            "gray_levels": float(np.max(np.abs(start))) * self._model.bins,
+            "log_prob_change": float(tf.abs(change)[0]),
         }
 
     def attacks(self, num_steps):

@@ -39,6 +39,21 @@ class Part:
     shape: tuple
     order: np.ndarray
 
+    def forward(self, state):
+        """Applies the part to vectors `[N, D]`."""
+        h, rest = self.split(state)
+        return self.join(self.bijector.forward(h), rest)
+
+    def split(self, state):
+        """Reorders vectors; returns what is transformed, and what is kept."""
+        state = tf.gather(state, self.order, axis=1)
+        size = math.prod(self.shape)
+        return tf.reshape(state[:, :size], [-1, *self.shape]), state[:, size:]
+
+    def join(self, h, rest):
+        """Returns vectors of what was transformed and what was kept."""
+        return tf.concat([tf.reshape(h, [h.shape[0], -1]), rest], axis=1)
+
 
 def take_apart(glow, conditioning=None):
     """Returns the `Part`s of a `Glow` in the order from data to latents."""
@@ -76,15 +91,12 @@ class LinearizedParts:
         state = tf.reshape(x, [x.shape[0], -1])
         self.forward, self.inverse = [], []
         for part in parts:
-            state = tf.gather(state, part.order, axis=1)
-            size = math.prod(part.shape)
-            h = tf.reshape(state[:, :size], [-1, *part.shape])
+            h, rest = part.split(state)
             found = jacobian.Linearized(part.bijector.forward, h)
             back = jacobian.Linearized(part.bijector.inverse, found.y)
             self.forward.append(found)
             self.inverse.append(back)
-            y = tf.reshape(found.y, [-1, size])
-            state = tf.concat([y, state[:, size:]], axis=1)
+            state = part.join(found.y, rest)
 
     def of_level(self, level):
         """Returns the `LinearizedParts` of a level, without the rest."""

@@ -3,6 +3,7 @@
 """`Report`: the results of a check, as text, JSON or a page."""
 
 import dataclasses
+import itertools
 import json
 import pathlib
 
@@ -56,7 +57,7 @@ class Report:
             f"{MAX_MEDIAN_SINGLE:g} gray level": lambda kind: (
                 median(kind, flows.SINGLE) < MAX_MEDIAN_SINGLE
             ),
-            f"float64 flow: it is below {MAX_MEDIAN_MIXED:g}": lambda kind: (
+            f"float64 flow: the median error of a round trip is below {MAX_MEDIAN_MIXED:g} gray levels": lambda kind: (
                 median(kind, flows.MIXED) < MAX_MEDIAN_MIXED
             ),
             f"float32: log_prob is exact to {MAX_LOG_PROB_ERROR:g} bits per "
@@ -99,7 +100,8 @@ class Report:
                 f"{single['9']['max']:10.2g}{mixed['1']['median']:10.2g}"
                 f"{mixed['1']['max']:10.2g}{100 * share:6.3g} %{error:12.2g}"
             )
-        lines += ["", *self.sentences(), ""]
+        told = self.sentences().values()
+        lines += ["", *itertools.chain.from_iterable(told), ""]
         lines += [
             f"{text}: {'yes' if not missed else 'no: ' + ', '.join(missed)}"
             for text, missed in self.failures().items()
@@ -107,13 +109,13 @@ class Report:
         return "\n".join([*lines, ""])
 
     def sentences(self):
-        """Returns the results other than those of the table, as sentences."""
+        """Returns results that the table lacks: subjects to sentences."""
         results = self.results
         data = results["jacobian"]["inputs"]["data"]
         levels = results["jacobian"]["levels"]
         guilty = self.guilty()
         invert = results["gradients"]["invert"]["store"]
-        sentences = [
+        jacobian = [
             f"Jacobian on data: singular values from {data['smallest']:.3g} to "
             f"{data['largest']:.3g}, condition number "
             f"{data['condition_number']:.3g}.",
@@ -123,25 +125,33 @@ class Report:
             f"{guilty['condition_number']:.3g}.",
         ]
         if exact := results["exact"]:
-            sentences.append(
+            jacobian.append(
                 f"Exact Jacobian: condition number "
                 f"{exact['condition_number']:.3g}; log-det "
                 f"{exact['log_det']:.6g}, error of the analytic one "
                 f"{exact['log_det_error']:.2g} nats."
             )
+            near = exact["shadow"]
+            jacobian.append(
+                "Shadow: an exact trajectory starts within "
+                f"{near['gray_levels']:.2g} gray levels of the image, where "
+                f"log_prob differs by {near['log_prob_change']:.2g} nats; "
+                f"distance {near['distance']:.2g}, window {near['window']:.2g}."
+            )
+        found = {"jacobian": jacobian}
         if attacks := results["attack"]:
             trip, answer = attacks["round_trip"], attacks["log_prob"]
-            sentences.append(
+            found["attack"] = [
                 f"Attack in one cell, {len(trip['attacked']) - 1} steps: round "
                 f"trip {trip['attacked'][-1]:.2g} gray levels (random noise "
                 f"{trip['random'][-1]:.2g}), log_prob "
                 f"{answer['attacked'][-1]:.2g} nats ({answer['random'][-1]:.2g})."
-            )
-        sentences.append(
+            ]
+        found["gradients"] = [
             f"Gradients of invert and store: angle {invert['angle']:.2g} degrees, "
             f"relative distance {invert['relative_distance']:.2g}."
-        )
-        return sentences
+        ]
+        return found
 
     def to_dict(self):
         """Returns the results as plain values, without NaN or infinity."""
