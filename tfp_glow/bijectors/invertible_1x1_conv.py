@@ -56,14 +56,17 @@ class ChannelMatrix(parametric.Parametric):
 
     def inverse_matrix(self):
         """Returns the inverse of the matrix that `matrix` rounds to its dtype."""
-        return linear_algebra.refined_inverse(
-            self.matrix(), self.approximate_inverse()
-        )
+        return self._inverses()[0]
 
     def approximate_inverse(self):
         """Returns the inverse of the matrix before it is rounded, in float64."""
-        matrix = tf.cast(self.matrix(), tf.float64)
-        return linear_algebra.inverse_or_nan(matrix)
+        return self._inverses()[1]
+
+    def _inverses(self):
+        """Returns both inverses. Parameters are read once, as TFP expects."""
+        matrix = self.matrix()
+        inverse = linear_algebra.inverse_or_nan(tf.cast(matrix, tf.float64))
+        return linear_algebra.refined_inverse(matrix, inverse), inverse
 
     def parameters_of(self, matrix):
         """Returns the constructor's arguments, tensors, for other matrices."""
@@ -212,15 +215,16 @@ class Invertible1x1Conv(ChannelMatrix):
         return {**factors, **dict.fromkeys(_FIXED, fixed)}
 
     def matrix(self):
-        if self.lower is None:
-            return self._permutation_matrix()
-        factors = self._factors()
-        if self.permutation is not None:
-            factors.insert(0, self._permutation_matrix())
-        return linear_algebra.product(*factors)
+        return linear_algebra.product(*self._factors())
 
     def _factors(self):
-        """Returns the triangular factors of the matrix."""
+        """Returns the permutation and the triangular factors of the matrix."""
+        factors = []
+        if self.permutation is not None:
+            size = self.permutation.shape[-1]
+            factors = [tf.one_hot(self.permutation, size, dtype=self.dtype)]
+        if self.lower is None:
+            return factors
         lower = tf.linalg.band_part(self.lower, -1, 0)
         ones = tf.ones_like(tf.linalg.diag_part(lower))
         upper = tf.linalg.band_part(self.upper, 0, -1)
@@ -232,29 +236,24 @@ class Invertible1x1Conv(ChannelMatrix):
         )
         # Unlike `set_diag` the sum broadcasts batch shapes.
         return [
+            *factors,
             tf.linalg.set_diag(lower, ones),
             upper + tf.linalg.diag(diagonal),
         ]
 
-    def _permutation_matrix(self):
-        size = self.permutation.shape[-1]
-        return tf.one_hot(self.permutation, size, dtype=self.dtype)
-
-    def inverse_matrix(self):
+    def _inverses(self):
+        factors = self._factors()
         if self.lower is None:
-            return tf.linalg.matrix_transpose(self.matrix())
-        return super().inverse_matrix()
-
-    def approximate_inverse(self):
-        if self.lower is None:
-            return tf.cast(self.inverse_matrix(), tf.float64)
-        lower, upper = (tf.cast(x, tf.float64) for x in self._factors())
-        rows = self.permutation
-        rows = tf.range(lower.shape[-1]) if rows is None else rows
-        unit = tf.one_hot(rows, lower.shape[-1], dtype=tf.float64)
-        rest = tf.linalg.matrix_transpose(unit)
-        rest = tf.linalg.triangular_solve(lower, rest)
-        return tf.linalg.triangular_solve(upper, rest, lower=False)
+            inverse = tf.linalg.matrix_transpose(factors[0])
+            return inverse, tf.cast(inverse, tf.float64)
+        *permutation, lower, upper = (tf.cast(f, tf.float64) for f in factors)
+        inverse = tf.eye(lower.shape[-1], dtype=tf.float64)
+        if permutation:
+            inverse = tf.linalg.matrix_transpose(permutation[0])
+        inverse = tf.linalg.triangular_solve(lower, inverse)
+        inverse = tf.linalg.triangular_solve(upper, inverse, lower=False)
+        matrix = linear_algebra.product(*factors)
+        return linear_algebra.refined_inverse(matrix, inverse), inverse
 
     @staticmethod
     def _parameters_of(matrix, dtype):
