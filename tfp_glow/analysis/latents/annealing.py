@@ -12,7 +12,6 @@ from tfp_glow import _tf
 
 _NUM_LEAPFROG_STEPS = 4
 _ACCEPTANCE = 0.75  # The share of moves to accept, by the step size.
-_MIN_EFFECTIVE = 0.5  # Share of particles below which they are resampled.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +88,14 @@ def anneal(move, given, shape, num_steps, seed):
             normal = -0.5 * np.sum(particles**2, axis=-1)
             change = np.float64(log_densities) - normal
             log_weights += (power - powers[i - 1]) * change
+            # Where the target begins, all get equal weights, and then move apart.
+            ends = powers[i - 1] < power == 1.0
             particles, log_weights, log_integral = _resampled(
-                particles, log_weights, log_integral, generator
+                particles,
+                log_weights,
+                log_integral,
+                generator,
+                least=np.inf if ends else 0.5 * shape[1],
             )
         outputs = move(
             tf.constant(particles),
@@ -102,18 +107,14 @@ def anneal(move, given, shape, num_steps, seed):
         particles, log_densities, accepted = (x.numpy() for x in outputs)
         acceptance = float(np.mean(accepted))
         step_size *= np.exp(0.3 * (acceptance - _ACCEPTANCE))
-    particles, _, log_integral = _resampled(
-        particles, log_weights, log_integral, generator, least=np.inf
-    )
     # The integral of the normal distribution, which has no constant above.
     log_integral += 0.5 * shape[2] * np.log(2.0 * np.pi)
     return Annealed(particles, log_integral, acceptance)
 
 
-def _resampled(particles, log_weights, log_integral, generator, least=None):
-    """Resamples, systematically, where few particles carry the weight."""
+def _resampled(particles, log_weights, log_integral, generator, least):
+    """Resamples, systematically, where the weight is that of few particles."""
     count = log_weights.shape[1]
-    least = _MIN_EFFECTIVE * count if least is None else least
     total = np.logaddexp.reduce(log_weights, axis=1)
     shares = np.exp(log_weights - total[:, np.newaxis])
     few = 1.0 / np.sum(shares**2, axis=1) < least

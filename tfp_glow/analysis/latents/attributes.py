@@ -120,10 +120,13 @@ def attribute(
         np.asarray(images)[used],
         None if conditioning is None else np.asarray(conditioning)[used],
     )
-    name = (
-        f"{positive} rather than {'others' if negative is None else negative}"
-    )
+    name = f"{_listed(positive)} rather than "
+    name += "others" if negative is None else _listed(negative)
     return _fit(latents, is_positive[used], method, name)
+
+
+def _listed(labels):
+    return ", ".join(map(str, np.atleast_1d(labels)))
 
 
 def _fit(latents, is_positive, method, name):

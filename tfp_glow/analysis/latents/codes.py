@@ -24,7 +24,8 @@ def encode(model, images, conditioning=None):
         `model.glow.latent_shapes`, the finest level first.
     """
     vectors = encoded(model, images, conditioning)
-    return [part.numpy() for part in model.glow.split_latents(vectors)]
+    parts = model.glow.split_latents(tf.constant(vectors, tf.float64))
+    return [part.numpy() for part in parts]
 
 
 def decode(model, parts, conditioning=None):

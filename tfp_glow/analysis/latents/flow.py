@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compiled functions of a model's flow, whose conditioning is vectors."""
 
+import functools
 import math
 import weakref
 
@@ -21,7 +22,8 @@ _OF_MODELS = weakref.WeakKeyDictionary()
 def of(model):
     """Returns the `Flow` of a `GlowModel`."""
     if model not in _OF_MODELS:
-        _OF_MODELS[model] = Flow(model.distribution)
+        shape = model.glow.conditioning_shape
+        _OF_MODELS[model] = Flow(model.distribution, shape)
     return _OF_MODELS[model]
 
 
@@ -59,12 +61,27 @@ class Flow:
         event_shape: `(H, W, C)`.
     """
 
-    def __init__(self, distribution):
+    def __init__(self, distribution, conditioning_shape):
         self._distribution = distribution
         self.event_shape = tuple(distribution.event_shape)
         self._event_size = math.prod(self.event_shape)
-        self._decode = _tf.compiled(self._decode_batch)
-        self._density = _tf.compiled(self.log_density)
+        self._vectors = []
+        if conditioning_shape is not None:
+            shape = [None, *conditioning_shape]
+            self._vectors = [tf.TensorSpec(shape, tf.float32)]
+
+    # Batches of every size have one program, because tracing takes seconds.
+    @functools.cached_property
+    def _decode(self):
+        latents = tf.TensorSpec([None, self._event_size], tf.float64)
+        traced = _tf.compiled(self._decode_batch)
+        return traced.get_concrete_function(latents, *self._vectors)
+
+    @functools.cached_property
+    def _density(self):
+        values = tf.TensorSpec([None, *self.event_shape], tf.float32)
+        traced = _tf.compiled(self.log_density)
+        return traced.get_concrete_function(values, *self._vectors)
 
     def decode(self, latents, vectors):
         """Returns images `[N, H, W, C]` of latents, in gray levels."""
@@ -104,7 +121,7 @@ def _arguments(vectors):
 
 
 def _call(function, values, vectors):
-    given = [values] if vectors is None else [values, vectors]
+    given = [values] if vectors is None else [values, np.float32(vectors)]
     return in_batches(
         lambda *batch: function(*map(tf.constant, batch)).numpy().astype(float),
         *given,

@@ -25,7 +25,9 @@ class Grid:
         values: float64 `[R, C]`, the numbers below the images.
         unit: `str`, of these numbers.
         bins: `int`, number of gray levels.
-        title, row_labels, column_labels: `str`, and sequences of `str`.
+        title: `str`.
+        columns: `str`, what the labels of the columns are.
+        row_labels, column_labels: tuples of `str`.
     """
 
     images: np.ndarray
@@ -34,6 +36,7 @@ class Grid:
     unit: str
     bins: int
     title: str
+    columns: str
     row_labels: tuple
     column_labels: tuple
 
@@ -91,10 +94,18 @@ def plot(grid):
     aspect = height / width
     pitch = aspect + 0.24  # Of rows, in widths of an image.
     left = 0.2 + 0.075 * max(map(len, grid.row_labels), default=0)
-    size = left + 1.08 * columns * _CELL + 0.1
-    title_width = 0.095 * max(len(grid.title), len(grid.unit) + 24) + 0.3
+    lines = (
+        grid.title,
+        f"columns: {grid.columns}",
+        f"below each image: {grid.unit}",
+    )
+    widths = [0.1 * len(lines[0]), *(0.075 * len(line) for line in lines[1:])]
     figure = matplotlib.figure.Figure(
-        (max(size, title_width), pitch * rows * _CELL + 0.85), dpi=_DPI
+        (
+            left + max(1.08 * columns * _CELL, *widths) + 0.15,
+            pitch * rows * _CELL + 1.05,
+        ),
+        dpi=_DPI,
     )
     inches = figure.get_size_inches()
     axes = figure.add_axes(
@@ -134,15 +145,12 @@ def plot(grid):
     for column, label in enumerate(grid.column_labels):
         x = 1.08 * column + white + 0.5
         axes.text(x, -0.13, label, **small | {"fontsize": 9})
-    top = inches[1]
-    for text, y, style in (
-        (grid.title, 0.2, dict(weight="bold", fontsize=11)),
-        (f"below each image: {grid.unit}", 0.42, dict(fontsize=9)),
-    ):
+    for i, line in enumerate(lines):
+        style = dict(fontsize=9) if i else dict(weight="bold", fontsize=11)
         figure.text(
             (left + white * _CELL) / inches[0],
-            1 - y / top,
-            text,
+            1.0 - (0.2 + 0.21 * i) / inches[1],
+            line,
             va="center",
             **style,
         )

@@ -25,8 +25,8 @@ class Inpainted(grids.Grid):
     """A `Grid` of images, their holes, mean fillings and drawn fillings.
 
     Attributes:
-        samples: float64 `[N, num_samples, H, W, C]`, gray levels. Outside of the
-            hole they are the images.
+        samples: float64 `[N, num_samples, H, W, C]`, in `[0, bins - 1]`. Outside
+            of the hole they are the images.
         mean: float64 `[N, H, W, C]`, mean of the samples, the filling with the
             least expected squared error.
         mask: `bool` `[H, W, C]`, true in the hole.
@@ -112,7 +112,7 @@ def inpaint(
         int(seeds[2]),
     )
     filled = start[:, np.newaxis] + found.particles @ hole
-    filled = distribution.to_gray_levels(filled)
+    filled = distribution.to_gray_levels(filled).clip(0, model.bins - 1)
     filled = filled.reshape(len(images), num_samples, *model.image_shape)
     samples = np.where(mask, filled, images[:, np.newaxis])
     bits = _bits_per_dim(
@@ -223,6 +223,7 @@ def _grid(model, images, mask, shown, mean, vectors):
         grids.BITS_PER_DIM,
         model.bins,
         "Holes, filled by the model",
+        "the image, its hole, the mean filling, and drawn fillings",
         tuple(f"image {i}" for i in range(len(images))),
         (
             "data",

@@ -57,8 +57,9 @@ def interpolate(
         METHODS[method](*ends, t),
         vectors,
         title=f"{method.capitalize()} interpolation of latents",
+        columns="part of the way",
         row_labels=tuple(f"pair {i}" for i in range(len(start))),
-        column_labels=("start", *(f"{x:.2g}" for x in t[1:-1]), "end"),
+        column_labels=("start", *(f"{x:.3g}" for x in t[1:-1]), "end"),
     )
 
 

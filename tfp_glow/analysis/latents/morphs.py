@@ -50,6 +50,7 @@ def morph(model, latents, labels=None):
         np.repeat(latents[:, np.newaxis], len(names), axis=1),
         np.broadcast_to(weights, shape).astype(np.float32),
         title="The class changes, the latents stay",
+        columns="class",
         row_labels=tuple(f"latents {i}" for i in range(len(latents))),
         column_labels=tuple(names),
     )

@@ -74,6 +74,7 @@ def nearest(
         SPACES[space],
         model.bins,
         "Images and the data nearest to them",
+        "the image, and data by their distance",
         tuple(f"image {i}" for i in range(len(images))),
         ("image", *(f"nearest {i + 1}" for i in range(num))),
         indices,

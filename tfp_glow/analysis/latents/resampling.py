@@ -57,7 +57,8 @@ def resample(
         model,
         latents,
         grids.repeated(vectors, num + 1),
-        title=f"Level {named} drawn at the temperature {temperature:g}",
+        title=f"Level {named}, drawn again",
+        columns=f"the image, and draws at the temperature {temperature:g}",
         row_labels=tuple(f"image {i}" for i in range(len(latents))),
         column_labels=("data", *(f"draw {i + 1}" for i in range(num))),
     )

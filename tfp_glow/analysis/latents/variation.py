@@ -27,9 +27,10 @@ def vary(model, images, direction, strengths, conditioning=None):
     strengths = checked(strengths)
     latents = codes.encoded(model, images, conditioning)
     vectors = flow.vectors(model, conditioning, len(latents))
-    name, unit = "a direction", "length of the direction"
+    name, unit = "A direction of the latents", "the length of the direction"
     if isinstance(direction, attributes.Attribute):
-        name, unit = direction.name, "distance of the classes' means"
+        name = f"Attribute: {direction.name}"
+        unit = "the distance of the classes' means"
         direction = direction.direction
     direction = np.asarray(direction, np.float64)
     if direction.shape != latents.shape[1:]:
@@ -40,7 +41,8 @@ def vary(model, images, direction, strengths, conditioning=None):
         model,
         moved,
         grids.repeated(vectors, len(strengths)),
-        title=f"{name}; strength in units of the {unit}",
+        title=name,
+        columns=f"strength; 1 is {unit}",
         row_labels=tuple(f"image {i}" for i in range(len(latents))),
         column_labels=tuple(f"{x:+g}" for x in strengths),
     )
