@@ -33,13 +33,24 @@ COMMANDS = {
     "export": "Writes the best model as a SavedModel for TensorFlow alone.",
     "explore": "Opens a page on which one plays with the latent space of a model.",
     "check": "Measures how exact a model's likelihoods and inverses are.",
+    "interpolate": "Writes a picture of paths between images in the latent space.",
+    "attributes": "Writes a picture of images with more or less of an attribute.",
+    "vary": "Writes a picture of images, one level or the class of which varies.",
+    "inpaint": "Writes a picture of images with a hole, and of what may be in it.",
     "perception match": "Changes a region of a photograph to look as another.",
     "perception curve": "Shows how likely a region's possible values are.",
     "perception map": "Shows how likely the parts of a photograph are.",
     "perception enhance": "Makes latent vectors of a photograph more likely.",
     "perception report": "Writes a page that studies six illusions.",
 }
-_MODULES = {"check": "stability", "explore": "explore"}
+_MODULES = {
+    "check": "stability",
+    "explore": "explore",
+    "interpolate": "latents",
+    "attributes": "latents",
+    "vary": "latents",
+    "inpaint": "latents",
+}
 _GROUPS = {"perception": "Compares a model's likelihood with perception."}
 _TITLE = "Trains Glow normalizing flows on images, and evaluates them."
 _HELP = ("help", "--help", "-h")
