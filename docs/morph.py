@@ -11,8 +11,8 @@ import pathlib
 import matplotlib.colors
 import matplotlib.figure
 import numpy as np
-import tensorflow as tf
 
+from tfp_glow.analysis import latents
 from tfp_glow.models import saving
 from tfp_glow.train import commands
 
@@ -68,24 +68,14 @@ def draw(model, path):
 def _morphs(model):
     """Draws rows of frames `[N, H, W, 1]` in gray levels.
 
-    The classes enter the flow as vectors of probabilities, so a morph is a
-    sequence of weighted means of two classes.
+    A morph is a sequence of weighted means of two classes.
     """
     generator = np.random.default_rng(0)
     noise = generator.standard_normal([len(_MORPHS), model.event_size])
-    noise = np.repeat(_TEMPERATURE * noise, _FRAMES, axis=0)
     first, last = np.eye(model.num_classes)[np.transpose(_MORPHS)]
-    weights = np.linspace(0.0, 1.0, _FRAMES)[:, np.newaxis]
-    conditioning = (1 - weights) * first[:, np.newaxis] + weights * (
-        last[:, np.newaxis]
-    )
-    values = model.glow.forward(
-        tf.constant(noise, tf.float32),
-        conditioning=tf.constant(
-            conditioning.reshape([-1, model.num_classes]), tf.float32
-        ),
-    )
-    return model.distribution.to_gray_levels(values)
+    weights = np.linspace(first, last, _FRAMES, axis=1)
+    images = latents.morph(model, _TEMPERATURE * noise, weights).images
+    return images.reshape(-1, *model.image_shape)
 
 
 def _grid(images, rows):
