@@ -117,7 +117,7 @@ def test_measures_have_the_signs_that_their_names_say():
         "Side light": -1,
         "Top light": 0,
         "Warmth": -1,
-        "Color": 1,
+        "Saturation": 1,
     }
 
 

@@ -85,6 +85,11 @@ class Explorer:
         vectors = flow.vectors(model, self._given(self._labels), len(test[0]))
         bits = flow.of(model).bits_per_dim(self._images, vectors)
         self._bits = np.sort(bits[np.isfinite(bits)])
+        if not len(self._bits):
+            raise ValueError(
+                "Expected a model with a finite likelihood of its data. "
+                f"Received: one for which none of {len(bits)} images has it"
+            )
         self._sizes = [math.prod(s) for s in model.glow.latent_shapes]
         # Tracing functions takes seconds, which the first moves would need.
         self.open({"index": 0})

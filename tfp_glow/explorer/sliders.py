@@ -104,8 +104,9 @@ def measure(images):
     if images.shape[-1] == 3:
         red, _, blue = np.moveaxis(np.mean(images, axis=(1, 2)), -1, 0)
         looks[("Warmth", "cool", "warm")] = red - blue
-        spread = np.max(images, axis=-1) - np.min(images, axis=-1)
-        looks[("Color", "gray", "colorful")] = np.mean(spread, axis=(1, 2))
+        most = np.max(images, axis=-1)
+        saturation = 1.0 - np.min(images, axis=-1) / np.maximum(most, 1e-6)
+        looks[("Saturation", "gray", "colorful")] = saturation.mean((1, 2))
     return looks
 
 
@@ -131,7 +132,7 @@ def _classes(labels, codes, class_names):
         if 2 <= np.sum(inside) <= len(labels) - 2:
             direction = codes[inside].mean(0) - codes[~inside].mean(0)
             name = f"class-{label}"
-            found.append(Slider(name, title, "Classes", "", "", 2.0, direction))
+            found.append(Slider(name, title, "Classes", "", "", 3.0, direction))
     return found
 
 

@@ -51,12 +51,12 @@ def explore(
         )
     with explorer.Server(host, port) as server:
         server.explorer = make(run, preset)
-        if not server.is_loopback:
-            print("Other machines can use the page. It has no password.")
-        print(f"Explore at {server.url}   Ctrl-C ends.", flush=True)
-        if browser and _has_display():
-            webbrowser.open(server.url)
         with contextlib.suppress(KeyboardInterrupt):
+            if not server.is_loopback:
+                print("Other machines can use the page. It has no password.")
+            print(f"Explore at {server.url}   Ctrl-C ends.", flush=True)
+            if browser and _has_display():
+                webbrowser.open(server.url)
             server.serve_forever()
 
 
