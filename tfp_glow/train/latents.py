@@ -240,7 +240,7 @@ class _Run:
                 "Expected --run or --preset, not both. Received: "
                 f"--run={run}, --preset={preset}"
             )
-        self._folder, self._out = ".", out
+        self._folder, self._out = "", out
         if preset is None:
             folder, self.settings, self.model = commands.open_run(run)
             self._folder = folder.path

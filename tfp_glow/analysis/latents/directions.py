@@ -110,7 +110,7 @@ def principal_directions(
         else np.broadcast_to(
             vectors[0], [num, len(strengths), *vectors.shape[1:]]
         ),
-        title=f"Principal directions of level {level}",
+        title=f"Principal directions of level {level}, and their shares",
         columns="strength, in standard deviations of the latents",
         row_labels=tuple(f"{i}: {100 * s:.0f} %" for i, s in enumerate(shares)),
         column_labels=tuple(f"{x:+g}" for x in strengths),

@@ -58,5 +58,5 @@ def checked(strengths):
         or not np.all(np.isfinite(strengths))
     ):
         expected = "a sequence of finite numbers"
-        raise _checks.invalid_value("strengths", strengths, expected)
+        raise _checks.invalid_value("strengths", strengths.tolist(), expected)
     return strengths.astype(np.float64)
