@@ -38,7 +38,12 @@ def model():
 @pytest.fixture(scope="module")
 def report(model):
     return tfg.stability.check(
-        model, images(5), num_images=2, temperatures=[0.5], num_attack_steps=2
+        model,
+        images(5),
+        num_images=2,
+        temperatures=[0.5],
+        num_attack_steps=0,
+        exact=False,
     )
 
 
@@ -51,8 +56,7 @@ def test_every_kind_of_images_is_measured(report):
         assert found["round_trip"]["float64 flow"]["9"]["max"] < 1e-9, kind
         assert 0 < found["round_trip"]["float32"]["1"]["max"] < 0.1, kind
         assert found["log_prob_error"]["float32"]["max_relative"] < 1e-4
-    assert results["exact"]["log_det_error"] < 1e-10
-    assert len(results["attack"]["log_prob"]["attacked"]) == 3
+    assert results["exact"] is results["attack"] is None
     assert [part["name"] for part in results["jacobian"]["parts"]] == [
         "level 0, step 0",
         "level 0, step 1",
@@ -60,11 +64,18 @@ def test_every_kind_of_images_is_measured(report):
     ]
 
 
-def test_the_exact_jacobian_agrees_with_power_iteration(report):
-    exact, found = report.results["exact"], report.results["jacobian"]
-    found = found["inputs"]["data"]
+@pytest.mark.slow
+def test_the_exact_jacobian_and_attacks_of_small_images(model):
+    results = tfg.stability.check(
+        model, images(5), num_images=1, temperatures=[], num_attack_steps=2
+    ).results
+    exact, found = results["exact"], results["jacobian"]["inputs"]["data"]
     assert found["largest"] == pytest.approx(exact["largest"], rel=0.05)
     assert found["smallest"] == pytest.approx(exact["smallest"], rel=0.05)
+    assert exact["log_det_error"] < 1e-10
+    assert 0.0 < exact["shadow"]["distance"] < exact["shadow"]["window"]
+    assert exact["shadow"]["gray_levels"] < 1e-3
+    assert len(results["attack"]["log_prob"]["attacked"]) == 3
 
 
 def test_bits_per_dim_are_those_of_the_model(model, report):
@@ -102,10 +113,14 @@ def test_missed_targets_are_named(report):
 def test_the_page_holds_its_pictures_and_numbers(report, tmp_path):
     found = json.loads(json.dumps(report.results))
     found["inputs"]["data"]["round_trip"]["float32"]["9"]["max"] = float("nan")
+    errors = {"attacked": [0.1, float("inf")], "random": [0.1, 0.2]}
+    found["attack"] = {"round_trip": errors, "log_prob": errors}
+    found["exact"] = {"error": "Expected a finite Jacobian"}
     changed = report_.Report(found, report.pictures)
     changed.write_page(tmp_path / "page.html", "A <title>")
     changed.to_json(tmp_path / "numbers.json")
     text = (tmp_path / "page.html").read_text()
+    assert "Expected a finite Jacobian" in text
     assert "A &lt;title&gt;" in text and "A <title>" not in text
 
     sources = []
@@ -129,6 +144,26 @@ def test_the_page_holds_its_pictures_and_numbers(report, tmp_path):
     assert maximum is None
 
 
+@pytest.mark.slow
+def test_a_model_that_explodes_is_reported(model, tmp_path):
+    bad = tfg.GlowModel.from_config(model.get_config())
+    bad.set_weights(model.get_weights())
+    scale = next(
+        v for v in bad.glow.steps(0).variables if "log_scale" in v.name
+    )
+    scale.assign(-200.0 * tf.ones_like(scale))
+    report = tfg.stability.check(
+        bad, images(2), num_images=2, temperatures=[1.0], num_attack_steps=1
+    )
+    missed = list(report.failures().values())
+    assert missed[0] == missed[1] == list(report.results["inputs"])
+    found = report.results["inputs"]["samples, T = 1"]
+    assert found["share_not_finite"] == 1.0
+    report.write_page(tmp_path / "page.html")
+    report.to_json(tmp_path / "numbers.json")
+    json.loads((tmp_path / "numbers.json").read_text())
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -140,7 +175,8 @@ def test_the_page_holds_its_pictures_and_numbers(report, tmp_path):
         (dict(conditioning=[0, 3]), ValueError, r"labels.*\[0, 3\)"),
         (dict(num_images=0), ValueError, "num_images"),
         (dict(num_attack_steps=-1), ValueError, "num_attack_steps"),
-        (dict(temperatures=[-1.0]), ValueError, "temperature"),
+        (dict(temperatures=[-1.0]), ValueError, "temperatures"),
+        (dict(temperatures=[float("nan")]), ValueError, "temperatures"),
     ],
 )
 def test_invalid_arguments_are_refused(model, arguments, error, message):

@@ -73,7 +73,15 @@ def search(measure, objective, centers, radius, num_steps, seed=0):
             tf.shape(x), _tf.stateless_seed(seed, stream=-1 - i), dtype=x.dtype
         )
         random.append(measure(centers + radius * tf.sign(corner - 0.5)))
-    return Attack(*(np.fmax.accumulate(np.stack(e)) for e in (errors, random)))
+    # A value that is not finite is the largest error.
+    return Attack(
+        *(
+            np.maximum.accumulate(
+                np.nan_to_num(np.stack(e), nan=np.inf, posinf=np.inf)
+            )
+            for e in (errors, random)
+        )
+    )
 
 
 def growth(function, inverse):

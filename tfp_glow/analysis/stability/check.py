@@ -80,6 +80,13 @@ def check(
     [num_attack_steps] = _checks.integers(
         0, "a non-negative integer", num_attack_steps=num_attack_steps
     )
+    for temperature in temperatures:
+        _checks.number(
+            "temperatures",
+            temperature,
+            "non-negative numbers",
+            lambda t: 0.0 <= t < np.inf,
+        )
     seed = _checks.seed(seed) or 0
     if exact:
         jacobian.check_size(model.event_size)
@@ -93,7 +100,13 @@ def check(
     if conditioning is not None:
         conditioning = np.asarray(conditioning)[rows]
     found = inputs_.make(
-        model, images[rows], conditioning, num_images, temperatures, seed
+        model,
+        precisions[flows.SINGLE],
+        images[rows],
+        conditioning,
+        num_images,
+        temperatures,
+        seed,
     )
     work = _Work(model, precisions, found, seed)
     results = {
@@ -146,14 +159,15 @@ class _Work:
             for precision in (flows.SINGLE, flows.MIXED)
         }
         nats = {
-            name: flow.log_prob(x, **kwargs).numpy().astype(np.float64)
-            for name, flow in self._flows.items()
+            precision: flow.log_prob(x, **kwargs).numpy().astype(np.float64)
+            for precision, flow in self._flows.items()
         }
         exact = nats[flows.DOUBLE]
         size = self._model.event_size
         cell = size * np.log(self._model.bins)
         return {
             "num_images": len(exact),
+            "share_not_finite": self._inputs[name].share_not_finite,
             "bits_per_dim": float(
                 np.mean(units.bits_per_dim(exact - cell, size))
             ),
@@ -195,16 +209,20 @@ class _Work:
         }
 
     def exact(self):
-        """Returns the numbers of the exact Jacobian at the first image."""
+        """Returns numbers of the exact Jacobian at one image, or why there are none."""
         x, kwargs = self._values("data", 1)
-        found = jacobian.exact(self._flows[flows.DOUBLE], x, **kwargs)
+        try:
+            found = jacobian.exact(self._flows[flows.DOUBLE], x, **kwargs)
+            shadow = self._shadow(x, kwargs)
+        except FloatingPointError as error:
+            return {"error": str(error)}
         return {
             "largest": float(found.singular_values[0]),
             "smallest": float(found.singular_values[-1]),
             "condition_number": found.condition_number,
             "log_det": found.log_det,
             "log_det_error": found.log_det_error,
-            "shadow": self._shadow(x, kwargs),
+            "shadow": shadow,
         }
 
     def _shadow(self, x, kwargs):
@@ -266,7 +284,7 @@ class _Work:
 
     def _values(self, name, count=None):
         """Returns float32 values and the keyword arguments of the bijector."""
-        images, conditioning = self._inputs[name]
+        images, conditioning, _ = self._inputs[name]
         if conditioning is not None:
             conditioning = conditioning[:count]
         kwargs = self._model.conditioning_kwargs(conditioning)

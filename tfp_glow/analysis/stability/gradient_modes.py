@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfp_glow import _checks
+from tfp_glow import _tf
 from tfp_glow.analysis.stability import flows
 from tfp_glow.bijectors import gradients
 
@@ -82,7 +83,7 @@ def compare_gradients(glow, x, modes=gradients.GRADIENTS, **kwargs):
 def _gradient(glow, x, kwargs):
     """Returns the gradient of all weights as one array."""
 
-    @tf.function(autograph=False)
+    @_tf.compiled
     def compute(x, kwargs):
         with tf.GradientTape() as tape:
             latents = tf.cast(glow.inverse(x, **kwargs), tf.float64)

@@ -5,20 +5,23 @@
 from typing import NamedTuple
 
 import numpy as np
-import tensorflow as tf
 
 TEXTURES = ("brick", "grass", "gravel")
 _TEXTURE_SIZE = 128  # Pixels of a texture that are shrunk to an image.
 
 
 class Input(NamedTuple):
-    """Images of one kind, integers `[N, H, W, C]`, and their conditioning."""
+    """Images of one kind, integers `[N, H, W, C]`, and their conditioning.
+
+    `share_not_finite` is that of the values of samples, which are 0 instead.
+    """
 
     images: np.ndarray
     conditioning: np.ndarray | None
+    share_not_finite: float = 0.0
 
 
-def make(model, images, conditioning, num_images, temperatures, seed):
+def make(model, flow, images, conditioning, num_images, temperatures, seed):
     """Returns a dictionary of names to `Input`s.
 
     | name | images |
@@ -32,7 +35,8 @@ def make(model, images, conditioning, num_images, temperatures, seed):
     | `"checkerboard"` | both checkerboards of single pixels |
     | `"brick"`, `"grass"`, `"gravel"` | textures of scikit-image, parts shrunk to the size |
 
-    Rows of the conditioning are used in turn.
+    `flow` is the model's `Flow`, which draws the samples. Rows of the conditioning
+    are used in turn.
     """
     random = np.random.default_rng(seed)
     shape, top = tuple(model.image_shape), model.bins - 1
@@ -42,16 +46,16 @@ def make(model, images, conditioning, num_images, temperatures, seed):
             return None
         return np.take(conditioning, range(count), axis=0, mode="wrap")
 
-    found = {"data": images}
-    for temperature in temperatures:
-        found[f"samples, T = {temperature:g}"] = _samples(
-            model, num_images, temperature, given(num_images), seed
-        )
     size = (num_images, *shape)
+    samples = {}
+    for temperature in temperatures:
+        samples[f"samples, T = {temperature:g}"] = _samples(
+            model, flow, temperature, given(num_images), num_images, random
+        )
     parity = np.indices(shape[:2]).sum(0)[..., np.newaxis] % 2
     board = np.broadcast_to(parity, shape)
     normal = random.normal(top / 2, top / 4, size)
-    found |= {
+    odd = {
         "constant 0": np.zeros([1, *shape]),
         "constant max": np.full([1, *shape], top),
         "uniform": random.integers(top + 1, size=size),
@@ -60,17 +64,22 @@ def make(model, images, conditioning, num_images, temperatures, seed):
         "checkerboard": top * np.stack([board, 1 - board]),
         **{name: _texture(name, size, top, random) for name in TEXTURES},
     }
-    return {
+    found = {
         name: Input(np.asarray(values, np.int32), given(len(values)))
-        for name, values in found.items()
+        for name, values in odd.items()
     }
+    data = Input(np.asarray(images, np.int32), conditioning)
+    return {"data": data, **samples, **found}
 
 
-def _samples(model, count, temperature, conditioning, seed):
-    """Draws images; values that are not finite become 0."""
-    sampled = model.sample_values(count, temperature, conditioning, seed)
-    finite = tf.where(tf.math.is_finite(sampled), sampled, -0.5)
-    return model.distribution.quantize(finite).numpy()
+def _samples(model, flow, temperature, conditioning, count, random):
+    noise = temperature * random.normal(size=[count, model.event_size])
+    kwargs = model.conditioning_kwargs(conditioning)
+    # The model's own method would raise an error if values are not finite.
+    sampled = flow.decode(noise, **kwargs.get("bijector_kwargs", {})).numpy()
+    is_finite = np.isfinite(sampled)
+    sampled = model.distribution.quantize(np.where(is_finite, sampled, -0.5))
+    return Input(sampled.numpy(), conditioning, float(np.mean(~is_finite)))
 
 
 def _texture(name, size, top, random):

@@ -117,6 +117,7 @@ def exact(flow, x, **kwargs):
         **kwargs: keyword arguments of the bijector, for one event.
 
     Raises:
+        FloatingPointError: if the Jacobian has values that are not finite.
         ValueError: if the event has more than `MAX_SIZE` dimensions.
     """
     x = tf.cast(x, flow.dtype)
@@ -145,6 +146,10 @@ def exact(flow, x, **kwargs):
             for i in range(0, size, _ROWS)
         ]
     )
+    if not np.all(np.isfinite(matrix)):
+        raise FloatingPointError(
+            "Expected a finite Jacobian. Received one with values that are not"
+        )
     analytic = flow.bijector.inverse_log_det_jacobian(
         x, event_ndims=x.shape.rank - 1, **kwargs
     )

@@ -9,6 +9,7 @@ import numpy as np
 from tfp_glow.analysis import pages
 from tfp_glow.analysis.perception import plots
 from tfp_glow.analysis.stability import flows
+from tfp_glow.analysis.stability import round_trips
 
 # Okabe and Ito's colors.
 _COLORS = {flows.SINGLE: "#D55E00", flows.MIXED: "#0072B2"}
@@ -123,9 +124,7 @@ def _table(report):
             found["round_trip"][p] for p in (flows.SINGLE, flows.MIXED)
         )
         answer = found["log_prob_error"][flows.SINGLE]
-        share = max(
-            e["share_not_finite"] for t in (single, mixed) for e in t.values()
-        )
+        share = round_trips.share_not_finite(found)
         bins = report.results["model"]["bins"]
         picture = pages.png(
             pages.png_bytes(report.pictures[name] / (bins - 1), 2), name

@@ -12,6 +12,7 @@ import numpy as np
 from tfp_glow import _files
 from tfp_glow.analysis.stability import flows
 from tfp_glow.analysis.stability import page
+from tfp_glow.analysis.stability import round_trips
 
 # The largest errors that a kind of images may have.
 MAX_MEDIAN_SINGLE = 1.0  # Gray levels.
@@ -43,16 +44,14 @@ class Report:
         def median(kind, precision):
             return found[kind]["round_trip"][precision]["1"]["median"]
 
-        def share(kind):
-            trips = found[kind]["round_trip"].values()
-            return max(e["share_not_finite"] for t in trips for e in t.values())
-
         def error(kind):
             errors = found[kind]["log_prob_error"][flows.SINGLE]
             return errors["max_bits_per_dim"]
 
         targets = {
-            "every value is finite": lambda kind: share(kind) == 0.0,
+            "every value is finite": lambda kind: (
+                round_trips.share_not_finite(found[kind]) == 0.0
+            ),
             f"float32: the median error of a round trip is below "
             f"{MAX_MEDIAN_SINGLE:g} gray level": lambda kind: (
                 median(kind, flows.SINGLE) < MAX_MEDIAN_SINGLE
@@ -89,11 +88,7 @@ class Report:
             single, mixed = (
                 found["round_trip"][p] for p in (flows.SINGLE, flows.MIXED)
             )
-            share = max(
-                e["share_not_finite"]
-                for trip in (single, mixed)
-                for e in trip.values()
-            )
+            share = round_trips.share_not_finite(found)
             error = found["log_prob_error"][flows.SINGLE]["max_bits_per_dim"]
             lines.append(
                 f"{name:20}{single['1']['median']:10.2g}{single['1']['max']:10.2g}"
@@ -124,7 +119,10 @@ class Report:
             + f"; the largest part: {guilty['name']}, "
             f"{guilty['condition_number']:.3g}.",
         ]
-        if exact := results["exact"]:
+        exact = results["exact"] or {}
+        if "error" in exact:
+            jacobian.append(f"Exact Jacobian: {exact['error']}.")
+        elif exact:
             jacobian.append(
                 f"Exact Jacobian: condition number "
                 f"{exact['condition_number']:.3g}; log-det "

@@ -52,3 +52,10 @@ def round_trip(flow, x, scale=1.0, num_passes=1, **kwargs):
     for _ in range(num_passes):
         decoded = flow.decode(flow.encode(decoded, **kwargs), **kwargs)
     return scale * (np.asarray(decoded, np.float64) - np.asarray(x, np.float64))
+
+
+def share_not_finite(found):
+    """Returns the largest share in the results of a kind of images."""
+    trips = found["round_trip"].values()
+    shares = [e["share_not_finite"] for trip in trips for e in trip.values()]
+    return max(found["share_not_finite"], *shares)

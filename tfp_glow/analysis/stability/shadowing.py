@@ -60,6 +60,7 @@ def shadow(glow, rounded, x, **kwargs):
         A `Shadow`, in units of the values and of the latent vectors.
 
     Raises:
+        FloatingPointError: if values or derivatives are not finite.
         ValueError: if the image has more than `jacobian.MAX_SIZE` values.
 
     References:
@@ -83,6 +84,11 @@ def shadow(glow, rounded, x, **kwargs):
         errors.append(tf.cast(state[0], glow.dtype) - linear.y[0])
         trajectory.append(state[0])
         jacobians.append(rows.numpy())
+        if not np.all(np.isfinite(rows)) or not np.all(np.isfinite(errors[-1])):
+            raise FloatingPointError(
+                "Expected a finite trajectory. Received one that is not, after "
+                f"{part.name}"
+            )
     errors = np.stack(errors)
     solve = _solver(jacobians)
     w = np.random.default_rng(0).normal(size=errors.shape)
