@@ -72,6 +72,11 @@ class Explorer:
                 "Expected labels of the data, since the model has classes. "
                 "Received: none"
             )
+        # One type of all images, so that functions are traced for one.
+        train, test = (
+            (np.asarray(images, np.int32), labels)
+            for images, labels in (train, test)
+        )
         self.event_size = model.event_size
         self._model = model
         self._title = title

@@ -15,6 +15,8 @@ from tfp_glow.datasets import image_files
 MAX_BYTES = 8 * 2**20
 # Pillow would decode other formats by programs of their own, or rarely used code.
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+# Loads the decoders, for which the first picture would wait.
+PIL.Image.init()
 _EXPECTED = "Expected a picture, PNG, JPEG, WebP, GIF, BMP or TIFF. Received: "
 
 
@@ -85,7 +87,6 @@ def to_data_url(levels, bins):
 
 def _check_format(data):
     """Returns why a file is not a picture of a known format, or `None`."""
-    PIL.Image.init()  # So that all formats have names.
     try:
         PIL.Image.open(io.BytesIO(data), formats=_FORMATS).close()
     except PIL.UnidentifiedImageError:

@@ -86,6 +86,7 @@ async function accept(view) {
 const show = () => run("show", async () => display(await call("show", { state })));
 
 function commit() {
+  if (JSON.stringify(state) === JSON.stringify(committed)) return;
   if (committed) past.push(committed);
   if (past.length > 100) past.shift();
   committed = copy(state);
@@ -288,7 +289,9 @@ function moveControls() {
     set(state.strengths[name] ?? 0);
   controls.faces.forEach((face, i) => {
     face.setAttribute("aria-checked", i === state.label);
-    face.tabIndex = i === state.label ? 0 : -1;
+    // Between classes, the first one is reached by the keyboard.
+    const isReached = Number.isInteger(state.label) ? i === state.label : i === 0;
+    face.tabIndex = isReached ? 0 : -1;
   });
 }
 
