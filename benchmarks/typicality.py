@@ -6,7 +6,7 @@
 photographs of 16x16 pixels, and a background model for each, on mutated images.
 It prints the area under the ROC of every score and kind of image, and draws
 docs/typicality.png. The usual images are those of the test split. Finished runs
-are kept in the file of results, and the next call does not repeat them.
+are kept in the folder of results, and the next call does not repeat them.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ from benchmarks import typicality_chart
 _SEEDS = flags.DEFINE_integer("seeds", 3, "number of random seeds")
 _STEPS = flags.DEFINE_integer("steps", 1500, "training steps of each model")
 _RESULTS = flags.DEFINE_string(
-    "results", "benchmarks/results/typicality.json", "file of results"
+    "results", "benchmarks/results/typicality", "folder of results"
 )
 _PICTURE = flags.DEFINE_string("out", "docs/typicality.png", "picture")
 
@@ -156,7 +156,9 @@ def measure(task, seed, steps):
             for kind, other in list(of_kinds.items())[1:]
         }
     result = {"entropy": entropy, "auroc": areas}
-    return result | ({"scores": scores} if seed == 0 else {})
+    # The picture shows these.
+    has_scores = seed == 0 and task.dataset == "photos_grey"
+    return result | ({"scores": scores} if has_scores else {})
 
 
 def table(runs):
@@ -179,11 +181,11 @@ def table(runs):
 
 def main(_):
     logging.set_verbosity(logging.WARNING)
-    kept = cache.JsonFile(_RESULTS.value)
+    kept = cache.JsonFolder(_RESULTS.value)
     results = {task.dataset: [] for task in TASKS}
     for seed in range(_SEEDS.value):
         for task in TASKS:
-            key = f"{task.dataset}, {_STEPS.value} steps, seed {seed}"
+            key = f"{task.dataset}_{_STEPS.value}_steps_seed_{seed}"
             if key not in kept:
                 print(key, flush=True)
                 kept[key] = measure(task, seed, _STEPS.value)

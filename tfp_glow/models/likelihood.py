@@ -214,7 +214,8 @@ class LikelihoodModel(keras.Model):
             stability_penalty: non-negative `float`, 1e-4 in the paper. If it is
                 not 0, every tenth step adds it times `penalties.penalty` to the
                 loss, which keeps the flow and its inverse from stretching
-                distances. The distribution must be a transformed one.
+                distances. The distribution must be a transformed one. XLA does
+                not compile such steps.
             *args, **kwargs: see `keras.Model.compile`. No loss is needed. With
                 `jit_compile="auto"`, the default, XLA also compiles trainings
                 on a CPU of at least 1,000 steps on events of at most 768
@@ -222,6 +223,14 @@ class LikelihoodModel(keras.Model):
                 half of the time after ten seconds of compilation.
         """
         penalty = penalties.check(self._spec.distribution, stability_penalty)
+        if penalty:
+            # XLA does not compile the gradient of a loop in one branch only.
+            if kwargs.get("jit_compile", "auto") not in ("auto", False):
+                expected = f"False or 'auto' with stability_penalty={penalty}"
+                raise _checks.invalid_value(
+                    "jit_compile", kwargs["jit_compile"], expected
+                )
+            kwargs["jit_compile"] = False
         if isinstance(optimizer, str) and optimizer == "recipe":
             with self.distribute_strategy.scope():
                 optimizer = recipe.make_optimizer()
