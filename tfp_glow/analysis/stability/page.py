@@ -15,8 +15,9 @@ from tfp_glow.analysis.stability import round_trips
 _COLORS = {flows.SINGLE: "#D55E00", flows.MIXED: "#0072B2"}
 _LEVELS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _WIDTH = 4.6  # Inches, at 72 pixels.
-# Zero has no logarithm; charts show it at this error.
-_LEAST = 1e-16
+# Charts show zero, which has no logarithm, and values that are not finite at
+# these limits.
+_LEAST, _LARGEST = 1e-16, 1e16
 
 
 def page(report, title):
@@ -33,7 +34,8 @@ def page(report, title):
         "<p>Differences of x and decode(encode(x)), in gray levels. "
         "<em>float32</em> is the flow as it trains. <em>float64 flow</em> is "
         "that of <code>encode</code> and <code>decode</code>: float64 around "
-        "networks as they train. The broken line is one gray level.</p>",
+        "networks as they train. The broken line is one gray level. Errors "
+        "of 0 are drawn at 1e-16, and those that are not finite at 1e16.</p>",
         '<div class="charts">',
         pages.chart(_round_trips(results, "1"), "Round trips: one pass"),
         pages.chart(_round_trips(results, "9"), "Round trips: nine passes"),
@@ -156,13 +158,23 @@ def _axes(num_rows, label):
     figure = plots.figure(_WIDTH, 0.24 * num_rows + 1.3)
     axes = figure.subplots()
     axes.set_xscale("log")
+    axes.set_xlim(_LEAST, _LARGEST)
     axes.set_xlabel(label)
     axes.grid(axis="x", color="#dddddd", lw=0.7)
     axes.set_axisbelow(True)
     return figure, axes
 
 
-def _rows(axes, names):
+def _shown(values):
+    """Returns numbers that an axis of logarithms can show."""
+    values = np.array(values, float)
+    values = np.where(np.isfinite(values), values, _LARGEST)
+    return np.clip(values, _LEAST, _LARGEST)
+
+
+def _rows(axes, names, *values):
+    """Names the rows of a chart, and makes room for all its values."""
+    axes.set_xlim(np.min(values) / 2.0, np.max(values) * 2.0)
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
 
@@ -178,15 +190,17 @@ def _round_trips(results, passes):
     kinds = list(results["inputs"])
     number = {"1": "one pass", "9": "nine passes"}[passes]
     figure, axes = _axes(len(kinds), f"error after {number}, gray levels")
+    drawn = [1.0]
     for (precision, color), shift in zip(_COLORS.items(), (-0.15, 0.15)):
         found = [
             results["inputs"][kind]["round_trip"][precision][passes]
             for kind in kinds
         ]
         median, high, largest = (
-            np.fmax([f[name] for f in found], _LEAST)
+            _shown([f[name] for f in found])
             for name in ("median", "percentile_99_9", "max")
         )
+        drawn += [*median, *largest]
         y = np.arange(len(kinds)) + shift
         axes.hlines(y, median, largest, color=color, lw=1.2)
         axes.plot(
@@ -195,7 +209,7 @@ def _round_trips(results, passes):
         axes.plot(high, y, "|", color=color, ms=7, label="99.9 %")
         axes.plot(largest, y, "d", color=color, ms=3.5, label="max")
     axes.axvline(1.0, color=plots.COLORS["neutral"], lw=0.8, ls="--")
-    _rows(axes, kinds)
+    _rows(axes, kinds, drawn)
     _legend(figure, 2)
     return figure
 
@@ -203,12 +217,14 @@ def _round_trips(results, passes):
 def _answers(results):
     kinds = list(results["inputs"])
     figure, axes = _axes(len(kinds), "error of log_prob, bits per dimension")
+    drawn = [1e-5]
     for (precision, color), marker in zip(_COLORS.items(), "od"):
         errors = [
             results["inputs"][kind]["log_prob_error"][precision]
             for kind in kinds
         ]
-        errors = np.fmax([e["max_bits_per_dim"] for e in errors], _LEAST)
+        errors = _shown([e["max_bits_per_dim"] for e in errors])
+        drawn += [*errors]
         axes.plot(
             errors,
             range(len(kinds)),
@@ -218,7 +234,7 @@ def _answers(results):
             label=precision,
         )
     axes.axvline(1e-5, color=plots.COLORS["neutral"], lw=0.8, ls="--")
-    _rows(axes, kinds)
+    _rows(axes, kinds, drawn)
     _legend(figure, 2)
     return figure
 
@@ -227,10 +243,10 @@ def _parts(results):
     parts = results["jacobian"]["parts"]
     figure, axes = _axes(0.7 * len(parts), "condition number")
     levels = [int(part["name"].split(",")[0].split()[1]) for part in parts]
-    values = [part["condition_number"] for part in parts]
+    values = _shown([part["condition_number"] for part in parts])
     colors = [_LEVELS[level % len(_LEVELS)] for level in levels]
     axes.barh(range(len(parts)), values, color=colors, height=0.8)
-    _rows(axes, [part["name"] for part in parts])
+    _rows(axes, [part["name"] for part in parts], values)
     axes.tick_params(axis="y", labelsize="x-small")
     axes.set_xlim(left=1.0)
     return figure
@@ -240,14 +256,16 @@ def _extremes(results):
     found = results["jacobian"]["inputs"]
     figure, axes = _axes(len(found), "smallest and largest singular value")
     low, high = (
-        [extremes[name] for extremes in found.values()]
+        np.array([extremes[name] for extremes in found.values()], float)
         for name in ("smallest", "largest")
     )
+    low = 1.0 / _shown(np.where(low > 0.0, 1.0 / np.fmax(low, 1e-300), np.inf))
+    high = _shown(high)
     color = _COLORS[flows.MIXED]
     axes.hlines(range(len(found)), low, high, color=color)
     axes.plot(low, range(len(found)), "<", color=color, ms=5)
     axes.plot(high, range(len(found)), ">", color=color, ms=5)
-    _rows(axes, list(found))
+    _rows(axes, list(found), low, high)
     return figure
 
 
