@@ -1,98 +1,95 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Measures rounding errors of the three gradients during training.
+"""Measures rounding errors of the three gradients, by depth and in training.
 
-`python benchmarks/gradient_error.py` trains a Glow of photographs. At the
-start, on the way and at the end it compares the float32 gradient of a
-validation batch with that of a float64 copy, and prints |g - g64| / |g64| over
-all weights. It takes about three minutes on two CPU cores.
+`python benchmarks/gradient_error.py` trains Glows of photographs of several
+depths. At the start, on the way and at the end it compares the float32
+gradients of a validation batch with each other and with those of a float64
+copy: `|g - h| / |h|` over all weights, and the angle between them. Finished
+depths are kept in the file of results.
 """
 
+import pathlib
+import sys
+
 import keras
-import numpy as np
 import tensorflow as tf
 from absl import app
 from absl import flags
 from absl import logging
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
 import tfp_glow as tfg
-from tfp_glow.bijectors import gradients
+from benchmarks import cache
 
 _STEPS = flags.DEFINE_list(
     "steps", ["0", "300", "1000"], "training steps at which to measure"
 )
-_NUM_STEPS = flags.DEFINE_integer("num_steps", 16, "steps per level, K")
+_DEPTHS = flags.DEFINE_list(
+    "depths", ["4", "8", "16", "32", "64"], "steps per level, K"
+)
 _NUM_FILTERS = flags.DEFINE_integer(
     "num_filters", 32, "width of the networks, W"
+)
+_RESULTS = flags.DEFINE_string(
+    "results", "runs/gradient_error.json", "file of results"
 )
 _BATCH_SIZE = 16
 
 
-def gradient(glow, images):
-    """Returns the gradient of the mean negative log-density, as one array."""
-
-    @tf.function
-    def compute():
-        with tf.GradientTape() as tape:
-            latents = tf.cast(glow.inverse(images), tf.float64)
-            log_det = glow.inverse_log_det_jacobian(images, event_ndims=3)
-            nats = tf.reduce_sum(latents**2, axis=-1) / 2
-            loss = tf.reduce_mean(nats - tf.cast(log_det, tf.float64))
-        return tape.gradient(loss, glow.trainable_variables)
-
-    return np.concatenate([g.numpy().ravel().astype(float) for g in compute()])
-
-
-def errors(glow, exact, images):
-    """Computes the relative errors of the gradients, by mode.
-
-    Args:
-        glow: float32 `Glow`.
-        exact: float64 `Glow` of the same configuration. Its weights are set.
-        images: float64 `Tensor` `[N, H, W, C]`.
-    """
-    for variable, value in zip(exact.variables, glow.variables):
-        variable.assign(tf.cast(value, variable.dtype))
-    expected = gradient(exact, images)
-    images = tf.cast(images, tf.float32)
-    return {
-        mode: np.linalg.norm(
-            gradient(glow.copy(gradient=mode, validate_args=False), images)
-            - expected
-        )
-        / np.linalg.norm(expected)
-        for mode in gradients.GRADIENTS
-    }
-
-
-def main(_):
-    logging.set_verbosity(logging.WARNING)
+def measure(num_steps, num_filters, measured):
+    """Returns the differences of gradients by training step and mode."""
     keras.utils.set_random_seed(0)
-    options = dict(
+    model = tfg.GlowModel(
+        [32, 32, 3],
         num_levels=3,
-        num_steps=_NUM_STEPS.value,
-        num_filters=_NUM_FILTERS.value,
+        num_steps=num_steps,
+        num_filters=num_filters,
         initialization="normalize",
         gradient="store",
         seed=0,
     )
-    model = tfg.GlowModel([32, 32, 3], **options)
-    exact = tfg.Glow([32, 32, 3], dtype=tf.float64, **options)
     schedule = tfg.recipe.make_schedule(1e-3, warmup_steps=100)
     model.compile(keras.optimizers.Adam(schedule, global_clipnorm=100.0))
     train = tfg.datasets.load("photos", "train", _BATCH_SIZE, seed=0)
     model.initialize(next(iter(train)))
     images = next(iter(tfg.datasets.load("photos", "validation", _BATCH_SIZE)))
-    noise = tf.random.stateless_uniform(images.shape, (0, 0), dtype=tf.float64)
-    images = model.distribution.dequantize(tf.cast(images, tf.float64), noise)
-    done = 0
-    print(f"{'steps':>6}" + "".join(f"{m:>12}" for m in gradients.GRADIENTS))
-    for steps in map(int, _STEPS.value):
+    values = model.distribution.dequantize(tf.cast(images, tf.float64))
+    found, done = {}, 0
+    for steps in measured:
         if steps > done:
             model.fit(train.repeat(), steps_per_epoch=steps - done, verbose=0)
             done = steps
-        found = errors(model.glow, exact, images)
-        print(f"{done:6}" + "".join(f"{e:12.2g}" for e in found.values()))
+        compared = tfg.stability.compare_gradients(model.glow, values)
+        found[str(steps)] = {
+            mode: {name: vars(value) for name, value in differences.items()}
+            for mode, differences in compared.items()
+        }
+    return found
+
+
+def main(_):
+    logging.set_verbosity(logging.WARNING)
+    results = cache.JsonFile(_RESULTS.value)
+    names = ("store - float64", "invert - float64", "invert - store", "degrees")
+    print(f"{'K':>3}{'steps':>7}" + "".join(f"{name:>18}" for name in names))
+    for depth in map(int, _DEPTHS.value):
+        steps = list(map(int, _STEPS.value))
+        listed = ",".join(map(str, steps))
+        key = f"K={depth}, W={_NUM_FILTERS.value}, steps {listed}"
+        if key not in results:
+            results[key] = measure(depth, _NUM_FILTERS.value, steps)
+            keras.backend.clear_session()
+        for count, found in results[key].items():
+            numbers = (
+                found["store"]["float64"]["relative_distance"],
+                found["invert"]["float64"]["relative_distance"],
+                found["invert"]["store"]["relative_distance"],
+                found["invert"]["store"]["angle"],
+            )
+            line = f"{depth:3}{count:>7}"
+            print(line + "".join(f"{n:18.2g}" for n in numbers), flush=True)
 
 
 if __name__ == "__main__":
