@@ -27,7 +27,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-all lint benchmark clean
+.PHONY: help demo test test-all lint docs wheel benchmark clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -45,6 +45,15 @@ test: lint  ## lint, then all tests but the slow ones, WORKERS=2 at a time
 test-all: lint  ## lint, then all tests
 	$(PYTEST) --durations=10 tests
 
+docs: .venv/installed-docs  ## build the reference site, site/index.html
+	rm -rf site docs/reference
+	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d site/.doctrees . site
+	@echo "Open site/index.html in a browser."
+
+wheel: .venv/installed-tests  ## build a wheel and an sdist in dist
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist .
+
 benchmark: .venv/installed  ## compare time and memory with other libraries, an hour
 	$(BIN)/python benchmarks/compare.py
 
@@ -53,7 +62,8 @@ lint: .venv/installed-tests  ## ruff's checks and formatting
 	$(BIN)/ruff format --check .
 
 clean:  ## remove the environment, runs and caches
-	rm -rf .venv .venv-peers runs dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv .venv-peers runs dist site docs/reference *.egg-info
+	rm -rf .pytest_cache .ruff_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/created:
@@ -74,4 +84,8 @@ clean:  ## remove the environment, runs and caches
 
 .venv/installed-tests: .venv/created setup.py constraints.txt
 	$(call pip_install,-e '.[tests]')
+	@touch .venv/installed $@
+
+.venv/installed-docs: .venv/created setup.py constraints.txt
+	$(call pip_install,-e '.[docs]')
 	@touch .venv/installed $@

@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Packaging: `pip install .`, or `pip install -e .[tests,colab]` to develop.
+"""Packaging: `pip install .`, or `pip install -e .[tests]` to develop.
 
 `constraints.txt` pins the versions that the tests ran with. The bounds here are
 wider. The tests of the models, bijectors and data sets also passed at the lower
@@ -43,15 +43,27 @@ _COLAB = [
     "nbformat>=5.10,<6",
 ]
 
+# These build the reference site, by `make docs` and in the tests.
+_DOCS = [
+    "furo>=2025.12,<2027",
+    "myst-nb>=1.4,<2",
+    "sphinx>=9,<10",
+]
+
 _EXTRAS_REQUIRE = {
     "colab": _COLAB,
+    "docs": _DOCS,
     "tests": [
         *_COLAB,
+        *_DOCS,
+        "build>=1.2,<2",
         "packaging>=24,<28",
         "pytest>=8.3,<10",
         "pytest-xdist>=3.6,<4",
         # Its formatting changes with the minor version.
         "ruff>=0.17.6,<0.18",
+        # `build` uses the installed one in the tests.
+        "setuptools>=77,<85",
     ],
 }
 

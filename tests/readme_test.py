@@ -35,6 +35,7 @@ SMALLER = {
 }
 MAX_README_LINES = 200
 MAX_PICTURE_BYTES = 300_000
+MAX_SVG_BYTES = 100_000
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
@@ -86,7 +87,11 @@ def test_pictures_are_shown_and_small():
         for page, text in PAGES.items()
         for link in re.findall(r"!\[.*?\]\((.*?)\)", text)
     }
-    pictures = set((ROOT / "docs").glob("*.png"))
+    pictures = {
+        path
+        for path in (ROOT / "docs").iterdir()
+        if path.suffix in (".png", ".svg")
+    }
     assert pictures and pictures == shown
     sizes = {path.name: path.stat().st_size for path in pictures}
     assert max(sizes.values()) < MAX_PICTURE_BYTES, sizes
@@ -105,6 +110,16 @@ def test_the_picture_of_readme_can_be_drawn(tmp_path):
     draw = runpy.run_path(str(ROOT / "docs" / "morph.py"))["draw"]
     draw(model, tmp_path / "digits.png")
     assert (tmp_path / "digits.png").stat().st_size > 0
+
+
+def test_the_architecture_can_be_drawn(tmp_path):
+    draw = runpy.run_path(str(ROOT / "docs" / "architecture.py"))["draw"]
+    for name in ("a.svg", "b.svg"):
+        draw(tmp_path / name)
+    drawn = (tmp_path / "a.svg").read_bytes()
+    assert drawn == (tmp_path / "b.svg").read_bytes()
+    assert len(drawn) < MAX_SVG_BYTES
+    assert (ROOT / "docs" / "architecture.svg").stat().st_size < MAX_SVG_BYTES
 
 
 def test_make_targets_exist():
