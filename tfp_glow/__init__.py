@@ -28,6 +28,7 @@ _NAMES = {
     "SplineCoupling": "bijectors",
     "Squeeze": "bijectors",
     "Transformer": "bijectors",
+    "from_tfb_glow": "bijectors",
     "Dequantized": "distributions",
     "NoiseFlow": "distributions",
     "bits_per_dim": "distributions",

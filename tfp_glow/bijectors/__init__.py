@@ -13,6 +13,7 @@ from tfp_glow.bijectors.mixture_of_logistics import MixtureOfLogistics
 from tfp_glow.bijectors.repeated import Repeated
 from tfp_glow.bijectors.spline_coupling import SplineCoupling
 from tfp_glow.bijectors.squeeze import Squeeze
+from tfp_glow.bijectors.tfb_glow import from_tfb_glow
 from tfp_glow.bijectors.transformers import Additive
 from tfp_glow.bijectors.transformers import Affine
 from tfp_glow.bijectors.transformers import Elementwise

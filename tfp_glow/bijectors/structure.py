@@ -9,7 +9,8 @@ tfd = tfp.distributions
 
 # If a part of a chain is not a composite tensor, as couplings, `Repeated` and
 # `Glow` are not, TFP makes an instance of this base class and not of `tfb.Chain`.
-# The other two classes do the same.
+# The other classes do the same.
+BLOCKWISE = tfb.Blockwise.__bases__[0]
 CHAIN = tfb.Chain.__bases__[0]
 INVERT = tfb.Invert.__bases__[0]
 TRANSFORMED = tfd.TransformedDistribution.__bases__[0]
