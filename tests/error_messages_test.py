@@ -61,19 +61,18 @@ def _text(expression, scopes, helpers):
     )
     for call in nodes:
         name = _name(call.func) if isinstance(call, ast.Call) else ""
-        # A helper may call another, but not itself.
-        others = {k: v for k, v in helpers.items() if k != name}
-        for helper, outer in helpers.get(name, ()):
+        # Helpers call one another, and the text of each is needed once.
+        for helper, outer in helpers.pop(name, ()):
             for node in ast.walk(helper):
                 if isinstance(node, ast.Return) and node.value:
-                    text += " " + _text(node.value, [*outer, helper], others)
+                    text += " " + _text(node.value, [*outer, helper], helpers)
     return text
 
 
 def _is_complete(error, scopes, helpers):
     """Whether an error's message has both parts."""
     # Most messages are complete without the text of helpers.
-    texts = (_text(error, scopes, known) for known in ({}, helpers))
+    texts = (_text(error, scopes, known) for known in ({}, {**helpers}))
     return any(all(part.search(text) for part in _PARTS) for text in texts)
 
 
