@@ -16,6 +16,8 @@ _PARTS = (
 # Where errors need not say both, as `file:function`, and why.
 _EXCEPTIONS = {
     "__init__.py:__getattr__": "Python's own words for a missing attribute",
+    "explorer/server.py:do_GET": "A status, 404, that browsers explain",
+    "explorer/server.py:do_POST": "The same status",
     "train/run_folder.py:_naming": "Adds a place to the words of an error",
 }
 

@@ -197,7 +197,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         try:
             request = json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise ValueError(f"Expected JSON. {error}") from error
+            raise ValueError(f"Expected JSON. Received: {error}") from error
         if not isinstance(request, dict):
             raise ValueError(
                 "Expected a JSON object. Received: " + type(request).__name__

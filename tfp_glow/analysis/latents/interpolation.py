@@ -87,7 +87,8 @@ def _spherical(a, b, t):
     if np.any(angle > np.pi - 1e-6):
         raise ValueError(
             "Expected latents that are not opposite, since no spherical path "
-            "between those is the shortest. Use method='linear'"
+            "between those is the shortest. Received some that are. Use "
+            "method='linear'"
         )
     weight = t[:, np.newaxis]
     # `sinc` keeps the ratio of sines finite for equal directions.
