@@ -88,6 +88,13 @@ def test_another_shape_is_an_error(make, shape):
         make(shape)
 
 
+def test_completion_shows_the_public_names_only():
+    shown = [name for name in dir(tfg) if not name.startswith("__")]
+    assert shown == tfg.__all__ == sorted([*tfg._NAMES, *tfg._MODULES])
+    assert "__version__" in dir(tfg)
+    tfg.models  # noqa: B018  # A subpackage is loaded, and still not shown.
+
+
 def test_a_typo_in_a_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="GlowModle"):
         tfg.GlowModle  # noqa: B018

@@ -57,6 +57,9 @@ _MODULES = {
 }
 
 
+__all__ = sorted([*_NAMES, *_MODULES])
+
+
 def __getattr__(name):
     if name in _NAMES:
         package = importlib.import_module(f"tfp_glow.{_NAMES[name]}")
@@ -74,7 +77,8 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *_NAMES, *_MODULES})
+    hidden = [name for name in globals() if name.startswith("__")]
+    return sorted({*hidden, *__all__})
 
 
 # Keras can load a saved model only after its class was registered. The command

@@ -42,13 +42,18 @@ def test_summary_lists_the_levels_of_a_glow(glow):
         assert shape in line
         assert f" {sizes[i]:,} " in line
     assert "unbuilt" not in text
-    assert "level_1, 3 steps of width 4, (None, 2, 2, 8)" in repr(glow)
+    assert "level_1, 3 steps of width 4, affine, (None, 2, 2, 8)" in repr(glow)
 
 
 def test_repr_of_flows_tells_their_sizes(glow):
     for value in (glow.distribution, glow.distribution.distribution, glow.glow):
         text = repr(value)
-        for part in ("num_levels=2", "num_steps=3", "num_filters=4"):
+        for part in (
+            "num_levels=2",
+            "num_steps=3",
+            "num_filters=4",
+            "coupling=affine",
+        ):
             assert part in text
         assert "latent_shapes=[(4, 4, 2), (2, 2, 8)]" in text
     flow = tfg.vector_flow(3, num_steps=2, num_filters=5, conditioning_size=2)

@@ -157,8 +157,9 @@ def conditioning_of_levels(glow, conditioning):
 
 def description(glow):
     """Returns what `repr` tells of a `Glow`."""
-    names = ("image_shape", "num_levels", "num_steps", "num_filters")
-    told = {name: glow.parameters[name] for name in names}
+    names = ("num_levels", "num_steps", "num_filters", "coupling")
+    told = {"image_shape": glow.image_shape}
+    told |= {name: glow.parameters[name] for name in names}
     told["num_levels"] = glow.num_levels
     told["latent_shapes"] = glow.latent_shapes
     told["parameters_by_level"] = [

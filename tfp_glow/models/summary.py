@@ -57,11 +57,12 @@ def parts(distribution, named_variables):
         match = _LEVEL.match(name)
         group = match[1] if match else name.split(".")[0]
         groups.setdefault(group, {})[name] = variable
-    shapes = {}
+    shapes, coupling = {}, ""
     for part in (getattr(distribution, "distribution", None), distribution):
         bijector = getattr(part, "bijector", None)
         if isinstance(bijector, glow.Glow):
             shapes = dict(enumerate(bijector.latent_shapes))
+            coupling = f", {bijector.parameters['coupling']}"
     event_shape = distribution.event_shape
     if not isinstance(event_shape, tf.TensorShape):
         event_shape = ("...",)  # Nested events.
@@ -72,7 +73,7 @@ def parts(distribution, named_variables):
             # The stacked kernels of the last layer of all steps' networks.
             if name.endswith("network.last.kernel"):
                 steps, *_, width, _ = variable.shape
-                title = f"{group}, {steps} steps of width {width}"
+                title = f"{group}, {steps} steps of width {width}{coupling}"
         shape = shapes.get(int(level[2]) if level else None, event_shape)
         found.append(Part(title, (None, *shape), list(variables.values())))
     return found
