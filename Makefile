@@ -46,7 +46,7 @@ test-all: lint  ## lint, then all tests
 	$(PYTEST) --durations=10 tests
 
 docs: .venv/installed-docs  ## build the reference site, site/index.html
-	rm -rf site docs/reference
+	rm -rf site
 	$(BIN)/python -m sphinx -q -W --keep-going -c docs -d site/.doctrees . site
 	@echo "Open site/index.html in a browser."
 

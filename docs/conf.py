@@ -4,12 +4,15 @@
 
 import inspect
 import pathlib
+import shutil
 import sys
 
 import tfp_glow as tfg
 
 _DOCS = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(_DOCS))  # For the extension `docstrings`.
+# Pages of names that are gone would not be in any table of contents.
+shutil.rmtree(_DOCS / "reference", ignore_errors=True)
 
 project = "tfp_glow"
 author = "The tfp_glow Authors"
@@ -47,6 +50,7 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 autoclass_content = "both"
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 napoleon_use_rtype = False
 
 html_theme = "furo"

@@ -6,6 +6,7 @@ import html.parser
 import importlib.util
 import pathlib
 import re
+import runpy
 import subprocess
 import sys
 import urllib.parse
@@ -48,6 +49,27 @@ def test_every_page_of_docs_is_in_a_table_of_contents():
     entries = re.findall(r"^(?:.*<)?([\w./]+)>?$", "".join(trees), re.MULTILINE)
     pages = {path.stem for path in (_ROOT / "docs").glob("*.md")}
     assert pages - {"index"} <= set(entries)
+
+
+def test_the_markdown_of_docstrings_becomes_restructured_text():
+    pytest.importorskip("sphinx")
+    path = _ROOT / "docs" / "docstrings.py"
+    to_rst = runpy.run_path(str(path))["to_rst"]
+    markdown = """\
+`Glow`s of `x_` and **kwargs.
+
+| | shape |
+|---|---|
+| `a|b` | `[N]` |
+
+```python
+y = `x`
+```"""
+    assert " ".join(" ".join(to_rst(markdown.split("\n"))).split()) == (
+        r":py:obj:`Glow <tfp_glow.Glow>`\ s of ``x_`` and \*\*kwargs. "
+        ".. list-table:: :header-rows: 1 * - - shape * - ``a|b`` - ``[N]`` "
+        ".. code-block:: python y = `x`"
+    )
 
 
 @pytest.mark.slow
