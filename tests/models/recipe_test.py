@@ -54,6 +54,22 @@ def test_without_a_warm_up_the_first_step_has_the_whole_rate():
     )
 
 
+def test_kernels_decay_and_nothing_else_also_when_loaded():
+    made = recipe.make_optimizer(
+        learning_rate=0.1, warmup_steps=0, weight_decay=2.0
+    )
+    loaded = keras.optimizers.deserialize(keras.optimizers.serialize(made))
+    for optimizer in (made, loaded):
+        variables = [
+            keras.Variable([1.0], name=name)
+            for name in ("kernel", "edge_kernel", "shift", "log_scale")
+        ]
+        optimizer.build(variables)
+        optimizer.apply([keras.ops.zeros(1)] * 4)
+        found = [float(v[0]) for v in variables]
+        assert found == pytest.approx([0.8, 0.8, 1.0, 1.0])
+
+
 @pytest.mark.parametrize(("clipnorm", "length"), [(100.0, 100.0), (0.0, 500.0)])
 @pytest.mark.parametrize("optimizer", recipe.OPTIMIZERS)
 def test_the_whole_gradient_is_clipped(optimizer, clipnorm, length):
@@ -144,6 +160,7 @@ def test_a_model_that_is_loaded_goes_on_with_its_recipe(tmp_path, dtype):
         ({"warmup_steps": 0.5}, "`warmup_steps`.*non-negative integer"),
         ({"beta_2": 1.0}, r"`beta_2`.*\[0, 1.0\)"),
         ({"clipnorm": -1.0}, "`clipnorm`"),
+        ({"weight_decay": -1.0}, "`weight_decay`"),
         ({"ema": 1.0}, "`ema`"),
         ({"decay": "cosine"}, "`total_steps`.*above warmup_steps=100.*None"),
         (

@@ -14,6 +14,7 @@ from tfp_glow.bijectors import gradients
 from tfp_glow.bijectors import initialization
 from tfp_glow.bijectors import joint
 from tfp_glow.bijectors import scan
+from tfp_glow.networks import weight_noise
 
 tfb = tfp.bijectors
 
@@ -224,13 +225,13 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
 
     def forward_and_log_det(self, x, **conditioning):
         _checks.at_least_rank(self, x, self.forward_min_event_ndims)
-        if tf.executing_eagerly():
+        if tf.executing_eagerly() and not weight_noise.is_on():
             return self._eagerly(False, x, conditioning)
         return self._runs[False](x, self._prepare(), conditioning)
 
     def inverse_and_log_det(self, y, **conditioning):
         _checks.at_least_rank(self, y, self.forward_min_event_ndims)
-        if tf.executing_eagerly():
+        if tf.executing_eagerly() and not weight_noise.is_on():
             return self._eagerly(True, y, conditioning)
         return self._runs[True](y, self._prepare(), conditioning)
 

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """FlowModel: a Keras model that fits any TFP distribution."""
 
+import math
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -21,6 +23,7 @@ from tfp_glow.models import replicas
 from tfp_glow.models import saving
 from tfp_glow.models import strategies
 from tfp_glow.models import tracking
+from tfp_glow.networks import weight_noise as weight_noise_
 
 tfd = tfp.distributions
 
@@ -80,6 +83,7 @@ class FlowModel(likelihood.LikelihoodModel):
         conditioning_fn=None,
         conditioning_shape=None,
         num_classes=None,
+        weight_noise=0.0,
         seed=None,
         layers=(),
         **kwargs,
@@ -96,6 +100,10 @@ class FlowModel(likelihood.LikelihoodModel):
                 `conditioning_fn`, unless the conditioning is labels.
             num_classes: `int` if the conditioning is labels, integers `[N]`.
                 `conditioning_fn` receives them as one-hot vectors.
+            weight_noise: non-negative `float`, standard deviation of random
+                changes to the kernels of a flow's `networks.CouplingNetwork`s
+                in every step of the training, relative to the kernels. It
+                keeps small data from being learned by heart.
             seed: `int` or `None`, for the dequantization noise of training.
             layers: Keras layers of the distribution that the model cannot find.
             **kwargs: arguments of `keras.Model`.
@@ -110,12 +118,19 @@ class FlowModel(likelihood.LikelihoodModel):
             [num_classes] = _checks.positive_integer(num_classes=num_classes)
             conditioning_shape = ()
         _check_arguments(distribution, conditioning_fn, conditioning_shape)
+        weight_noise = _checks.number(
+            "weight_noise",
+            weight_noise,
+            "a non-negative number",
+            lambda x: 0.0 <= x < math.inf,
+        )
         spec = event_spec.EventSpec(
             distribution,
             None if conditioning_fn is None else tuple(conditioning_shape),
             num_classes,
         )
         super().__init__(spec, seed, **kwargs)
+        self._weight_noise = weight_noise
         self._conditioning_fn = conditioning_fn
         specs = (spec.event_specs,)
         if spec.is_conditional:
@@ -170,19 +185,22 @@ class FlowModel(likelihood.LikelihoodModel):
             x, conditioning = x
         x = self._spec.event_tensors(x)
         num_rows = tf.shape(tf.nest.flatten(x)[0])[0]
-        noise = {}
-        if self._spec.is_dequantized and training:
-            noise["seed"] = tf.cast(self._seed_generator.next(), tf.int32)
-            noise["first_row"] = replicas.first_row(num_rows)
-        elif self._spec.is_dequantized:
-            noise["seed"] = _tf.stateless_seed(0)
-        if training and not self.compiled:
-            self._flow_layer.warn_unless_initialized(self.name)
-        return replicas.of_rows(
-            lambda: self._batch_log_prob(x, conditioning, **noise),
-            num_rows,
-            self._spec.log_prob_dtype,
-        )
+        stddev, seed, noise = 0.0, None, {}
+        if training:
+            stddev = self._weight_noise
+            seed = tf.cast(self._seed_generator.next(), tf.int32)
+            if not self.compiled:
+                self._flow_layer.warn_unless_initialized(self.name)
+        if self._spec.is_dequantized:
+            noise["seed"] = seed if training else _tf.stateless_seed(0)
+            if training:
+                noise["first_row"] = replicas.first_row(num_rows)
+        with weight_noise_.training(stddev, seed):
+            return replicas.of_rows(
+                lambda: self._batch_log_prob(x, conditioning, **noise),
+                num_rows,
+                self._spec.log_prob_dtype,
+            )
 
     def _batch_log_prob(self, x, conditioning, **noise):
         """Computes what `call` returns. Subclasses may add losses."""

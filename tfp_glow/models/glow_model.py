@@ -56,6 +56,7 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
         classifier_weight=0.0,
         dequantizer="uniform",
         num_noise_samples=1,
+        weight_noise=0.2,
         seed=None,
         **glow,
     ):
@@ -74,6 +75,7 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
             dequantizer: `"uniform"`, or `"learned"`, a flow of 4 steps and
                 width 32, which was no better at equal training time.
             num_noise_samples: positive `int`, see `Dequantized`.
+            weight_noise: see `FlowModel`.
             seed: `int` or `None`, for the variables and the training noise.
             **glow: arguments of `Glow`, for example `num_steps`, or `name` and
                 `trainable` of `keras.Model`. Unless `network` says otherwise,
@@ -124,14 +126,14 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
                 gradient=bijector.steps(0).gradient,
                 validate_args=True,
             )
-        shape = bijector.conditioning_shape
         super().__init__(
             dequantized.Dequantized(
                 flow, bins, noise, num_noise_samples, validate_args=True
             ),
-            conditioning_fn=None if shape is None else _bijector_kwargs,
-            conditioning_shape=shape,
+            conditioning_fn=bijector.conditioning_shape and _bijector_kwargs,
+            conditioning_shape=bijector.conditioning_shape,
             num_classes=num_classes,
+            weight_noise=weight_noise,
             seed=seed,
             dtype=policy if policy in policies.NAMES else "float32",
             **keras_arguments,
@@ -145,6 +147,7 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
             classifier_weight=classifier_weight,
             dequantizer=dequantizer,
             num_noise_samples=self.distribution.num_noise_samples,
+            weight_noise=weight_noise,
             seed=seed,
         )
         self._classifier = None
@@ -153,8 +156,8 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
                 num_classes, self.glow.latent_shapes[-1][-1], classifier_weight
             )
         self._encode, self._decode, self._generate = (
-            _tf.compiled(functools.partial(function, self.distribution))
-            for function in (_encode, _decode, _generate)
+            _tf.compiled(functools.partial(f, self.distribution))
+            for f in (_encode, _decode, _generate)
         )
 
     def get_config(self):
@@ -212,8 +215,8 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
     def class_logits(self, images):
         """Classifies images `[N, H, W, C]` by the auxiliary classifier.
 
-        The result is float32 `[N, num_classes]`, unnormalized log-probabilities
-        at the centers of gray levels. Requires `classifier_weight`.
+        Returns unnormalized log-probabilities at the centers of gray levels,
+        float32 `[N, num_classes]`. Requires `classifier_weight`.
         """
         if not self.has_classifier:
             raise ValueError(
@@ -233,18 +236,16 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
 
         Add the logarithms of the classes' prior probabilities to classify
         images `[N, H, W, C]` by Bayes' rule. The noise is the same for every
-        class; for `seed` and `num_draws` see `log_prob`. Requires
-        `num_classes`.
+        class; see `log_prob`. Requires `num_classes`.
         """
         if self.num_classes is None:
             raise ValueError(
                 "Expected a model of classes, made with `num_classes`. "
                 "Received: one without"
             )
-        labels = np.zeros(len(images), np.int32)
         log_probs = [
-            self.log_prob(images, labels + label, seed, num_draws)
-            for label in range(self.num_classes)
+            self.log_prob(images, np.full(len(images), c), seed, num_draws)
+            for c in range(self.num_classes)
         ]
         return tf.stack(log_probs, axis=-1)
 

@@ -21,8 +21,14 @@ class EarlyAverage:
     ```
 
     so that the average is never far behind the weights. A gradient that is not
-    finite raises an error before it reaches the weights.
+    finite raises an error before it reaches the weights. Weight decay is for
+    kernels only.
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if self.weight_decay is not None:
+            self.exclude_from_weight_decay(var_names=[r"^(?!.*kernel)"])
 
     def apply(self, grads, trainable_variables=None):
         norm = tf.linalg.global_norm(list(grads))
@@ -71,14 +77,16 @@ def make_optimizer(
     total_steps=None,
     beta_2=0.999,
     clipnorm=100.0,
+    weight_decay=1.0,
     ema=0.999,
 ):
     """Returns a Keras optimizer for flows, which can be saved with a model.
 
     Its learning rate follows `make_schedule`. Before Adam or Adamax, the
     gradient of all weights, as one vector, is scaled down to the norm
-    `clipnorm` if it is longer. The optimizer also keeps an average of the
-    weights and updates it in step t = 0, 1, 2, ...,
+    `clipnorm` if it is longer. Each step also multiplies the kernels of the
+    networks by `1 - learning_rate * weight_decay`. The optimizer keeps an average
+    of the weights and updates it in step t = 0, 1, 2, ...,
 
     ```none
     average = momentum * average + (1 - momentum) * weights
@@ -100,17 +108,20 @@ def make_optimizer(
         beta_2: `float` in [0, 1), decay rate of the second moment (in Adamax,
             of the infinity norm).
         clipnorm: non-negative `float`; 0 turns clipping off.
+        weight_decay: non-negative `float`; 0 turns weight decay off.
         ema: `float` in [0, 1), momentum of the average after its start;
             0 turns it off.
 
     References:
-        Kingma and Ba, Adam, 2015, algorithms 1 and 2.
+        Kingma and Ba, Adam, 2015, algorithms 1 and 2. Loshchilov and Hutter,
+        Decoupled weight decay regularization, 2019.
     """
     _checks.choice("optimizer", optimizer, OPTIMIZERS)
     return OPTIMIZERS[optimizer](
         make_schedule(learning_rate, warmup_steps, decay, total_steps),
         beta_2=_number("beta_2", beta_2, 1.0),
         global_clipnorm=_number("clipnorm", clipnorm) or None,
+        weight_decay=_number("weight_decay", weight_decay) or None,
         # Keep an average even when `ema=0`, because callbacks rely on it.
         use_ema=True,
         ema_momentum=_number("ema", ema, 1.0),

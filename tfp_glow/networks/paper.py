@@ -12,6 +12,7 @@ from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow.networks import linear
 from tfp_glow.networks import stacked
+from tfp_glow.networks import weight_noise
 
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
@@ -107,11 +108,16 @@ class CouplingNetwork(stacked.StackedLayer):
         if self.output_bound is not None:
             for name, value in last.items():
                 last[name] = value / self.output_bound
-        return [
+        layers = [
             first.fold(weights["hidden_0"], gain=self.input_bound or 1.0),
             second.fold(weights["hidden_1"]),
             last,
         ]
+        for layer in layers:
+            layer["kernel"] = weight_noise.noisy(
+                layer["kernel"], self.kernel_size is not None
+            )
+        return layers
 
     def apply(self, prepared, x, conditioning=None):
         self._check_conditioning(conditioning)

@@ -78,9 +78,19 @@ class Preset:
         return recipe.make_optimizer(**arguments)
 
 
-_ADAMAX = dict(optimizer="adamax", learning_rate=1e-3, clipnorm=0.0, ema=0.0)
+_ADAMAX = dict(
+    optimizer="adamax",
+    learning_rate=1e-3,
+    clipnorm=0.0,
+    weight_decay=0.0,
+    ema=0.0,
+)
 _COMMON = dict(
-    num_filters=512, initialization="normalize", init_batches=1, **_ADAMAX
+    num_filters=512,
+    initialization="normalize",
+    weight_noise=0.0,
+    init_batches=1,
+    **_ADAMAX,
 )
 _ON_8_DEVICES = dict(warmup_steps=977, beta_2=1 - 1 / 98, **_COMMON)
 _ON_40_DEVICES = dict(warmup_steps=196, beta_2=1 - 1 / 20, **_COMMON)
@@ -91,7 +101,12 @@ _IMAGENET = "downsampled_imagenet"
 _LSUN = dict(num_levels=3, num_steps=48, **_64)
 _CELEBA_HQ = dict(num_levels=6, num_steps=32, coupling="additive", **_256)
 _SHIPPED = dict(
-    ema=0.99, num_filters=64, initialization="whiten", decay="cosine"
+    num_filters=64,
+    initialization="whiten",
+    weight_noise=0.0,
+    weight_decay=0.0,
+    decay="cosine",
+    ema=0.99,
 )
 _PATCHES = dict(image_size=16, bins=256, flip=True, batch_size=64, **_SHIPPED)
 _DIGITS = dict(

@@ -116,6 +116,9 @@ class Settings:
         "weight of a penalty for stretched distances, in every tenth step "
         "(0: none; 1e-4 in the paper that proposes it)",
     )
+    weight_noise: float = _model(
+        0.2, "relative noise of the networks' kernels in training steps"
+    )
     batch_size: int = _setting(32, "images per training step")
     init_batches: int = _setting(
         4, "batches that initialize the model (at most those of an epoch)"
@@ -130,6 +133,7 @@ class Settings:
     )
     beta_2: float = _recipe(0.999, "decay rate of the second moment")
     clipnorm: float = _recipe(100.0, "maximum gradient norm (0: no limit)")
+    weight_decay: float = _recipe(1.0, "decay of the networks' kernels")
     ema: float = _recipe(
         0.999, "momentum of the averaged weights, which are evaluated (0: none)"
     )

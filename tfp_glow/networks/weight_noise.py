@@ -1,0 +1,69 @@
+# Copyright 2026 The tfp_glow Authors.
+# SPDX-License-Identifier: Apache-2.0
+"""Noise of the networks' kernels, which only the steps of a training have."""
+
+import contextlib
+import contextvars
+import itertools
+
+import tensorflow as tf
+
+# The noise of the step that is traced: its size, and seeds for the kernels.
+_NOISE = contextvars.ContextVar("noise", default=None)
+
+
+@contextlib.contextmanager
+def training(stddev, seed):
+    """A context in which the networks' kernels are noisy.
+
+    `stddev` is relative to the kernels, and 0 is no noise. From `seed`, an int32
+    `Tensor` `[2]`, every kernel gets a seed of its own.
+    """
+    fold_in = tf.random.experimental.stateless_fold_in
+    seeds = (fold_in(seed, index) for index in itertools.count())
+    token = _NOISE.set((stddev, seeds) if stddev else None)
+    try:
+        yield
+    finally:
+        _NOISE.reset(token)
+
+
+def is_on():
+    """Whether kernels are noisy here."""
+    return _NOISE.get() is not None
+
+
+def noisy(kernel, is_convolution):
+    """Returns a kernel with noise, if it is on.
+
+    ```none
+    kernel[..., i, j] * (1 + stddev * r[i] * c[j])
+    ```
+
+    The signs r and c of inputs and outputs are random, and those of different
+    steps of the flow are independent. So the noise of any two elements is
+    uncorrelated, as if each had its own, but few random numbers are drawn, all
+    of them before the loop over steps.
+
+    Args:
+        kernel: `[..., S, S, C, D]`, or `[..., C, D]` for matrix products.
+        is_convolution: `bool`.
+
+    References:
+        Murray and Edwards, Enhanced MLP performance and fault tolerance
+        resulting from synaptic weight noise during training, 1994. Wen et al.,
+        Flipout, 2018 (the signs).
+    """
+    if not is_on():
+        return kernel
+    stddev, seeds = _NOISE.get()
+    *shape, num_inputs, num_outputs = kernel.shape
+    if is_convolution:
+        shape[-2:] = 1, 1
+    factor = stddev
+    for size in ((num_inputs, 1), (1, num_outputs)):
+        bits = tf.random.stateless_uniform(
+            [*shape, *size], next(seeds), 0, 2, tf.int32, alg="philox"
+        )
+        factor *= tf.cast(2 * bits - 1, kernel.dtype)
+    return kernel * (1.0 + factor)
