@@ -21,7 +21,7 @@ VERSIONS = {
     "tensorflow_probability": tfp.__version__,
 }
 MOST_STEPS = math.inf
-_PAPER = dict(initialization="normalize", gradient="invert")
+_PAPER = dict(initialization="normalize", gradient="invert", weight_noise=0.0)
 # Arguments of `GlowModel`. The defaults need none. In two minutes on photographs
 # splines, mixtures, gated networks and learned dequantization did not come as
 # far; see docs/benchmarks.md.
@@ -94,4 +94,5 @@ class Model:
 
 def make_optimizer(run):
     """Returns the optimizer of `train`, with the learning rate of a run."""
-    return recipe.make_optimizer(learning_rate=run.learning_rate)
+    decay = {} if run.case == "ours" else {"weight_decay": 0.0}
+    return recipe.make_optimizer(learning_rate=run.learning_rate, **decay)
