@@ -60,7 +60,8 @@ DEFAULT = dict(
     beta_2=0.999,
     clipnorm=100.0,
     ema=0.999,
-    weight_decay=0.0,
+    weight_noise=0.2,
+    weight_decay=1.0,
     input_bound=4.0,
     output_bound=5.0,
 )
@@ -82,7 +83,12 @@ CANDIDATES = {
     "K 16": dict(num_steps=16),
     "W 32": dict(num_filters=32),
     "W 128": dict(num_filters=128),
-    "weight decay 0.01": dict(weight_decay=0.01),
+    "noise 0.1": dict(weight_noise=0.1),
+    "noise 0.3": dict(weight_noise=0.3),
+    "no noise": dict(weight_noise=0.0),
+    "decay 3": dict(weight_decay=3.0),
+    "no decay": dict(weight_decay=0.0),
+    "no noise, no decay": dict(weight_noise=0.0, weight_decay=0.0),
     "bounds 2 and 3": dict(input_bound=2.0, output_bound=3.0),
     "bounds 3 and 3": dict(input_bound=3.0, output_bound=3.0),
     "bounds 4 and 3": dict(input_bound=4.0, output_bound=3.0),
@@ -257,6 +263,7 @@ def _model(tfg, task, data, options, seed):
             num_levels=2 if shape[0] == 8 else 3,
             bins=17 if name == "digits" else 256,
             num_classes=10 if task == "digits by class" else None,
+            weight_noise=options["weight_noise"],
             **arguments,
         )
     coupling = "affine" if task == "breast cancer" else "spline"
