@@ -88,7 +88,7 @@ CANDIDATES = {
     "no noise": dict(weight_noise=0.0),
     "decay 3": dict(weight_decay=3.0),
     "no decay": dict(weight_decay=0.0),
-    "no noise, no decay": dict(weight_noise=0.0, weight_decay=0.0),
+    "neither noise nor decay": dict(weight_noise=0.0, weight_decay=0.0),
     "bounds 2 and 3": dict(input_bound=2.0, output_bound=3.0),
     "bounds 3 and 3": dict(input_bound=3.0, output_bound=3.0),
     "bounds 4 and 3": dict(input_bound=4.0, output_bound=3.0),
