@@ -46,6 +46,7 @@ def test_a_seed_is_trained_the_same_whatever_came_before():
     np.testing.assert_array_equal(trainer.losses(3), first)
 
 
+@pytest.mark.slow
 def test_a_training_that_fails_ends_with_nan():
     trainer = seeds.Trainer(
         TASK,

@@ -133,6 +133,7 @@ def test_every_row_depends_on_its_own_conditioning():
     np.testing.assert_array_equal(changed, [False, True, False])
 
 
+@pytest.mark.slow
 def test_the_same_conditioning_has_a_gradient_in_every_tape():
     glow = conditional_glow("images")
     c = conditioning("images")

@@ -96,6 +96,7 @@ def test_a_model_without_classes_has_no_class_log_probs():
         model.class_logits(digits(3)[0])
 
 
+@pytest.mark.slow
 def test_a_learned_dequantizer_is_trained_and_saved_with_the_model(tmp_path):
     images, _ = digits()
     model = tfg.GlowModel(

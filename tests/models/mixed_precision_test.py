@@ -70,6 +70,7 @@ def test_densities_stay_within_the_tolerance(digits):
     assert 0.0 < np.max(bits) < TOLERANCE
 
 
+@pytest.mark.slow
 def test_training_runs_and_agrees_with_single_precision(policy, digits):
     losses = {}
     for name in ("float32", POLICY):

@@ -140,6 +140,7 @@ def test_a_configuration_can_be_pickled():
     )
 
 
+@pytest.mark.slow
 def test_checkpoints_of_tensorflow_restore_a_glow(tmp_path):
     model = tiny_model()
     model.compile("adam")

@@ -286,6 +286,7 @@ def test_a_first_epoch_that_was_cut_off_leaves_no_row(
     assert started == {"epoch": 0, "rows": []}
 
 
+@pytest.mark.slow
 def test_time_of_earlier_parts_counts(run, settings, no_pictures):
     rows = metrics(run)
     rows[-1]["seconds"] = "599.999"
@@ -347,6 +348,7 @@ def test_a_run_of_a_version_without_a_setting_resumes(
     assert commands.reconstruct(str(run), num=2)[1] < 1e-9
 
 
+@pytest.mark.slow
 def test_a_cosine_is_not_resumed_with_more_epochs(
     tmp_path, settings, no_pictures
 ):

@@ -97,6 +97,7 @@ def test_a_presets_training_step_is_traced(name, graph):
     assert model.bins == preset.settings.bins
 
 
+@pytest.mark.slow
 def test_a_preset_with_overrides_is_trained():
     preset = presets.get("celebahq256")
     model = preset.model(

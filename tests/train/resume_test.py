@@ -147,6 +147,7 @@ def test_more_epochs_end_as_if_asked_for_at_once(settings, expected, tmp_path):
     assert_equal_runs(tmp_path / "run", expected)
 
 
+@pytest.mark.slow
 def test_what_is_newer_than_the_checkpoint_is_dropped(
     settings, expected, tmp_path, monkeypatch
 ):

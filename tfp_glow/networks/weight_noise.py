@@ -16,8 +16,8 @@ _NOISE = contextvars.ContextVar("noise", default=None)
 def training(stddev, seed):
     """A context in which the networks' kernels are noisy.
 
-    `stddev` is relative to the kernels, and 0 is no noise. From `seed`, an int32
-    `Tensor` `[2]`, every kernel gets a seed of its own.
+    `stddev` is relative to the kernels, and 0 turns noise off. From `seed`, an
+    int32 `Tensor` `[2]`, every kernel gets a seed of its own.
     """
     fold_in = tf.random.experimental.stateless_fold_in
     seeds = (fold_in(seed, index) for index in itertools.count())
