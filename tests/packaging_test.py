@@ -278,6 +278,8 @@ def test_version_is_the_same_everywhere():
     version = runpy.run_path(str(_ROOT / "tfp_glow" / "version.py"))
     assert _setup()["version"] == version["__version__"]
     assert f'version = "{version["__version__"]}",' in _read("MODULE.bazel")
+    assert f"\nversion: {version['__version__']}\n" in _read("CITATION.cff")
+    assert f"## {version['__version__']}" in _read("CHANGELOG.md")
 
 
 def test_workflows_test_the_pythons_that_the_classifiers_name():
