@@ -41,7 +41,8 @@ python_maximum_signature_line_length = 72
 toc_object_entries_show_parents = "hide"
 add_module_names = False
 
-# Notebooks show the outputs that they are committed with. The tests run them.
+# Notebooks show the outputs that they are committed with. The tests run them, in a
+# quick mode whose pictures would show hardly trained models.
 nb_execution_mode = "off"
 myst_heading_anchors = 3
 
