@@ -11,6 +11,7 @@ import tensorflow_probability as tfp
 import tfp_glow as tfg
 from tests.models import tiny
 
+tfb = tfp.bijectors
 tfd = tfp.distributions
 
 
@@ -56,6 +57,10 @@ def test_repr_of_flows_tells_their_sizes(glow):
         ):
             assert part in text
         assert "latent_shapes=[(4, 4, 2), (2, 2, 8)]" in text
+    scaled = tfb.Chain([tfb.Scale(2.0), glow.glow])
+    normal = tfd.Sample(tfd.Normal(0.0, 1.0), [64])
+    scaled = tfg.FlowModel(tfd.TransformedDistribution(normal, scaled))
+    assert "level_1, 3 steps of width 4, affine, (None, 2, 2" in repr(scaled)
     flow = tfg.vector_flow(3, num_steps=2, num_filters=5, conditioning_size=2)
     for value in (flow, flow.bijector, flow.bijector.bijector):
         assert "num_steps=2" in repr(value)

@@ -58,11 +58,10 @@ def parts(distribution, named_variables):
         group = match[1] if match else name.split(".")[0]
         groups.setdefault(group, {})[name] = variable
     shapes, coupling = {}, ""
-    for part in (getattr(distribution, "distribution", None), distribution):
-        bijector = getattr(part, "bijector", None)
-        if isinstance(bijector, glow.Glow):
-            shapes = dict(enumerate(bijector.latent_shapes))
-            coupling = f", {bijector.parameters['coupling']}"
+    glows = [m for m in distribution.submodules if isinstance(m, glow.Glow)]
+    if len(glows) == 1:
+        shapes = dict(enumerate(glows[0].latent_shapes))
+        coupling = f", {glows[0].parameters['coupling']}"
     event_shape = distribution.event_shape
     if not isinstance(event_shape, tf.TensorShape):
         event_shape = ("...",)  # Nested events.
