@@ -30,7 +30,7 @@ extensions = [
 # The sources are pages of the repository, read from its root so that their links
 # to other files work.
 root_doc = "docs/index"
-include_patterns = ["README.md", "CONTRIBUTING.md", "docs/**", "colab/*.ipynb"]
+include_patterns = ["*.md", "docs/**", "colab/*.ipynb"]
 exclude_patterns = [".*", "runs", "dist", "site", "docs/templates"]
 templates_path = [str(_DOCS / "templates")]
 
