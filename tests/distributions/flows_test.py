@@ -273,6 +273,7 @@ def test_a_vector_flow_is_conditioned_on_vectors():
         flow.log_prob(tf.identity(x))
 
 
+@pytest.mark.slow
 def test_training_lowers_the_nats_of_eight_gaussians():
     density = tfg.toy.distribution("8gaussians")
     model = tfg.FlowModel(

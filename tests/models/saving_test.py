@@ -532,6 +532,7 @@ class Interrupt(keras.callbacks.Callback):
             raise InterruptedError
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_a_damaged_backup_with_its_noise(tmp_path):
     def fit(*callbacks):
         model = tiny.model()

@@ -46,6 +46,7 @@ def test_summary_lists_the_levels_of_a_glow(glow):
     assert "level_1, 3 steps of width 4, affine, (None, 2, 2, 8)" in repr(glow)
 
 
+@pytest.mark.slow
 def test_repr_of_flows_tells_their_sizes(glow):
     for value in (glow.distribution, glow.distribution.distribution, glow.glow):
         text = repr(value)

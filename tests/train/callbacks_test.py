@@ -353,6 +353,7 @@ def test_a_good_round_trip_is_logged():
     assert model.glow.steps(0).gradient == "invert"
 
 
+@pytest.mark.slow
 def test_a_bad_round_trip_warns_and_stops_training():
     model = watched()
     stop = tfg.callbacks.WatchRoundTrip(tiny.gray(), limit=1e-9, action="stop")
