@@ -27,7 +27,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
-.PHONY: help demo test test-all lint docs wheel benchmark clean
+.PHONY: help demo test test-all lint docs wheel notebooks benchmark clean
 .DELETE_ON_ERROR:
 
 help:  ## this list
@@ -53,6 +53,9 @@ docs: .venv/installed-docs  ## build the reference site, site/index.html
 wheel: .venv/installed-tests  ## build a wheel and an sdist in dist
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
+
+notebooks: .venv/installed-tests  ## run all notebooks and keep their outputs, half an hour
+	$(BIN)/python colab/execute.py
 
 benchmark: .venv/installed  ## compare time and memory with other libraries, an hour
 	$(BIN)/python benchmarks/compare.py
