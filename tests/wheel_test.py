@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Builds the sdist and the wheel, and draws from a model of the wheel."""
+"""Builds a wheel, installs it as the notebooks do, and draws from a model of it."""
 
 import importlib.util
 import os
@@ -11,6 +11,8 @@ import tarfile
 import zipfile
 
 import pytest
+
+from tests import notebooks_test
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _USE = """
@@ -23,7 +25,9 @@ assert model.sample(2, seed=0).shape == (2, 8, 8, 1)
 
 
 @pytest.mark.slow
-def test_a_wheel_made_from_the_sdist_has_all_files_and_works(tmp_path):
+def test_a_wheel_made_from_the_sdist_has_all_files_and_works(
+    tmp_path, monkeypatch
+):
     if not importlib.util.find_spec("build"):
         pytest.skip("build is not installed")
     python = [sys.executable, "-m"]
@@ -47,11 +51,10 @@ def test_a_wheel_made_from_the_sdist_has_all_files_and_works(tmp_path):
         names = {name.partition("/")[2] for name in archive.getnames()}
         assert packaged | {"setup.py", "pyproject.toml", "LICENSE"} <= names
     installed = tmp_path / "installed"
-    subprocess.run(
-        [*python, "pip", "install", "-q", "--no-deps", "--no-index"]
-        + [f"--target={installed}", wheel],
-        check=True,
-    )
+    monkeypatch.setenv("PIP_TARGET", str(installed))
+    monkeypatch.setenv("PIP_NO_DEPS", "1")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    notebooks_test.install(str(wheel), monkeypatch)
     subprocess.run(
         [sys.executable, "-c", _USE, installed],
         cwd=tmp_path,

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tests of `tfp_glow.callbacks`."""
 
+import re
 import types
 
 import keras
@@ -328,12 +329,18 @@ def test_a_progress_bar_replaces_lines_within_an_epoch(
     assert "\nepoch    1  step" in printed
 
 
-def test_progress_without_a_clock_is_an_error():
-    callback = callbacks.PrintProgress()
-    callback.on_train_begin()
-    callback.on_epoch_begin(0)
-    with pytest.raises(ValueError, match=r"`tfg\.callbacks\.Clock` before"):
-        callback.on_epoch_end(0, {"loss": 1.0})
+def test_progress_without_a_clock_counts_steps_and_seconds(
+    model, clock, capsys
+):
+    rename = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: logs.update(bits_per_dim=logs["loss"])
+    )
+    printed = {}
+    for name, added in {"with": [callbacks.Clock()], "without": []}.items():
+        progress = callbacks.PrintProgress(interval=0.1)
+        fit(model, rename, *added, progress, clock=clock, seconds_per_batch=1.0)
+        printed[name] = re.findall(r"\d+:\d\d  bits", capsys.readouterr().out)
+    assert printed["with"] == printed["without"] != []
 
 
 def watched(gradient="invert"):

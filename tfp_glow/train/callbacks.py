@@ -90,9 +90,9 @@ class PrintProgress(keras.callbacks.Callback):
     """Prints a line per epoch, at most one in `interval` seconds.
 
     Unless there is a progress bar, a long epoch prints how far it is every
-    `6 * interval` seconds. Requires
-    `Clock` before it in the list of callbacks. `best` is the lowest validation
-    loss of earlier epochs. With `batch_size` the lines have images per second
+    `6 * interval` seconds. The seconds are those of `Clock`, if it comes before
+    in the list of callbacks. `best` is the lowest validation loss of earlier
+    epochs. With `batch_size` the lines have images per second
     of training steps. The time left is that of the remaining epochs, or less if
     training ends after `max_seconds`.
     """
@@ -117,6 +117,9 @@ class PrintProgress(keras.callbacks.Callback):
         self._printed = -math.inf
         self._line = None
         self._is_traced = False
+        self._clock = Clock()
+        self._clock.set_model(self.model)
+        self._clock.on_train_begin()
         self._start = self._told = time.monotonic()
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -141,10 +144,8 @@ class PrintProgress(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if "seconds" not in logs:
-            raise ValueError(
-                "Expected `tfg.callbacks.Clock` before `PrintProgress` in the "
-                f"list of callbacks. Received: only {sorted(logs)} in the logs"
-            )
+            logs = dict(logs)
+            self._clock.on_epoch_end(epoch, logs)
         validation = logs.get("val_bits_per_dim", math.nan)
         self._best = min(self._best, validation)
         self._line = (
