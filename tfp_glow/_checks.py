@@ -3,6 +3,7 @@
 """Argument checks that several modules share, and their error messages."""
 
 import difflib
+import math
 import operator
 import os
 
@@ -81,7 +82,12 @@ def seed(value):
     return integers(0, "a non-negative integer or None", seed=value)[0]
 
 
-def number(name, value, expected, is_valid):
+def number(
+    name,
+    value,
+    expected="a non-negative number",
+    is_valid=lambda x: 0.0 <= x < math.inf,
+):
     """Returns a number as `float`, if `is_valid` is true of it.
 
     Scalars of NumPy and TensorFlow count as numbers; `bool` and `str` do not.

@@ -340,6 +340,16 @@ def test_one_channel_cannot_be_split():
         coupling.forward(tf.zeros([5, 4, 4, 1]))
 
 
+def test_a_coupling_of_all_channels_sees_only_its_conditioning():
+    coupling = tfg.AffineCoupling(
+        lambda x, c: tf.concat([x + c, x], axis=-1), mask="all", event_ndims=1
+    )
+    x = tf.constant([[1.0], [2.0]])
+    y = coupling.forward(x, c=3.0)  # The network's outputs are 3 and 0.
+    np.testing.assert_allclose(y, tf.sigmoid(2.0) * x + 3.0, rtol=1e-6)
+    np.testing.assert_allclose(coupling.inverse(y, c=3.0), x, rtol=1e-6)
+
+
 def test_too_few_dimensions_raise():
     coupling = tfg.AffineCoupling(tf.sin)
     with pytest.raises(ValueError, match=r"at least 3 dimensions.*\(4, 2\)"):

@@ -350,10 +350,30 @@ def test_seed_decides_the_variables_of_a_vector_flow():
     assert any(np.any(v != w) for v, w in zip(one, other))
 
 
+def test_a_flow_of_single_numbers_is_a_density_given_its_conditioning():
+    flow = tfg.vector_flow(
+        1, 2, num_filters=4, conditioning_size=2, seed=0, dtype=tf.float64
+    )
+    helpers.perturb(flow)
+    given = flow.given(helpers.normal([3, 2]))
+    grid = np.linspace(-40.0, 40.0, 20_001)[:, np.newaxis, np.newaxis]
+    prob = given.prob(grid).numpy()  # [20001, 3]
+    np.testing.assert_allclose(0.004 * prob.sum(axis=0), 1.0, rtol=1e-4)
+    assert np.all(np.ptp(prob, axis=1).max() > 0.01)
+    x = given.sample(seed=(0, 1))
+    z = given.bijector.inverse(
+        tf.identity(x), conditioning=given.parameters["conditioning"]
+    )
+    again = given.bijector.forward(
+        tf.identity(z), conditioning=given.parameters["conditioning"]
+    )
+    np.testing.assert_allclose(again, x, rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"event_size": 1}, "`event_size`. Expected at least 2"),
+        ({"event_size": 0}, "`event_size`. Expected a positive integer"),
         ({"event_size": 2.0}, "`event_size`. Expected a positive integer"),
         ({"num_steps": 0}, "`num_steps`. Expected a positive integer"),
         ({"num_filters": 0}, "`num_filters`. Expected a positive integer"),

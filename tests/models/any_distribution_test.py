@@ -475,6 +475,16 @@ def test_norms_of_a_conditional_flow_are_initialized():
     )
 
 
+def test_a_conditional_vector_flow_needs_no_function_of_its_conditioning():
+    y, c = pairs()
+    y = y[:, :1]
+    flow = tfg.vector_flow(1, 1, num_filters=8, conditioning_size=3, seed=0)
+    model = tfg.FlowModel(flow)
+    model.initialize(y, c)
+    expected = flow.given(c).log_prob(y)
+    np.testing.assert_allclose(model.log_prob(y, c), expected, atol=1e-4)
+
+
 # A flow as a part of a larger model.
 
 

@@ -34,7 +34,8 @@ class Coupling(initialization.DataDependent, joint.SplitBijector):
 
     With `mask="checkerboard"` the halves are the two colors of a checkerboard
     over `H` and `W`. The network sees all `C` channels, with zeros where the
-    board has the color that changes.
+    board has the color that changes. With `mask="all"` every channel changes, and
+    the network sees zeros in their place, so only conditioning matters to it.
 
     The network always sees exactly one batch dimension. It is evaluated once
     for each direction, log-det included.
@@ -72,7 +73,7 @@ class Coupling(initialization.DataDependent, joint.SplitBijector):
                 methods are passed on to it.
             transformer: `Transformer`, or the name of one.
             change: `"second"` or `"first"`, the half that changes.
-            mask: `"channel"` or `"checkerboard"`.
+            mask: `"channel"`, `"checkerboard"` or `"all"`.
             event_ndims: 1 for vectors, 3 for images.
             dtype: dtype that inputs must have, or `None` for any.
             validate_args: `bool`; it has no effect, because shapes are always
@@ -92,7 +93,7 @@ class Coupling(initialization.DataDependent, joint.SplitBijector):
                 f"callable. Received: {type(network).__name__}"
             )
         _checks.choice("change", change, ("second", "first"))
-        _checks.choice("mask", mask, ("channel", "checkerboard"))
+        _checks.choice("mask", mask, ("channel", "checkerboard", "all"))
         if event_ndims not in ((3,) if mask == "checkerboard" else (1, 3)):
             raise ValueError(
                 "Invalid value received for argument `event_ndims`. Expected "
@@ -195,6 +196,8 @@ class Coupling(initialization.DataDependent, joint.SplitBijector):
         if self._mask == "checkerboard":
             cells = self._changing_cells(x)
             return x * (1.0 - cells), x * cells
+        if self._mask == "all":
+            return tf.zeros_like(x), x
         num_channels = _tf.event_shape(x, 1)[0]
         if isinstance(num_channels, int) and num_channels < 2:
             raise _too_few_channels(f"coupling `{self.name}`", x.shape)
@@ -203,6 +206,8 @@ class Coupling(initialization.DataDependent, joint.SplitBijector):
         return (first, second) if self._change == "second" else (second, first)
 
     def join(self, kept, rest):
+        if self._mask == "all":
+            return rest
         if self._mask == "checkerboard":
             cells = self._changing_cells(rest)
             return kept * (1.0 - cells) + rest * cells

@@ -46,6 +46,7 @@ INITIALIZATIONS = ("normalize", "whiten")
 _CHANGES = {
     "channel": {"network": "second"},
     "checkerboard": {"network": "second", "network_first": "first"},
+    "all": {"network": "second"},
 }
 
 
@@ -86,7 +87,9 @@ def make_steps(
     transformer = transformers.get(coupling)
     _checks.choice("permutation", permutation, tuple(PERMUTATIONS))
     _checks.choice("initialization", initialization, INITIALIZATIONS)
-    _checks.choice("mask", mask, tuple(_CHANGES))
+    _checks.choice("mask", mask, ("channel", "checkerboard"))
+    if event_shape == (1,):
+        mask = "all"  # A single number cannot be split.
     dtype = _checks.real_dtype(dtype)
     num_seen, num_outputs = coupling_.network_channels(
         event_shape, transformer, mask=mask

@@ -124,6 +124,11 @@ class Flow(structure.TRANSFORMED):
         return kwargs.get("distribution_kwargs", {}), bijector_kwargs
 
 
+def bijector_kwargs(conditioning):
+    """Returns the keyword arguments of a conditional `Flow`'s methods."""
+    return {"bijector_kwargs": {"conditioning": conditioning}}
+
+
 def glow_distribution(image_shape, *, dtype=tf.float32, **kwargs):
     """Returns a Glow as a TFP distribution over continuous images.
 
@@ -170,7 +175,8 @@ def vector_flow(
     initializes its norms from data before the first step.
 
     Args:
-        event_size: `int` of at least 2, D.
+        event_size: positive `int`, D. With 1 the networks of the couplings see
+            only the conditioning.
         num_steps: positive `int`, K.
         num_filters: positive `int`, width of the couplings' networks.
         coupling: see `Glow`. Splines fit densities with edges or several modes
@@ -202,9 +208,6 @@ def vector_flow(
     event_size, num_steps, num_filters = _checks.positive_integer(
         event_size=event_size, num_steps=num_steps, num_filters=num_filters
     )
-    if event_size < 2:
-        expected = "at least 2, to split in two"
-        raise _checks.invalid_value("event_size", event_size, expected)
     if conditioning_size is not None:
         [conditioning_size] = _checks.positive_integer(
             conditioning_size=conditioning_size

@@ -2,8 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """FlowModel: a Keras model that fits any TFP distribution."""
 
-import math
-
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -14,6 +12,7 @@ from tfp_glow import _tf
 from tfp_glow.bijectors import glow
 from tfp_glow.bijectors import initialization
 from tfp_glow.distributions import dequantized
+from tfp_glow.distributions import flows
 from tfp_glow.distributions import noise_flow
 from tfp_glow.models import averages
 from tfp_glow.models import event_spec
@@ -97,7 +96,8 @@ class FlowModel(likelihood.LikelihoodModel):
                 `Tensor` `[N, *conditioning_shape]`, to a dictionary of keyword
                 arguments of the distribution's `log_prob` and `sample`.
             conditioning_shape: shape of one event's conditioning. Required with
-                `conditioning_fn`, unless the conditioning is labels.
+                `conditioning_fn`, unless the conditioning is labels. A
+                conditional `vector_flow` or `glow_distribution` needs neither.
             num_classes: `int` if the conditioning is labels, integers `[N]`.
                 `conditioning_fn` receives them as one-hot vectors.
             weight_noise: non-negative `float`, standard deviation of random
@@ -114,16 +114,14 @@ class FlowModel(likelihood.LikelihoodModel):
                 its `log_prob` cannot be differentiated, or if only one of
                 `conditioning_fn` and `conditioning_shape` is given.
         """
+        shape = getattr(distribution, "conditioning_shape", None)
+        if shape and conditioning_fn is conditioning_shape is None:
+            conditioning_fn, conditioning_shape = flows.bijector_kwargs, shape
         if num_classes is not None:
             [num_classes] = _checks.positive_integer(num_classes=num_classes)
             conditioning_shape = ()
         _check_arguments(distribution, conditioning_fn, conditioning_shape)
-        weight_noise = _checks.number(
-            "weight_noise",
-            weight_noise,
-            "a non-negative number",
-            lambda x: 0.0 <= x < math.inf,
-        )
+        weight_noise = _checks.number("weight_noise", weight_noise)
         spec = event_spec.EventSpec(
             distribution,
             None if conditioning_fn is None else tuple(conditioning_shape),

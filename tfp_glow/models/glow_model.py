@@ -89,10 +89,7 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
         _checks.choice("dequantizer", dequantizer, ("uniform", "learned"))
         seed = _checks.seed(seed)
         classifier_weight = _checks.number(
-            "classifier_weight",
-            classifier_weight,
-            "a non-negative number",
-            lambda x: 0.0 <= x < math.inf,
+            "classifier_weight", classifier_weight
         )
         # These go to `keras.Model`, although `Glow` has a `name` too.
         names = glow.keys() & {"name", "trainable"}
@@ -130,7 +127,8 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
             dequantized.Dequantized(
                 flow, bins, noise, num_noise_samples, validate_args=True
             ),
-            conditioning_fn=bijector.conditioning_shape and _bijector_kwargs,
+            conditioning_fn=bijector.conditioning_shape
+            and flows.bijector_kwargs,
             conditioning_shape=bijector.conditioning_shape,
             num_classes=num_classes,
             weight_noise=weight_noise,
@@ -364,10 +362,6 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
             "encode": export.Function(_encode, images, "latents"),
             "decode": export.Function(_decode, latents, "images"),
         }
-
-
-def _bijector_kwargs(conditioning):
-    return {"bijector_kwargs": {"conditioning": conditioning}}
 
 
 # The model compiles and exports these functions of its distribution.

@@ -13,7 +13,6 @@ has no settings or no model.
 import contextlib
 import dataclasses
 import glob
-import math
 import os
 import sys
 import typing
@@ -263,12 +262,7 @@ def sample(
     _checks.seed(seed)
     is_list = isinstance(temperature, list | tuple)
     for number in temperature if is_list else [temperature]:
-        _checks.number(
-            "temperature",
-            number,
-            "a non-negative number",
-            lambda x: 0.0 <= x < math.inf,
-        )
+        _checks.number("temperature", number)
     folder, _, model = open_run(run)
     listed = pictures.listed(temperature).replace(",", "-")
     name = f"samples_t{listed}_seed{seed}"

@@ -152,9 +152,7 @@ def likelihood_curve(
     density = density_.of(model)
     [num_draws] = _checks.positive_integer(num_draws=num_draws)
     [seed] = _checks.integers(0, "a non-negative integer", seed=seed)
-    noise = _checks.number(
-        "noise", noise, "a non-negative number", lambda x: 0.0 <= x < math.inf
-    )
+    noise = _checks.number("noise", noise)
     patch = patch.with_channels(density.image_shape[2])
     if patch.image.shape != density.image_shape:
         raise ValueError(
