@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures of curves, comparisons, matches, maps and enhanced photographs.
 
-Matplotlib is imported only when a figure is drawn.
+Matplotlib is imported only when a figure is drawn. Figures of patches are 8 inches
+wide, so that a notebook shows their text in its own size.
 """
+
+import textwrap
 
 import numpy as np
 
@@ -39,7 +42,7 @@ def show(axes, image, title="", mask=None):
 
 def curve(likelihood_curve, temperature=None):
     """Draws the patch, the likelihood curve and the percentile ranks."""
-    result = figure(10, 3)
+    result = figure(8, 2.6)
     left, middle, right = result.subplots(1, 3, width_ratios=[1, 2, 2])
     patch = likelihood_curve.patch
     show(left, patch.image, "patch and target", patch.mask)
@@ -51,14 +54,19 @@ def curve(likelihood_curve, temperature=None):
 def comparison(result):
     """Draws both patches of a `Comparison`, their curves and their ranks."""
     stimulus = result.stimulus
-    figure_ = figure(11, 3.2)
+    figure_ = figure(8, 3)
     axes = figure_.subplots(1, 4, width_ratios=[1, 1, 2, 2])
     for name, ax, label in zip("ab", axes, stimulus.labels):
         rank = getattr(result, name)
-        show(ax, rank.curve.patch.image, label)
+        show(ax, rank.curve.patch.image, textwrap.fill(label, 15))
         _likelihoods(axes[2], rank.curve, name, label)
         _ranks(axes[3], rank.curve, name, rank.temperature, label)
-    axes[3].legend(frameon=False, fontsize="small")
+    figure_.legend(
+        *axes[3].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+    )
     figure_.suptitle(stimulus.name)
     return figure_
 
@@ -67,7 +75,7 @@ def match(result):
     """Draws the patches of a `Match`, and the ranks that it makes equal."""
     a, b = result.a, result.b
     patch = b.curve.patch
-    figure_ = figure(11, 3.2)
+    figure_ = figure(8, 2.6)
     axes = figure_.subplots(1, 4, width_ratios=[1, 1, 1, 2.5])
     first = a.curve.patch
     show(axes[0], first.image, f"a: {first.value:.3g}", first.mask)
@@ -76,7 +84,7 @@ def match(result):
     show(
         axes[2],
         matched.image,
-        f"b matched: {result.value:.3g} ({result.change_percent:+.0f} %)",
+        f"b matched: {result.value:.3g}\n({result.change_percent:+.0f} %)",
         patch.mask,
     )
     for name, rank in (("a", a), ("b", b)):
