@@ -287,11 +287,11 @@ class FlowModel(likelihood.LikelihoodModel):
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
         """Saves the model as `keras.Model.save` does, but no partial files.
 
-        An interruption leaves earlier files whole. With `overwrite=False` the
-        user is asked before a file is replaced, and `FileExistsError` is raised
-        if nobody answers.
+        Earlier files stay whole. With `overwrite=False` the user is asked first,
+        and `FileExistsError` is raised if nobody answers.
         """
         saving.check_can_be_saved(self)
+        self._build_optimizer()  # Keras loads the variables of a built one.
         kwargs["zipped"] = zipped
         saving.save(super().save, filepath, ".keras", overwrite, **kwargs)
 

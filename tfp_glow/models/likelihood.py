@@ -89,10 +89,8 @@ class LikelihoodModel(keras.Model):
         return x, y, sample_weight
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras calls this before it traces a step.
-        self._check_compiled()
-        # `fit` builds the optimizer by itself, because evaluation from an
-        # iterator does not need one.
+        # Keras calls this before it traces a step. `fit` builds the optimizer by
+        # itself, because evaluation from an iterator does not need one.
         if data_batch is not None:
             self._build_optimizer()
         # Only compiled metrics remain to be built. For them, Keras reads a
@@ -103,9 +101,10 @@ class LikelihoodModel(keras.Model):
     def _build_optimizer(self):
         # A step that creates the variables of the optimizer is traced twice.
         # `LossScaleOptimizer` would create them at every call.
-        if self.optimizer is not None and not self.optimizer.built:
+        optimizer = getattr(self, "optimizer", None)
+        if optimizer is not None and not optimizer.built:
             with self.distribute_strategy.scope():
-                self.optimizer.build(self.trainable_variables)
+                optimizer.build(self.trainable_variables)
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -173,7 +172,7 @@ class LikelihoodModel(keras.Model):
         return replicas.logs(values)
 
     def _check_compiled(self):
-        """Raises `ValueError` unless the loss and the metrics are possible."""
+        """Raises `ValueError` for a loss, and for metrics that compare labels."""
         expected, metrics = None, self._compile_metrics
         for metric in keras.tree.flatten(
             metrics and [metrics._user_metrics, metrics._user_weighted_metrics]
@@ -216,7 +215,7 @@ class LikelihoodModel(keras.Model):
                 loss, which keeps the flow and its inverse from stretching
                 distances. The distribution must be a transformed one. XLA does
                 not compile such steps.
-            *args, **kwargs: see `keras.Model.compile`. No loss is needed. With
+            *args, **kwargs: see `keras.Model.compile`. A loss is an error. With
                 `jit_compile="auto"`, the default, XLA also compiles trainings
                 on a CPU of at least 1,000 steps on events of at most 768
                 dimensions, such as images of 16x16x3. Their steps take about
@@ -235,6 +234,7 @@ class LikelihoodModel(keras.Model):
             with self.distribute_strategy.scope():
                 optimizer = recipe.make_optimizer()
         super().compile(optimizer, *args, **kwargs)
+        self._check_compiled()
         self._stability_penalty = penalty
         if penalty:
             self._compile_config.config["stability_penalty"] = penalty
@@ -270,7 +270,6 @@ class LikelihoodModel(keras.Model):
                 step and the first layer whose values are not.
         """
         [init_batches] = _checks.positive_integer(init_batches=init_batches)
-        self._check_compiled()
         fit = super().fit
         given = inspect.signature(fit).bind(x, y, *args, **kwargs).arguments
         _check_numbers(given)
