@@ -78,6 +78,13 @@ def test_a_notebook_has_the_parts_that_a_reader_expects(path):
     assert cells[-1].source.startswith("## Where to go next")
 
 
+def test_the_readme_and_the_site_name_every_notebook():
+    names = {path.name for path in _PATHS}
+    for page in ("README.md", "docs/index.md"):
+        text = (_COLAB.parent / page).read_text(encoding="utf-8")
+        assert set(re.findall(r"\w+\.ipynb", text)) == names
+
+
 def install(source, monkeypatch, installed=False):
     """Runs the install cell with its variable set to `source`, if given."""
     cell = _install_cell(_PATHS[0])

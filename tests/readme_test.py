@@ -89,7 +89,7 @@ def test_pictures_are_shown_and_small():
     }
     pictures = {
         path
-        for path in (ROOT / "docs").iterdir()
+        for path in (ROOT / "docs").rglob("*")
         if path.suffix in (".png", ".svg")
     }
     assert pictures and pictures == shown
