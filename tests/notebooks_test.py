@@ -3,7 +3,6 @@
 """Runs every notebook in its quick mode, and looks at what is committed."""
 
 import importlib.metadata
-import importlib.util
 import os
 import pathlib
 import re
@@ -12,6 +11,8 @@ import sys
 
 import nbformat
 import pytest
+
+from tests import install_cell
 
 _COLAB = pathlib.Path(__file__).parents[1] / "colab"
 _PATHS = sorted(_COLAB.glob("*.ipynb"))
@@ -26,11 +27,6 @@ _every = pytest.mark.parametrize("path", _PATHS, ids=lambda path: path.stem)
 
 def _read(path):
     return nbformat.read(path, as_version=4)
-
-
-def _install_cell(path):
-    [cell] = [c for c in _read(path).cells if c.metadata.get("cellView")]
-    return cell.source
 
 
 @pytest.mark.parametrize(
@@ -73,7 +69,7 @@ def test_a_notebook_has_the_parts_that_a_reader_expects(path):
     cells = _read(path).cells
     assert cells[0].source.startswith("# ")
     assert "minutes" in cells[0].source
-    assert _install_cell(path) == _install_cell(_PATHS[0])
+    assert install_cell.source(path) == install_cell.source(_PATHS[0])
     assert any(_ANSWER.fullmatch(cell.source) for cell in cells)
     assert cells[-1].source.startswith("## Where to go next")
 
@@ -85,32 +81,21 @@ def test_the_readme_and_the_site_name_every_notebook():
         assert set(re.findall(r"\w+\.ipynb", text)) == names
 
 
-def install(source, monkeypatch, installed=False):
-    """Runs the install cell with its variable set to `source`, if given."""
-    cell = _install_cell(_PATHS[0])
-    if source:
-        before, after = re.split(r'^SOURCE = "[^"]*"', cell, flags=re.MULTILINE)
-        cell = f"{before}SOURCE = {source!r}{after}"
-    if not installed:
-        monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    exec(cell, {})
-
-
 def test_the_install_cell_refuses_an_old_python(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 10, 12))
     with pytest.raises(RuntimeError, match=r"requires Python 3\.11 to 3\.13"):
-        install("tfp_glow.whl", monkeypatch)
+        install_cell.run("tfp_glow.whl", monkeypatch)
 
 
 def test_the_install_cell_refuses_keras_2(monkeypatch):
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "2.15.0")
     with pytest.raises(RuntimeError, match=r"requires Keras 3.*Keras 2\.15\.0"):
-        install("tfp_glow.whl", monkeypatch, installed=True)
+        install_cell.run("tfp_glow.whl", monkeypatch, installed=True)
 
 
 def test_the_install_cell_asks_for_a_source(monkeypatch):
     with pytest.raises(RuntimeError, match=r"names no repository yet"):
-        install(None, monkeypatch)
+        install_cell.run(None, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -125,5 +110,5 @@ def test_the_install_cell_says_why_pip_failed(source, message, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
     monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(RuntimeError, match=message) as caught:
-        install(source, monkeypatch)
+        install_cell.run(source, monkeypatch)
     assert str(caught.value.__cause__)

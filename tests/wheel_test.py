@@ -12,7 +12,7 @@ import zipfile
 
 import pytest
 
-from tests import notebooks_test
+from tests import install_cell
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _USE = """
@@ -54,7 +54,7 @@ def test_a_wheel_made_from_the_sdist_has_all_files_and_works(
     monkeypatch.setenv("PIP_TARGET", str(installed))
     monkeypatch.setenv("PIP_NO_DEPS", "1")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    notebooks_test.install(str(wheel), monkeypatch)
+    install_cell.run(str(wheel), monkeypatch)
     subprocess.run(
         [sys.executable, "-c", _USE, installed],
         cwd=tmp_path,
