@@ -572,6 +572,29 @@ def test_a_larger_model_around_a_glow_loads_by_itself(tmp_path):
     )
 
 
+def test_a_vector_flow_is_saved_alone_and_in_a_larger_model(tmp_path):
+    x, c = pairs(32)
+    flow = tfg.vector_flow(
+        4, 1, num_filters=4, coupling=tfg.Affine("exp"), conditioning_size=3
+    )
+    flow = tfg.FlowModel(flow, weight_noise=0.1, seed=1, name="inner")
+    flow.initialize(x, c)
+    flow.save(tmp_path / "flow.keras")
+    features, target = keras.Input([3]), keras.Input([4])
+    model = keras.Model([features, target], flow(target, features))
+    model.save(tmp_path / "model.keras")
+    alone, around = (
+        keras.models.load_model(tmp_path / f"{name}.keras")
+        for name in ("flow", "model")
+    )
+    assert alone.initialized and alone.get_config() == flow.get_config()
+    expected = flow.log_prob(x, c)
+    np.testing.assert_allclose(alone.log_prob(x, c), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        around.predict([c, x], verbose=0), expected, rtol=1e-4
+    )
+
+
 # Bad input.
 
 

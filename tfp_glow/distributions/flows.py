@@ -3,6 +3,7 @@
 """Flows as TFP distributions."""
 
 import copy
+import functools
 import math
 
 import tensorflow as tf
@@ -212,6 +213,7 @@ def vector_flow(
         [conditioning_size] = _checks.positive_integer(
             conditioning_size=conditioning_size
         )
+    arguments = {**locals(), "dtype": tf.as_dtype(dtype).name}
     with tf.name_scope(name):
         repeated = steps.make_steps(
             (event_size,),
@@ -228,7 +230,10 @@ def vector_flow(
     if conditioning_size is not None:
         repeated = conditional.Conditional(repeated, (conditioning_size,))
     normal, flow = _standard_normal(event_size, dtype), tfb.Invert(repeated)
-    return Flow(normal, flow, name=name)
+    flow = Flow(normal, flow, name=name)
+    # `FlowModel` writes the arguments to its files.
+    flow.made_by = functools.partial(vector_flow, **arguments)
+    return flow
 
 
 def _standard_normal(size, dtype):

@@ -9,8 +9,12 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from tfp_glow import _checks
+from tfp_glow.bijectors import glow
 from tfp_glow.distributions import dequantized
+from tfp_glow.distributions import noise_flow
 from tfp_glow.models import data
+
+tfd = tfp.distributions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +25,7 @@ class EventSpec:
     With `num_classes` it is a label.
     """
 
-    distribution: tfp.distributions.Distribution
+    distribution: tfd.Distribution
     conditioning_shape: tuple | None
     num_classes: int | None
 
@@ -178,3 +182,36 @@ class EventSpec:
             lambda *values: tf.concat(values, axis=0),
             *(batch[:num_parts] for batch in batches),
         )
+
+
+def check_arguments(distribution, conditioning_fn, conditioning_shape):
+    """Raises `TypeError` or `ValueError` unless a `FlowModel` can have them."""
+    if not isinstance(distribution, tfd.Distribution):
+        raise TypeError(
+            "Expected a `tfd.Distribution`. Received: "
+            f"{type(distribution).__name__}"
+        )
+    if (conditioning_fn is None) != (conditioning_shape is None):
+        raise ValueError(
+            "Expected both of `conditioning_fn` and `conditioning_shape`, or "
+            f"neither. Received: conditioning_fn={conditioning_fn}, "
+            f"conditioning_shape={conditioning_shape}"
+        )
+    for shape in tf.nest.flatten(distribution.batch_shape):
+        if tf.TensorShape(shape).rank != 0:
+            raise ValueError(
+                "Expected a distribution of batch shape []; `tfd.Independent` "
+                "turns batch dimensions into dimensions of the event. "
+                f"Received: {distribution}"
+            )
+
+
+def is_glow(distribution):
+    """Whether all variables can be found without a call, as for a `Glow`."""
+    noise = None
+    if isinstance(distribution, dequantized.Dequantized):
+        noise = distribution.dequantizer
+        distribution = distribution.distribution
+    return isinstance(noise, noise_flow.NoiseFlow | None) and isinstance(
+        getattr(distribution, "bijector", None), glow.Glow
+    )

@@ -9,11 +9,8 @@ import tensorflow_probability as tfp
 from tfp_glow import _arguments
 from tfp_glow import _checks
 from tfp_glow import _tf
-from tfp_glow.bijectors import glow
 from tfp_glow.bijectors import initialization
-from tfp_glow.distributions import dequantized
 from tfp_glow.distributions import flows
-from tfp_glow.distributions import noise_flow
 from tfp_glow.models import averages
 from tfp_glow.models import event_spec
 from tfp_glow.models import export
@@ -120,7 +117,9 @@ class FlowModel(likelihood.LikelihoodModel):
         if num_classes is not None:
             [num_classes] = _checks.positive_integer(num_classes=num_classes)
             conditioning_shape = ()
-        _check_arguments(distribution, conditioning_fn, conditioning_shape)
+        event_spec.check_arguments(
+            distribution, conditioning_fn, conditioning_shape
+        )
         weight_noise = _checks.number("weight_noise", weight_noise)
         spec = event_spec.EventSpec(
             distribution,
@@ -130,6 +129,9 @@ class FlowModel(likelihood.LikelihoodModel):
         super().__init__(spec, seed, **kwargs)
         self._weight_noise = weight_noise
         self._conditioning_fn = conditioning_fn
+        is_plain = conditioning_fn in (None, flows.bijector_kwargs)
+        if type(self) is FlowModel and is_plain:
+            saving.set_config(self, spec, weight_noise=weight_noise, seed=seed)
         specs = (spec.event_specs,)
         if spec.is_conditional:
             specs += (spec.conditioning_spec,)
@@ -140,13 +142,18 @@ class FlowModel(likelihood.LikelihoodModel):
 
         self._flow_layer = tracking.Tracked(
             distribution,
-            None if _is_glow(distribution) else call,
+            None if event_spec.is_glow(distribution) else call,
             specs,
             layers,
         )
         self._log_prob = _tf.compiled(distribution.log_prob)
         self._sample = _tf.compiled(distribution.sample)
         self.built = True
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = saving.with_flow(config, custom_objects)
+        return super().from_config(config, custom_objects)
 
     @property
     def distribution(self):
@@ -364,35 +371,3 @@ class FlowModel(likelihood.LikelihoodModel):
             "log_prob": export.Function(export.log_prob, events, "log_prob"),
             "sample": export.Function(export.sample, noise, "events"),
         }
-
-
-def _check_arguments(distribution, conditioning_fn, conditioning_shape):
-    if not isinstance(distribution, tfd.Distribution):
-        raise TypeError(
-            "Expected a `tfd.Distribution`. Received: "
-            f"{type(distribution).__name__}"
-        )
-    if (conditioning_fn is None) != (conditioning_shape is None):
-        raise ValueError(
-            "Expected both of `conditioning_fn` and `conditioning_shape`, or "
-            f"neither. Received: conditioning_fn={conditioning_fn}, "
-            f"conditioning_shape={conditioning_shape}"
-        )
-    for shape in tf.nest.flatten(distribution.batch_shape):
-        if tf.TensorShape(shape).rank != 0:
-            raise ValueError(
-                "Expected a distribution of batch shape []; `tfd.Independent` "
-                "turns batch dimensions into dimensions of the event. "
-                f"Received: {distribution}"
-            )
-
-
-def _is_glow(distribution):
-    """Whether all variables can be found without a call, as for a `Glow`."""
-    noise = None
-    if isinstance(distribution, dequantized.Dequantized):
-        noise = distribution.dequantizer
-        distribution = distribution.distribution
-    return isinstance(noise, noise_flow.NoiseFlow | None) and isinstance(
-        getattr(distribution, "bijector", None), glow.Glow
-    )

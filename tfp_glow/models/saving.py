@@ -11,6 +11,7 @@ import contextlib
 import os
 import re
 import textwrap
+import types
 import zipfile
 import zlib
 
@@ -19,6 +20,7 @@ import tensorflow as tf
 
 from tfp_glow import _checks
 from tfp_glow import _files
+from tfp_glow.distributions import flows
 
 VERSION = 1
 # Names of sharded weights end with these.
@@ -110,6 +112,24 @@ def new_folder(path):
         raise
 
 
+def set_config(model, spec, **arguments):
+    """Sets what Keras writes to files of a model of a `vector_flow`."""
+    if made_by := getattr(spec.distribution, "made_by", None):
+        arguments["num_classes"] = spec.num_classes
+        arguments["vector_flow"] = config(made_by.keywords)
+        # Keras makes this by itself only of plain arguments.
+        model._auto_config = types.SimpleNamespace(config=arguments)
+
+
+def with_flow(config, custom_objects=None):
+    """Returns the arguments of a model, with a new flow if it needs one."""
+    config = dict(config)
+    if made_by := config.pop("vector_flow", None):
+        made_by = arguments(made_by, custom_objects)
+        config["distribution"] = flows.vector_flow(**made_by)
+    return config
+
+
 def check_can_be_saved(model):
     """Raises `NotImplementedError` unless a `.keras` file can hold a model."""
     try:
@@ -117,8 +137,8 @@ def check_can_be_saved(model):
     except NotImplementedError as error:
         raise NotImplementedError(
             "A `.keras` file, a copy or a pickle of a model is made from plain "
-            "values, and a distribution is not one. Expected `save_weights`, or "
-            "a registered subclass that makes its distribution from plain "
+            "values, and a distribution is not one. Expected a `vector_flow`, "
+            "`save_weights`, or a registered subclass that makes its distribution from plain "
             f"values, as `GlowModel` does. Received: a {type(model).__name__} "
             f"around {model.distribution}"
         ) from error
