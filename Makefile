@@ -54,7 +54,7 @@ wheel: .venv/installed-tests  ## build a wheel and an sdist in dist
 	rm -rf dist
 	$(BIN)/python -m build --outdir dist .
 
-notebooks: .venv/installed-tests  ## run all notebooks and keep their outputs, half an hour
+notebooks: .venv/installed-tests  ## run all notebooks and keep their outputs, ten minutes
 	$(BIN)/python colab/execute.py
 
 benchmark: .venv/installed  ## compare time and memory with other libraries, an hour

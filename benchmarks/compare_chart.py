@@ -14,11 +14,11 @@ _PANELS = (
     ("step_seconds", "time of a step (s)", "linear"),
 )
 _STYLES = {
-    "invert": dict(color="tab:blue", marker="o", lw=2),
-    "recompute": dict(color="tab:cyan", marker="s"),
-    "store": dict(color="tab:green", marker="^"),
-    "tfb_glow": dict(color="tab:red", marker="D"),
-    "normflows": dict(color="tab:gray", marker="X"),
+    "invert": dict(color="#0072B2", marker="o", lw=2),
+    "recompute": dict(color="#56B4E9", marker="s"),
+    "store": dict(color="#009E73", marker="^"),
+    "tfb_glow": dict(color="#D55E00", marker="D"),
+    "normflows": dict(color="#777777", marker="X"),
 }
 
 

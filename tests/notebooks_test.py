@@ -68,7 +68,7 @@ def test_a_notebook_is_committed_with_its_outputs_and_no_error(path):
 def test_a_notebook_has_the_parts_that_a_reader_expects(path):
     cells = _read(path).cells
     assert cells[0].source.startswith("# ")
-    assert "minutes" in cells[0].source
+    assert "minute" in cells[0].source
     assert install_cell.source(path) == install_cell.source(_PATHS[0])
     assert any(_ANSWER.fullmatch(cell.source) for cell in cells)
     assert cells[-1].source.startswith("## Where to go next")
