@@ -30,7 +30,7 @@ def draw(path):
     _draw_levels(axes)
     _draw_step(axes)
     _draw_coupling(axes)
-    # The same file in every run: no date, and names from a fixed salt.
+    # Every run writes the same bytes: no date, and names from a fixed salt.
     with matplotlib.rc_context({"svg.hashsalt": "glow"}):
         figure.savefig(path, format="svg", metadata={"Date": None})
 
