@@ -9,33 +9,33 @@ import sys
 from tfp_glow import _arguments
 from tfp_glow.version import __version__ as __version__
 
-# Public classes and functions, by the subpackage that exports them.
+# Public classes and functions, and their modules.
 _NAMES = {
-    "ActNorm": "bijectors",
-    "Additive": "bijectors",
-    "Affine": "bijectors",
-    "AffineCoupling": "bijectors",
-    "Coupling": "bijectors",
-    "Elementwise": "bijectors",
-    "FullInvertible1x1Conv": "bijectors",
-    "Glow": "bijectors",
-    "Invertible1x1Conv": "bijectors",
-    "Mixture": "bijectors",
-    "MixtureCoupling": "bijectors",
-    "MixtureOfLogistics": "bijectors",
-    "Repeated": "bijectors",
-    "Spline": "bijectors",
-    "SplineCoupling": "bijectors",
-    "Squeeze": "bijectors",
-    "Transformer": "bijectors",
-    "from_tfb_glow": "bijectors",
-    "Dequantized": "distributions",
-    "NoiseFlow": "distributions",
-    "bits_per_dim": "distributions",
-    "glow_distribution": "distributions",
-    "vector_flow": "distributions",
-    "FlowModel": "models",
-    "GlowModel": "models",
+    "ActNorm": "bijectors.actnorm",
+    "Additive": "bijectors.transformers",
+    "Affine": "bijectors.transformers",
+    "AffineCoupling": "bijectors.affine_coupling",
+    "Coupling": "bijectors.coupling",
+    "Elementwise": "bijectors.transformers",
+    "FullInvertible1x1Conv": "bijectors.full_1x1_conv",
+    "Glow": "bijectors.glow",
+    "Invertible1x1Conv": "bijectors.invertible_1x1_conv",
+    "Mixture": "bijectors.transformers",
+    "MixtureCoupling": "bijectors.mixture_coupling",
+    "MixtureOfLogistics": "bijectors.mixture_of_logistics",
+    "Repeated": "bijectors.repeated",
+    "Spline": "bijectors.transformers",
+    "SplineCoupling": "bijectors.spline_coupling",
+    "Squeeze": "bijectors.squeeze",
+    "Transformer": "bijectors.transformers",
+    "from_tfb_glow": "bijectors.tfb_glow",
+    "Dequantized": "distributions.dequantized",
+    "NoiseFlow": "distributions.noise_flow",
+    "bits_per_dim": "distributions.units",
+    "glow_distribution": "distributions.flows",
+    "vector_flow": "distributions.flows",
+    "FlowModel": "models.flow_model",
+    "GlowModel": "models.glow_model",
 }
 
 # Public modules. They load on first use, because some of them import
@@ -62,8 +62,8 @@ __all__ = sorted([*_NAMES, *_MODULES])
 
 def __getattr__(name):
     if name in _NAMES:
-        package = importlib.import_module(f"tfp_glow.{_NAMES[name]}")
-        value = getattr(package, name)
+        module = importlib.import_module(f"tfp_glow.{_NAMES[name]}")
+        value = getattr(module, name)
     elif name in _MODULES:
         value = importlib.import_module(f"tfp_glow.{_MODULES[name]}")
     else:

@@ -13,7 +13,7 @@ from tensorflow_probability.python.internal import tensor_util
 
 from tfp_glow import _checks
 from tfp_glow.bijectors import conditional
-from tfp_glow.bijectors import Glow
+from tfp_glow.bijectors import glow as glow_
 from tfp_glow.bijectors import steps
 from tfp_glow.bijectors import structure
 
@@ -146,7 +146,7 @@ def glow_distribution(image_shape, *, dtype=tf.float32, **kwargs):
     flow.log_prob(images)  # [5], in nats
     ```
     """
-    glow = Glow(image_shape, dtype=dtype, **kwargs)
+    glow = glow_.Glow(image_shape, dtype=dtype, **kwargs)
     normal = _standard_normal(math.prod(image_shape), dtype)
     return Flow(normal, glow, name=glow.name)
 
