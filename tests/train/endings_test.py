@@ -161,7 +161,7 @@ def test_the_handler_of_ctrl_c_stays_as_it_was():
     assert (signal.getsignal(signal.SIGINT), sys.unraisablehook) == before
 
 
-def test_a_closed_pipe_is_an_error_in_one_line():
+def test_a_closed_pipe_ends_the_program_quietly():
     program = f"""
 import runpy, sys
 status = runpy.run_path({endings.__file__!r})["status"]
@@ -175,4 +175,4 @@ sys.exit(status(lambda: print("x" * 100_000)))
         process.stdout.close()
         told = process.stderr.read().decode()
     assert process.returncode == 1
-    assert told == "BrokenPipeError: [Errno 32] Broken pipe\n"
+    assert told == ""

@@ -8,6 +8,7 @@ This module is imported before TensorFlow.
 import _thread
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -26,8 +27,9 @@ def status(function):
 
     The function returns the status. It is 1 after an error and 130 after an
     interruption, which are told on stderr. With the environment variable
-    `TFP_GLOW_DEBUG=1` the traceback is printed too. `AssertionError`, a mistake
-    of this package, is raised.
+    `TFP_GLOW_DEBUG=1` the traceback is printed too. If the output is a closed
+    pipe, the status is 1 and nothing is told. `AssertionError`, a mistake of
+    this package, is raised.
     """
     with _interruptible() as interruption:
         try:
@@ -39,12 +41,12 @@ def status(function):
         except AssertionError:
             raise
         except Exception as error:
+            if isinstance(error, BrokenPipeError) and _output_has_ended():
+                return 1  # `head` ends the output when it has its lines.
             if os.environ.get("TFP_GLOW_DEBUG") == "1":
                 traceback.print_exc()
             if interruption.has_begun:  # A library has raised another error.
                 return interruption.end()
-            if isinstance(error, BrokenPipeError):
-                _drop_output()
             return fail(1, _told(error))
 
 
@@ -69,10 +71,21 @@ def _told(error):
     return told
 
 
-def _drop_output():
-    """Ends output to a closed pipe, which Python would flush again at exit."""
-    with contextlib.suppress(OSError):  # The output may not be a file.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _output_has_ended():
+    """Returns whether the output is a closed pipe, and then drops the rest.
+
+    Python would flush it again at exit, and print an error.
+    """
+    try:
+        output = sys.stdout.fileno()
+    except OSError:  # It is not a file.
+        return False
+    poll = select.poll()
+    poll.register(output, 0)  # For errors only.
+    if not poll.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True
 
 
 class _Interruption:
