@@ -25,9 +25,8 @@ from tfp_glow.train.settings import Settings
 
 def place(command):
     """The module and the name of a command's function."""
-    group, _, name = command.rpartition(" ")
-    module = group or cli._MODULES.get(name, "commands")
-    return importlib.import_module(f"tfp_glow.train.{module}"), name
+    module = importlib.import_module(f"tfp_glow.train.{cli.COMMANDS[command]}")
+    return module, command.split()[-1]
 
 
 def defaults(command):

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import importlib
 import inspect
+import operator
 import os
 import re
 import sys
@@ -22,34 +23,24 @@ from absl import flags
 from tfp_glow import version
 from tfp_glow.train import endings
 
-# Commands, with the first lines of their docstrings. The command `NAME` is a
-# function of the module `commands` or of that in `_MODULES`, and `GROUP NAME` is
-# one of the module `GROUP`.
+# Commands and their modules. `GROUP NAME` is the function `NAME` of the module.
 COMMANDS = {
-    "train": "Trains a Glow in a folder, or resumes its training.",
-    "evaluate": "Compares bits per dimension of a split with three baselines.",
-    "sample": "Writes a picture of new samples.",
-    "reconstruct": "Writes a picture of images above their reconstructions.",
-    "export": "Writes the best model as a SavedModel for TensorFlow alone.",
-    "explore": "Opens a page on which one plays with the latent space of a model.",
-    "check": "Measures how exact a model's likelihoods and inverses are.",
-    "interpolate": "Writes a picture of paths between images in the latent space.",
-    "attributes": "Writes a picture of images with more or less of an attribute.",
-    "vary": "Writes a picture of images, one level or the class of which varies.",
-    "inpaint": "Writes a picture of images with a hole, and of what may be in it.",
-    "perception match": "Changes a region of a photograph to look as another.",
-    "perception curve": "Shows how likely a region's possible values are.",
-    "perception map": "Shows how likely the parts of a photograph are.",
-    "perception enhance": "Makes latent vectors of a photograph more likely.",
-    "perception report": "Writes a page that studies six illusions.",
-}
-_MODULES = {
-    "check": "stability",
+    "train": "commands",
+    "evaluate": "commands",
+    "sample": "commands",
+    "reconstruct": "commands",
+    "export": "commands",
     "explore": "explore",
+    "check": "stability",
     "interpolate": "latents",
     "attributes": "latents",
     "vary": "latents",
     "inpaint": "latents",
+    "perception match": "perception",
+    "perception curve": "perception",
+    "perception map": "perception",
+    "perception enhance": "perception",
+    "perception report": "perception",
 }
 _GROUPS = {"perception": "Compares a model's likelihood with perception."}
 _TITLE = "Trains Glow normalizing flows on images, and evaluates them."
@@ -67,8 +58,10 @@ _ESSENTIAL = (
 _TITLES = {None: "Data", "model": "Model", "optimizer": "Optimizer"}
 
 _TYPES = {str: "string", int: "integer", float: "float", bool: "boolean"}
-# An entry `name: text` in the part "Args" of a docstring.
-_ARGUMENT = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
+# An entry `names: text` in the part "Args" of a docstring. Its text may be that of
+# another function.
+_ARGUMENT = re.compile(r"^ {4}(\w[\w, ]*): (.+(?:\n {8}.+)*)", re.MULTILINE)
+_SEE = re.compile(r"see `([\w.]+)`\.")
 
 
 def main(argv=None):
@@ -86,9 +79,7 @@ def _run(words):
     if words[:1] == ["--version"]:
         print(f"tfp_glow {version.__version__}")
         return 0
-    if (
-        words[:1] and words[0] in _HELP and words[1:]
-    ):  # For example, help train.
+    if words[1:] and words[0] in _HELP:  # For example, help train.
         words = [*words[1:], "--help"]
     if not words or words[0] in _HELP:
         print(_usage(group))
@@ -103,9 +94,7 @@ def _run(words):
         return endings.fail(2, f"{message}\n{call} --help lists the commands.")
     # TensorFlow reads it when it is imported, and would log about the machine.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    module = group or _MODULES.get(function, "commands")
-    module = _import_quietly(f"tfp_glow.train.{module}")
-    command = getattr(module, function)
+    command = _function(name)
     values = flags.FlagValues()
     options = _options(command)
     for option in options:
@@ -115,7 +104,7 @@ def _run(words):
         if rest := values([name, *arguments])[1:]:
             raise flags.Error(f"Expected flags only. Received: {rest[0]!r}")
         if values.help:
-            print(_command_help(name, options, values))
+            print(_command_help(name, command, options, values))
             return 0
         for flag, _, default, *_ in options:
             if default is inspect.Parameter.empty and not values[flag].value:
@@ -134,6 +123,16 @@ def _run(words):
         _import_quietly("tfp_glow.models")
     command(**given)
     return 0
+
+
+def _function(name):
+    """Returns the function of a command."""
+    module = _import_quietly(f"tfp_glow.train.{COMMANDS[name]}")
+    return getattr(module, name.split()[-1])
+
+
+def _first_line(function):
+    return inspect.getdoc(function).partition("\n")[0]
 
 
 def _import_quietly(name):
@@ -157,12 +156,13 @@ def _usage(group):
     """Returns the help of a group of commands, or of the whole program."""
     prefix = f"{group} " if group else ""
     rows = {
-        name.removeprefix(prefix): line
-        for name, line in (COMMANDS | _GROUPS).items()
-        if name.startswith(prefix)
+        name.removeprefix(prefix): _first_line(_function(name))
+        for name in COMMANDS
+        if name.rpartition(" ")[0] == group
     }
-    lines = [f"  {n:12}{line}" for n, line in rows.items() if " " not in n]
-    listed = "\n".join(lines)
+    if not group:
+        rows |= _GROUPS
+    listed = "\n".join(f"  {name:12}{line}" for name, line in rows.items())
     call = f"python -m tfp_glow {prefix}COMMAND"
     return f"""{_GROUPS.get(group, _TITLE)}
 
@@ -176,7 +176,7 @@ Commands:
 
 def _options(command):
     """Returns name, type, default, help and title of a command's arguments."""
-    documented = dict(_ARGUMENT.findall(inspect.getdoc(command)))
+    documented = _documented(command)
     options = []
     for name, parameter in inspect.signature(command).parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:  # These are `**settings`.
@@ -187,10 +187,24 @@ def _options(command):
                     (field.name, field.type, field.default, help, title)
                 )
         else:
-            help = " ".join(documented[name].split()).rstrip(".")
+            help = documented[name]
             annotation, default = parameter.annotation, parameter.default
             options.append((name, annotation, default, help, "Essentials"))
     return options
+
+
+def _documented(function):
+    """Returns what a docstring tells of the arguments, by their names."""
+    documented = {}
+    for names, text in _ARGUMENT.findall(inspect.getdoc(function)):
+        for name in names.split(", "):
+            if other := _SEE.fullmatch(text):
+                module = sys.modules[function.__module__]
+                other = operator.attrgetter(other[1])(module)
+                documented[name] = _documented(other)[name]
+            else:
+                documented[name] = " ".join(text.split()).rstrip(".")
+    return documented
 
 
 def _title(field):
@@ -225,7 +239,7 @@ class _Numbers(flags.ArgumentParser):
         return numbers if len(numbers) > 1 else numbers[0]
 
 
-def _command_help(name, options, values):
+def _command_help(name, command, options, values):
     groups = {title: [] for title in ("Essentials", *_TITLES.values())}
     order = {flag: i for i, flag in enumerate(_ESSENTIAL)}
     for flag, *_, title in sorted(
@@ -234,7 +248,7 @@ def _command_help(name, options, values):
         groups.setdefault(title, []).append(flag)
     groups = {title: names for title, names in groups.items() if names}
     call = f"python -m tfp_glow {name} --flag=value ..."
-    lines = [COMMANDS[name], "", f"Usage: {call}"]
+    lines = [_first_line(command), "", f"Usage: {call}"]
     for title, names in groups.items():
         lines += ["", f"{title if len(groups) > 1 else 'Flags'}:"]
         for flag in names:
