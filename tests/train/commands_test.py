@@ -679,6 +679,9 @@ def test_samples_do_not_replace_those_of_the_training(run, arguments, name):
     content = (run / "samples.png").read_bytes()
     assert commands.sample(str(run), **arguments) == str(run / name)
     assert set(os.listdir(run)) - before == {name}
+    for command in (commands.sample, commands.reconstruct):
+        with pytest.raises(ValueError, match="the training's own pictures"):
+            command(str(run), num=2, out=str(run / "samples.png"))
     assert (run / "samples.png").read_bytes() == content
 
 

@@ -79,7 +79,7 @@ def test_a_run_is_explored_with_its_data(monkeypatch, num_classes):
     settings = Settings(conditional=bool(num_classes)).completed(
         Settings().data_info()
     )
-    opened = (None, settings, model)
+    opened = (types.SimpleNamespace(path="run"), settings, model)
     monkeypatch.setattr(commands, "open_run", lambda run: opened)
     fake = types.SimpleNamespace(Explorer=lambda *arguments: arguments)
     monkeypatch.setattr(explore, "explorer", fake)

@@ -145,7 +145,5 @@ def test_data_without_labels_are_told_how_to_give_them(run, tmp_path):
     plain = settings.updated(
         dataset=str(tmp_path / "data.npy"), conditional=False
     )
-    own = latents._Run.__new__(latents._Run)
-    own.settings = plain
     with pytest.raises(ValueError, match=r"Pass --labels=FILE\.npy"):
-        own.labels(None, 64)
+        latents._labels(plain, None, 64)

@@ -87,7 +87,7 @@ def test_the_files_of_a_run_are_in_its_folder(checked, tmp_path):
         (dict(run="nothing"), "Expected the folder of a run"),
         (dict(preset="digit"), "'digits'"),
         (dict(preset="digits", out="no/folder"), "in an existing one"),
-        (dict(preset="digits", out="a_file"), "in an existing one"),
+        (dict(preset="digits", out="a_file"), "exists already"),
     ],
 )
 def test_invalid_arguments_are_refused_before_work(
@@ -95,7 +95,7 @@ def test_invalid_arguments_are_refused_before_work(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a_file").touch()
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, OSError), match=message):
         stability.check(**arguments)
     assert checked == []
     assert os.listdir(tmp_path) == ["a_file"]

@@ -4,7 +4,7 @@
 
 The command line derives its flags from a function's signature, and their help
 from the part "Args" of its docstring. To add a command, write a function here
-and add the first line of its docstring to `cli.COMMANDS`.
+and add its name to `cli.COMMANDS`.
 
 Commands raise `ValueError` if an argument is invalid, or if the folder `run`
 has no settings or no model.
@@ -24,6 +24,7 @@ from tfp_glow.train.settings import Settings
 # The command line reads the flags without waiting for these.
 keras = _lazy.module("keras")
 _checks = _lazy.module("tfp_glow._checks")
+glow_model = _lazy.module("tfp_glow.models.glow_model")
 strategies = _lazy.module("tfp_glow.models.strategies")
 evaluation = _lazy.module("tfp_glow.train.evaluation")
 messages = _lazy.module("tfp_glow.train.messages")
@@ -347,3 +348,43 @@ def open_run(run):
     """
     folder = run_folder.RunFolder(run or _newest_run())
     return folder, folder.settings, folder.best()
+
+
+def open_model(run, preset):
+    """Returns the folder, the `Settings` and the model of a run or a preset.
+
+    That of a preset is the current folder.
+
+    Args:
+        run: folder of the run (default: the newest in the folder runs).
+        preset: model of the package in the place of a run, digits, photo_patches
+            or photo_patches_grey.
+    """
+    if run and preset:
+        raise ValueError(
+            f"Expected --run or --preset, not both. Received: --run={run}, "
+            f"--preset={preset}"
+        )
+    if not preset:
+        folder, settings, model = open_run(run)
+        return folder.path, settings, model
+    preset = preset.replace("-", "_")
+    model = glow_model.GlowModel.from_preset(preset)
+    return "", presets.get(preset).settings, model
+
+
+@contextlib.contextmanager
+def output_folder(out):
+    """Yields a temporary folder, and moves its files to `out` at the end.
+
+    Other files of the folder `out` stay, also if the block raises.
+    """
+    if not os.path.isdir(os.path.dirname(os.path.abspath(out))):
+        raise ValueError(
+            f"Expected a folder to write in an existing one. Received: {out}"
+        )
+    writing = _files.filling if os.path.isdir(out) else _files.new_folder
+    with writing(out) as folder:
+        yield folder
+        names = ", ".join(sorted(os.listdir(folder)))
+    print(f"Wrote {names} to {out}", flush=True)

@@ -16,8 +16,8 @@ import typing
 
 import numpy as np
 
-from tfp_glow import _files
 from tfp_glow import _lazy
+from tfp_glow.train import commands
 
 # The command line reads the flags without waiting for these.
 _checks = _lazy.module("tfp_glow._checks")
@@ -112,19 +112,9 @@ def curve(
     Writes curve.png. Returns the `PercentileRank`.
 
     Args:
-        image: photograph.
+        image, property, model, temperature, num_draws: see `match`.
         mask: picture of the photograph's size, white in the region.
-        property: brightness, saturation or hue, as in HSV.
-        model: name or folder of a preset, folder of a run, or .keras file.
-        temperature: temperature of the percentile ranks (default: D ln 2, for
-            patches of D values).
-        num_draws: draws of the noise, over which the likelihood is averaged.
-        noise: standard deviation of noise that is added to the patches, in gray
-            levels of 256.
-        target_share: longer side of the region as a share of the model's patch,
-            to which the photograph is scaled.
-        seed: random seed of the noise.
-        out: folder to write.
+        noise, target_share, seed, out: see `match`.
     """
     arguments = dict(locals())
     model = _open(model)
@@ -161,12 +151,8 @@ def map(
     values, bits_per_dim.npy. Returns the `LikelihoodMap`.
 
     Args:
-        image: photograph.
-        model: name or folder of a preset, folder of a run, or .keras file.
+        image, model, num_draws, seed, out: see `match`.
         stride: pixels from one patch to the next.
-        num_draws: draws of the noise, over which the likelihood is averaged.
-        seed: random seed of the noise.
-        out: folder to write.
     """
     arguments = dict(locals())
     model = _open(model)
@@ -204,12 +190,9 @@ def enhance(
     `Enhanced`.
 
     Args:
-        image: photograph.
+        image, model, stride, out: see `map`.
         mask: picture of the photograph's size, white where it is kept.
         eta: size of the change; below 0 the latent vectors become less likely.
-        model: name or folder of a preset, folder of a run, or .keras file.
-        stride: pixels from one patch to the next.
-        out: folder to write.
     """
     arguments = dict(locals())
     model = _open(model)
@@ -330,18 +313,10 @@ def _shows_progress():
 @contextlib.contextmanager
 def _writing(out, arguments):
     """Yields a function that writes a result's files to the folder `out`."""
-    parent = os.path.dirname(os.path.abspath(out))
-    if not os.path.isdir(parent):
-        raise FileNotFoundError(
-            f"Expected a folder to write in an existing one. Received: {out}"
-        )
-    exists = os.path.isdir(out)
-    writing = _files.filling if exists else _files.new_folder
-    with writing(out) as folder:
+    with commands.output_folder(out) as folder:
 
         def write(plot, result, **files):
-            figure = result.plot()
-            figure.savefig(os.path.join(folder, plot), dpi=_DPI)
+            result.plot().savefig(os.path.join(folder, plot), dpi=_DPI)
             for name, array in files.items():
                 path = os.path.join(folder, name)
                 if name.endswith(".npy"):
@@ -358,5 +333,3 @@ def _writing(out, arguments):
                 file.write("\n")
 
         yield write
-        names = ", ".join(sorted(os.listdir(folder)))
-    print(f"Wrote {names} to {out}", flush=True)

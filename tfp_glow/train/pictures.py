@@ -13,6 +13,8 @@ from tfp_glow.distributions import baselines
 from tfp_glow.train import evaluation
 from tfp_glow.train import plots
 
+# The pictures that a training writes in its folder.
+_OWN = ("curve.png", "reconstructions.png", "samples.png")
 _COLUMNS = 16  # Of a picture of reconstructions.
 _NUM_FOR_BASELINES = 1000  # Images of a split.
 _BATCH_SIZE = 128  # Images that are drawn at a time.
@@ -28,6 +30,10 @@ def check_request(path, num):
     path = os.fsdecode(path)
     is_picture = path.lower().endswith(".png") and not os.path.isdir(path)
     if not is_picture or not os.path.isdir(os.path.dirname(path) or "."):
+        raise _checks.invalid_value("out", path, expected)
+    folder, name = os.path.split(os.path.realpath(path))
+    if name in _OWN and os.path.exists(os.path.join(folder, "config.json")):
+        expected = "another name than those of the training's own pictures"
         raise _checks.invalid_value("out", path, expected)
 
 

@@ -251,10 +251,13 @@ class Settings:
         )
         return datasets.load(self.dataset, split, **(arguments | kwargs))
 
-    def examples(self, split, num=None):
-        """Returns images in a fixed order, and labels or `None`, as arrays."""
+    def examples(self, split, num=None, shuffle=False, seed=None):
+        """Returns images, and labels or `None`, as arrays, in a fixed order.
+
+        With `shuffle` it is the order of a seed.
+        """
         crop = "center" if self.crop == "random" else self.crop
-        dataset = self.load(split, shuffle=False, crop=crop)
+        dataset = self.load(split, shuffle=shuffle, seed=seed, crop=crop)
         dataset = dataset if num is None else dataset.take(num)
         examples = list(dataset.as_numpy_iterator())
         if not self.conditional:

@@ -4,18 +4,11 @@
 
 import os
 
-from tfp_glow import _files
 from tfp_glow import _lazy
 from tfp_glow.train import commands
 
 # The command line reads the flags without waiting for these.
-_checks = _lazy.module("tfp_glow._checks")
-glow_model = _lazy.module("tfp_glow.models.glow_model")
-presets = _lazy.module("tfp_glow.train.presets")
-shipped = _lazy.module("tfp_glow.models.presets")
 stability = _lazy.module("tfp_glow.analysis.stability")
-
-_FOLDER = "stability"
 
 
 def check(
@@ -34,9 +27,7 @@ def check(
     the `Report` of `tfg.stability.check`.
 
     Args:
-        run: folder of the run (default: the newest in the folder runs).
-        preset: model of the package instead of a run, digits, photo_patches or
-            photo_patches_grey.
+        run, preset: see `commands.open_model`.
         split: split to read.
         num: images of every kind.
         attack_steps: steps of each attack in a cell of gray levels; 0 leaves
@@ -47,42 +38,22 @@ def check(
         out: folder to write (default: stability in the run, or in the current
             folder for a preset). Its files of the same names are replaced.
     """
-    if run and preset:
-        raise ValueError(
-            "Expected --run or --preset, not both. Received: "
-            f"--run={run}, --preset={preset}"
-        )
-    if preset:
-        _checks.choice("preset", preset, shipped.names())
-        model = glow_model.GlowModel.from_preset(preset)
-        settings = presets.get(preset).settings
-        title = f"Stability of {preset}"
-    else:
-        folder, settings, model = commands.open_run(run)
-        title = f"Stability of {folder.path}"
-    out = out or (_FOLDER if preset else folder.file(_FOLDER))
-    parent = os.path.dirname(os.path.abspath(out))
-    if not os.path.isdir(parent) or (
-        os.path.exists(out) and not os.path.isdir(out)
-    ):
-        raise ValueError(
-            f"Expected a folder to write in an existing one. Received: {out}"
-        )
+    folder, settings, model = commands.open_model(run, preset)
     images, labels = settings.examples(split)
-    print(f"Checking {num} images of every kind ...", flush=True)
-    report = stability.check(
-        model,
-        images,
-        labels,
-        num_images=num,
-        num_attack_steps=attack_steps,
-        exact=exact,
-        seed=seed,
-    )
-    print(report.summary(), flush=True)
-    writing = _files.filling if os.path.isdir(out) else _files.new_folder
-    with writing(out) as temporary:
-        report.write_page(os.path.join(temporary, "stability.html"), title)
+    out = out or os.path.join(folder, "stability")
+    with commands.output_folder(out) as temporary:
+        print(f"Checking {num} images of every kind ...", flush=True)
+        report = stability.check(
+            model,
+            images,
+            labels,
+            num_images=num,
+            num_attack_steps=attack_steps,
+            exact=exact,
+            seed=seed,
+        )
+        print(report.summary(), flush=True)
+        page = os.path.join(temporary, "stability.html")
+        report.write_page(page, f"Stability of {preset or folder}")
         report.to_json(os.path.join(temporary, "stability.json"))
-    print(f"Wrote stability.html, stability.json to {out}", flush=True)
     return report
