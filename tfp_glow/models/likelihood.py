@@ -136,7 +136,10 @@ class LikelihoodModel(keras.Model):
             loss = replicas.weight_gradient(loss, num_rows)
         # Gradients are summed over the replicas.
         loss /= tf.distribute.get_strategy().num_replicas_in_sync
-        return nan_report.check_loss(loss)
+        # `nan_report` reads this message.
+        return tf.debugging.check_numerics(
+            loss, "loss: not finite after the loss"
+        )
 
     def _penalty(self, x, num_rows):
         """Computes the mean penalty of a batch in some steps, 0 in others."""
@@ -315,18 +318,16 @@ class LikelihoodModel(keras.Model):
             if getattr(callback, "mode", None) == "auto":
                 callback.mode = _MODES.get(name, "auto")
         try:
-            with averages.evaluated(self, callbacks) as callbacks:
+            with (
+                nan_report.translated(position),
+                averages.evaluated(self, callbacks) as callbacks,
+            ):
                 given["callbacks"] = [*callbacks, noise, position, *narrators]
                 return fit(**given)
         except KeyboardInterrupt:
             for narrator in narrators:
                 narrator.end("by Ctrl-C")
             raise
-        except tf.errors.InvalidArgumentError as error:
-            translated = nan_report.translated(error, position)
-            if translated is None:
-                raise
-            raise translated from error
 
     def _continue_noise(self):
         """Sets the noise generator to the state of the present step.

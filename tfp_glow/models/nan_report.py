@@ -2,46 +2,45 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reports the step and the layer where values stopped being finite."""
 
+import contextlib
 import re
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-# The messages of `Glow`, and of the loop over the steps of a level.
+# The messages of `Glow`, of the loop over the steps of a level, of the loss and
+# of the recipe's optimizers.
 _NOT_FINITE = re.compile(
     r"(?P<level>\w+): (?:gradient )?not finite (?P<side>after|before) "
     r"(?:step\W+(?P<step>\d+)|(?P<part>[\w ,]*\w))"
 )
 
 
-def check_loss(loss):
-    """Returns the loss with a check whose error `translated` reads."""
-    return tf.debugging.check_numerics(loss, "loss: not finite after the loss")
-
-
-def translated(error, position):
-    """Translates the error of a failed check into a `FloatingPointError`.
-
-    Returns `None` if `error` has another cause.
-    """
-    found = _NOT_FINITE.search(error.message or "")
-    if found is None:
-        return None
-    layer, side = found["part"], found["side"]
-    if layer is None:
-        layer = f"{found['level'].replace('_', ' ')}, step {found['step']}"
-    # Gradients are checked at the same places.
-    if "detected in gradient" in error.message or side == "before":
-        return FloatingPointError(
-            "Expected a finite gradient. Received one that is not, "
-            f"{position}, of the values {side} {layer}"
+@contextlib.contextmanager
+def translated(position):
+    """A context in which failed checks raise `FloatingPointError`."""
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        found = _NOT_FINITE.search(error.message or "")
+        if found is None:
+            raise
+        layer, side = found["part"], found["side"]
+        if layer is None:
+            layer = f"{found['level'].replace('_', ' ')}, step {found['step']}"
+        message = (
+            f"Expected a finite loss. Received one that is not, {position}"
+            "; the first values that are not finite come after "
+            f"{layer}. The weights are those before it"
         )
-    return FloatingPointError(
-        f"Expected a finite loss. Received one that is not, {position}"
-        "; the first values that are not finite come after "
-        f"{layer}. The weights are those before it"
-    )
+        # Gradients are checked at the same places.
+        if "detected in gradient" in error.message or side == "before":
+            message = (
+                "Expected a finite gradient. Received one that is not, "
+                f"{position}, of the values {side} {layer}"
+            )
+        raise FloatingPointError(message) from error
 
 
 class Position(keras.callbacks.Callback):
