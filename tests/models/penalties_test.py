@@ -10,6 +10,7 @@ import tensorflow_probability as tfp
 
 import tfp_glow as tfg
 from tests.models import tiny
+from tfp_glow.distributions import dequantized
 from tfp_glow.models import penalties
 
 tfb = tfp.bijectors
@@ -62,7 +63,7 @@ def trained(distribution, events, penalty):
     optimizer = keras.optimizers.Adam(0.02)
     model.compile(optimizer, stability_penalty=penalty)
     history = model.fit(events, verbose=0).history
-    bijector = penalties.flow(distribution).bijector
+    bijector = dequantized.continuous(distribution).bijector
     values = tf.constant(events[:16])
     if isinstance(distribution, tfg.Dequantized):
         values = distribution.dequantize(values)

@@ -292,6 +292,13 @@ class Dequantized(tfd.Distribution):
         return None
 
 
+def continuous(distribution):
+    """Returns the distribution that a `Dequantized` is made of, or itself."""
+    if isinstance(distribution, Dequantized):
+        return distribution.distribution
+    return distribution
+
+
 def _noise_of(images, event_ndims, dtype, seed):
     """Draws uniform noise as a function of the images, pairwise independent.
 

@@ -16,7 +16,8 @@ _EPSILON = 0.1
 def check(distribution, weight):
     """Returns the weight of a penalty as `float`, if the distribution has one."""
     weight = _checks.number("stability_penalty", weight)
-    if weight and not isinstance(flow(distribution), structure.TRANSFORMED):
+    continuous = dequantized.continuous(distribution)
+    if weight and not isinstance(continuous, structure.TRANSFORMED):
         expected = (
             "0, because only a `tfd.TransformedDistribution`, also a "
             f"dequantized one, has a penalty, and not {distribution.name!r}"
@@ -52,18 +53,12 @@ def penalty(distribution, x, seed, bijector_kwargs=None):
     """
     if isinstance(distribution, dequantized.Dequantized):
         x = distribution.dequantize(x)
-    bijector, kwargs = flow(distribution).bijector, bijector_kwargs or {}
+    bijector = dequantized.continuous(distribution).bijector
+    kwargs = bijector_kwargs or {}
     latents = bijector.inverse(x, **kwargs)
     moved = bijector.inverse(_step(x, seed), **kwargs)
     back = bijector.forward(_step(latents, tf.add(seed, 1)), **kwargs)
     return _squares(latents - moved) + _squares(x - back)
-
-
-def flow(distribution):
-    """Returns the continuous distribution that may be dequantized."""
-    if isinstance(distribution, dequantized.Dequantized):
-        return distribution.distribution
-    return distribution
 
 
 def _step(x, seed):
