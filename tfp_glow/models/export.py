@@ -30,8 +30,8 @@ class Function(NamedTuple):
     output: str
 
 
-def write(path, functions, distribution, spec, conditioning_kwargs):
-    """Writes functions of a distribution and its variables as a SavedModel.
+def write(path, model):
+    """Writes a model's exported functions and variables as a SavedModel.
 
     Each becomes a method of the object that `tf.saved_model.load` returns, and
     a signature of the same name, as `FlowModel.export` describes. The first
@@ -44,16 +44,16 @@ def write(path, functions, distribution, spec, conditioning_kwargs):
     Raises `ValueError` if two inputs of a signature have the same name, or a
     name is not an identifier.
     """
-    flow = self_contained(distribution)
+    flow = self_contained(model.distribution)
     module = tf.Module()
     default = tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY
     signatures, variables = {}, {}
-    for name, function in functions.items():
+    for name, function in model.exported_functions().items():
         inputs = dict(function.inputs)
-        if spec.is_conditional:
-            inputs["conditioning"] = spec.conditioning_spec
+        if model.is_conditional:
+            inputs["conditioning"] = model._spec.conditioning_spec
         traced = tf.function(
-            _with_names(function, inputs, flow, conditioning_kwargs),
+            _with_names(function, inputs, flow, model.conditioning_kwargs),
             input_signature=_named_specs(name, inputs),
             autograph=False,
         )

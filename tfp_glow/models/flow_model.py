@@ -354,13 +354,7 @@ class FlowModel(likelihood.LikelihoodModel):
         """
         _checks.choice("format", format, (export.FORMAT,))
         with saving.new_folder(filepath) as temporary:
-            export.write(
-                temporary,
-                self.exported_functions(),
-                self.distribution,
-                self._spec,
-                self.conditioning_kwargs,
-            )
+            export.write(temporary, self)
 
     def exported_functions(self):
         """Dictionary of names to the `export.Function`s that `export` writes."""
