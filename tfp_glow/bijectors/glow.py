@@ -162,7 +162,6 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
         with tf.name_scope(name) as name:
             self._image_shape = image_shape
             self._conditioning_shape = conditioning_shape
-            self._conditioned = conditioned
             self._squeeze = squeeze.Squeeze()
             if levels is None:
                 levels = levels_.make_levels(
@@ -286,15 +285,7 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
     def _broadcast(self, x, event_ndims, conditioning):
         """Returns `x` and the keyword arguments of levels' steps and priors."""
         x, given = conditional.broadcast(self, x, event_ndims, conditioning)
-        if given is None:
-            return x, [({}, {})] * self.num_levels
-        return x, [
-            (
-                {"conditioning": c} if self._conditioned == "all" else {},
-                {"conditioning": c},
-            )
-            for c in levels_.conditioning_of_levels(self, given)
-        ]
+        return x, levels_.keyword_arguments(self, given)
 
     def inverse_and_log_det(self, y, conditioning=None):
         _checks.event(self, y.shape[-3:], tf.TensorShape(self.image_shape))

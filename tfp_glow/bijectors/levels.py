@@ -142,17 +142,22 @@ def checked_conditioning_shape(conditioning_size, image_shape):
     return (*image_shape[:2], size) if len(shape) == 3 else (size,)
 
 
-def conditioning_of_levels(glow, conditioning):
-    """Returns the conditioning of every level, `[N, D]` or `[N, H, W, D]`.
+def keyword_arguments(glow, conditioning):
+    """Returns the keyword arguments of every level's steps and of its prior.
 
+    They hold the conditioning, `[N, D]` or `[N, H, W, D]`, if it is not `None`.
     Images are squeezed like those of the flow, so that they lose no information.
     """
-    levels = []
+    if conditioning is None:
+        return [({}, {})] * glow.num_levels
+    found = []
     for _ in range(glow.num_levels):
         if conditioning.shape.rank == 4:
             conditioning = squeeze.Squeeze().forward(conditioning)
-        levels.append(conditioning)
-    return levels
+        for_prior = {"conditioning": conditioning}
+        is_for_steps = glow.parameters["conditioned"] == "all"
+        found.append((for_prior if is_for_steps else {}, for_prior))
+    return found
 
 
 def description(glow):

@@ -57,22 +57,19 @@ class Part:
 
 def take_apart(glow, conditioning=None):
     """Returns the `Part`s of a `Glow` in the order from data to latents."""
-    given = [None] * glow.num_levels
-    if conditioning is not None:
-        given = levels_.conditioning_of_levels(glow, conditioning)
+    kwargs = levels_.keyword_arguments(glow, conditioning)
     same = np.arange(math.prod(glow.image_shape))
     kept, rest = same.reshape([1, *glow.image_shape]), same[:0]
     parts = []
     for i, level in enumerate(glow.parameters["levels"]):
         active = squeeze.Squeeze().forward(kept).numpy()
         order = np.concatenate([active.ravel(), rest])
-        kwargs = {} if given[i] is None else {"conditioning": given[i]}
-        for_steps = kwargs if glow.parameters["conditioned"] == "all" else {}
+        for_steps, for_prior = kwargs[i]
         bijectors = {
             f"level {i}, step {k}": glow.steps(i).step(k, **for_steps)
             for k in range(glow.steps(i).num_steps)
         }
-        bijectors[f"level {i}, prior"] = joint.Given(level.prior, **kwargs)
+        bijectors[f"level {i}, prior"] = joint.Given(level.prior, **for_prior)
         for name, bijector in bijectors.items():
             parts.append(Part(name, i, bijector, active.shape[1:], order))
             order = same
