@@ -226,17 +226,6 @@ def test_only_declared_shapes_of_symbolic_conditioning_are_checked():
         _checks.conditioning(tf.TensorSpec([2, 4]), (2, 1))
 
 
-def test_finite_parameters_are_constants_once_and_variables_always():
-    constant, variable = tf.constant(np.nan), tf.Variable(0.0)
-    error = tf.errors.InvalidArgumentError
-    with pytest.raises(error, match="`a` is not finite"):
-        _checks.finite_parameters(is_init=True, a=constant, b=variable)
-    assert len(_checks.finite_parameters(False, a=constant, b=variable)) <= 1
-    variable.assign(np.inf)
-    with pytest.raises(error, match="`b` is not finite"):
-        _checks.finite_parameters(is_init=False, a=constant, b=variable)
-
-
 def test_a_model_takes_numbers_of_numpy_and_tensorflow():
     plain = tfg.GlowModel(
         [4, 4, 1],

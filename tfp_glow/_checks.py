@@ -9,7 +9,6 @@ import os
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_probability.python.internal import tensor_util
 
 
 def invalid_value(name, value, expected, options=(), cutoff=0.6):
@@ -182,17 +181,6 @@ def variables(**parameters):
             )
 
 
-def finite_parameters(is_init, **parameters):
-    """Returns assertions on constants at construction, on variables later."""
-    return [
-        tf.debugging.assert_all_finite(
-            tf.convert_to_tensor(value), f"Parameter `{name}` is not finite."
-        )
-        for name, value in parameters.items()
-        if is_init != tensor_util.is_ref(value)
-    ]
-
-
 def event_structure(x, distribution):
     """Raises `TypeError` unless `x` is nested like a distribution's events."""
     expected = distribution.dtype
@@ -283,7 +271,7 @@ def conditioning(values, shape, num_classes=None):
 
 def _known_values(values):
     """Returns a NumPy array, or `None` for a symbolic tensor or a spec."""
-    if isinstance(values, tf.TensorSpec) or tf.is_symbolic_tensor(values):
+    if isinstance(values, tf.TypeSpec) or tf.is_symbolic_tensor(values):
         return None
     return np.asarray(values)
 

@@ -76,8 +76,9 @@ class ActNorm(initialization.DataDependent, parametric.Parametric):
         `TypeError` if the parameters are not variables.
         """
         _checks.variables(shift=self.shift, log_scale=self.log_scale)
-        for name, value in normalizing_parameters(x).items():
-            getattr(self, name).assign(value)
+        mean, variance = tf.nn.moments(x, axes=list(range(x.shape.rank - 1)))
+        self.shift.assign(-mean)
+        self.log_scale.assign(-tf.math.log(tf.sqrt(variance) + 1e-6))
         return self.forward(x)
 
     def _forward(self, x):
@@ -90,10 +91,3 @@ class ActNorm(initialization.DataDependent, parametric.Parametric):
 
     def _forward_log_det_jacobian(self, x):
         return tf.reduce_sum(self.log_scale, axis=-1)
-
-
-def normalizing_parameters(x):
-    """Returns the `shift` and `log_scale`, `[C]`, that normalize `x`, `[..., C]`."""
-    mean, variance = tf.nn.moments(x, axes=list(range(x.shape.rank - 1)))
-    log_scale = -tf.math.log(tf.sqrt(variance) + 1e-6)
-    return {"shift": -mean, "log_scale": log_scale}

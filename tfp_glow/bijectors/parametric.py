@@ -87,7 +87,15 @@ class Parametric(tfb.AutoCompositeTensorBijector):
     def _parameter_control_dependencies(self, is_init):
         if not self.validate_args:
             return []
-        return _checks.finite_parameters(is_init, **self._tensors())
+        # Constants are checked at construction, and variables at every use.
+        return [
+            tf.debugging.assert_all_finite(
+                tf.convert_to_tensor(value),
+                f"Parameter `{name}` is not finite.",
+            )
+            for name, value in self._tensors().items()
+            if is_init != tensor_util.is_ref(value)
+        ]
 
 
 def _square(sample_shape):
