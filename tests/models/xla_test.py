@@ -11,6 +11,8 @@ from tfp_glow.models import xla
 
 tfd = tfp.distributions
 
+_FIVE = tf.data.Dataset.range(5).batch(1)
+
 
 def _small_model(**compile_arguments):
     model = tfg.GlowModel(
@@ -31,9 +33,9 @@ def _images(num):
         (dict(x=np.zeros([320, 4, 4, 1], np.uint8), epochs=100), True),
         (dict(x=np.zeros([320, 4, 4, 1], np.uint8)), False),
         (dict(x=np.zeros([6400, 4, 4, 1], np.uint8), batch_size=64), False),
-        (dict(x=tf.data.Dataset.range(5), epochs=200), True),
-        (dict(x=tf.data.Dataset.range(5).repeat()), False),
-        (dict(x=tf.data.Dataset.range(5), steps_per_epoch=1000), True),
+        (dict(x=_FIVE, epochs=200), True),
+        (dict(x=_FIVE.repeat()), False),
+        (dict(x=_FIVE, steps_per_epoch=1000), True),
     ],
 )
 def test_long_trainings_of_small_images_are_compiled(arguments, expected):
@@ -43,7 +45,7 @@ def test_long_trainings_of_small_images_are_compiled(arguments, expected):
 
 
 def test_other_models_are_not_compiled():
-    arguments = dict(x=tf.data.Dataset.range(5), steps_per_epoch=10_000)
+    arguments = dict(x=_FIVE, steps_per_epoch=10_000)
     large = tfg.GlowModel([32, 32, 3], num_levels=1, num_steps=1, num_filters=4)
     flow = tfd.TransformedDistribution(
         tfd.Sample(tfd.Normal(0.0, 1.0), [2]),

@@ -65,6 +65,22 @@ def standard(spec, x, y=None, sample_weight=None, class_weight=None, count=0):
     return given, first
 
 
+def size(x, batch_size=None):
+    """Returns the numbers of batches and of events in one of them.
+
+    `x` is from `standard`. Numbers that are not known are `None`.
+    """
+    if isinstance(x, tf.data.Dataset):
+        # Negative numbers mean infinite or unknown.
+        count = int(x.cardinality())
+        batch_size = tf.nest.flatten(x.element_spec)[0].shape[0]
+        return count if count >= 0 else None, batch_size
+    if isinstance(x, keras.utils.PyDataset):
+        return x.num_batches, None
+    batch_size = batch_size or 32
+    return len(tf.nest.flatten(x)[0]) / batch_size, batch_size
+
+
 def check_epochs(x, name, arguments):
     """Raises `ValueError` if an iterator would be read in several epochs."""
     several = arguments.get("epochs", 1) - arguments.get("initial_epoch", 0) > 1
@@ -76,6 +92,8 @@ def check_epochs(x, name, arguments):
 
 def array(values):
     """Converts anything like an array to a NumPy array or a `tf.Tensor`."""
+    if isinstance(values, tf.TypeSpec):
+        return values
     if isinstance(values, tf.RaggedTensor | tf.SparseTensor):
         raise TypeError(
             "Expected a dense array, for example of `tf.RaggedTensor.to_tensor` "

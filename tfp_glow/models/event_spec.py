@@ -66,10 +66,8 @@ class EventSpec:
     @property
     def log_prob_dtype(self):
         """`str`, the dtype of log-probabilities."""
-        continuous = self.distribution
-        if self.is_dequantized:
-            continuous = continuous.distribution
-        dtypes = [tf.as_dtype(d) for d in tf.nest.flatten(continuous.dtype)]
+        dtypes = dequantized.continuous(self.distribution).dtype
+        dtypes = [tf.as_dtype(d) for d in tf.nest.flatten(dtypes)]
         return next((d.name for d in dtypes if d.is_floating), "float32")
 
     def arrays(self, x):
@@ -119,13 +117,16 @@ class EventSpec:
         return tf.one_hot(conditioning, self.num_classes)
 
     def check(self, x, conditioning=None):
-        """Raises `TypeError` or `ValueError` unless a batch fits."""
+        """Raises `TypeError` or `ValueError` unless a batch fits.
+
+        It may also be a `tf.TypeSpec`, which has no values to be checked.
+        """
         parts = tf.nest.flatten(self.arrays(x))
         _checks.events([(v.shape, v.dtype) for v in parts], self.distribution)
         bins = getattr(self.distribution, "bins", None)
         for values in parts:
             _checks.event_values(values, bins)
-        self.check_conditioning(conditioning, len(parts[0]))
+        self.check_conditioning(conditioning, parts[0].shape[0])
 
     def check_conditioning(self, conditioning, num_events):
         """Raises unless conditioning fits `num_events` events."""
@@ -149,19 +150,12 @@ class EventSpec:
         """Raises unless the declared shapes of a `tf.data.Dataset` fit."""
         spec = dataset.element_spec
         parts = spec if isinstance(spec, tuple) else (spec,)
-        _checks.event_structure(parts[0], self.distribution)
-        _checks.events(
-            [(s.shape, s.dtype) for s in tf.nest.flatten(parts[0])],
-            self.distribution,
-        )
-        if self.is_conditional:
-            if len(parts) < 2:
-                raise ValueError(
-                    "Expected a data set of pairs, events and their "
-                    f"conditioning. Received: {spec}"
-                )
-            shape = (None, *self.conditioning_shape)
-            _checks.conditioning(parts[1], shape, self.num_classes)
+        if self.is_conditional and len(parts) < 2:
+            raise ValueError(
+                "Expected a data set of pairs, events and their conditioning. "
+                f"Received: {spec}"
+            )
+        self.check(*parts[: 1 + self.is_conditional])
         if dataset.cardinality() == 0:
             raise ValueError(
                 "Expected a data set of at least one batch. Received: an empty "
@@ -208,10 +202,8 @@ def check_arguments(distribution, conditioning_fn, conditioning_shape):
 
 def is_glow(distribution):
     """Whether all variables can be found without a call, as for a `Glow`."""
-    noise = None
-    if isinstance(distribution, dequantized.Dequantized):
-        noise = distribution.dequantizer
-        distribution = distribution.distribution
+    noise = getattr(distribution, "dequantizer", None)
+    flow = dequantized.continuous(distribution)
     return isinstance(noise, noise_flow.NoiseFlow | None) and isinstance(
-        getattr(distribution, "bijector", None), glow.Glow
+        getattr(flow, "bijector", None), glow.Glow
     )

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from tfp_glow.bijectors import levels
+from tfp_glow.models import data as data_
 from tfp_glow.models import strategies
 
 
@@ -27,7 +28,7 @@ def data(spec, x):
     shapes = [str(s.shape[1:]) for s in tf.nest.flatten(spec.event_specs)]
     events = f"events of shape {' and '.join(shapes)}"
     if isinstance(x, tf.data.Dataset):
-        size = _batch_size({"x": x})
+        _, size = data_.size(x)
         events = f"batches of {f'{size:,} ' if size else ''}{events}"
     elif not isinstance(x, keras.utils.PyDataset):
         events = f"{len(tf.nest.flatten(x)[0]):,} {events}"
@@ -84,18 +85,9 @@ def narrators(model, arguments, callbacks):
     if arguments.get("verbose") == 0 or not is_chief:
         return []
     print(data(model._spec, arguments["x"]))
-    print(about(model, _batch_size(arguments)), flush=True)
+    _, batch_size = data_.size(arguments["x"], arguments.get("batch_size"))
+    print(about(model, batch_size), flush=True)
     return [Narrator(callbacks, model.train_function is not None)]
-
-
-def _batch_size(arguments):
-    """Returns the number of events in a batch of `fit`, or `None`."""
-    x = arguments["x"]
-    if isinstance(x, tf.data.Dataset):
-        return tf.nest.flatten(x.element_spec)[0].shape[0]
-    if isinstance(x, keras.utils.PyDataset):
-        return None
-    return arguments.get("batch_size") or 32
 
 
 class Narrator(keras.callbacks.Callback):

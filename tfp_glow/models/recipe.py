@@ -14,15 +14,9 @@ class EarlyAverage:
     """A mixin of Keras optimizers: an average of weights that starts at once.
 
     Keras' average follows the weights only after about `1 / (1 - momentum)`
-    steps. In step t = 0, 1, 2, ... the momentum of this one is
-
-    ```none
-    min(ema_momentum, t / (t + 9))
-    ```
-
-    so that the average is never far behind the weights. A gradient that is not
-    finite raises an error before it reaches the weights. Weight decay is for
-    kernels only.
+    steps. This one, see `make_optimizer`, is never far behind. A gradient that
+    is not finite raises an error before it reaches the weights. Weight decay is
+    for kernels only.
     """
 
     def __init__(self, *args, **kwargs):

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """When XLA compiles a training on CPUs, and how its steps are traced."""
 
-import keras
 import tensorflow as tf
 
 from tfp_glow.distributions import dequantized
 from tfp_glow.distributions import flows
+from tfp_glow.models import data
 from tfp_glow.networks import convolution
 
 # Compilation takes as long as this many steps save, about ten seconds.
@@ -22,13 +22,10 @@ def choose(model, arguments):
     docs/benchmarks.md. Other distributions may not even compile. `arguments`
     are those of `fit`.
     """
-    distribution = model.distribution
-    if isinstance(distribution, dequantized.Dequantized):
-        distribution = distribution.distribution
     if (
-        isinstance(distribution, flows.Flow)
+        isinstance(dequantized.continuous(model.distribution), flows.Flow)
         and model.event_size <= MAX_EVENT_SIZE
-        and _num_steps(arguments) >= _MIN_STEPS
+        and _num_steps(**arguments) >= _MIN_STEPS
         and not (model.jit_compile or model.run_eagerly)
         and model._distribute_strategy is None
         and _on_cpu()
@@ -47,17 +44,8 @@ def _on_cpu():
     return not tf.config.list_physical_devices("GPU")
 
 
-def _num_steps(arguments):
+def _num_steps(x, batch_size=None, epochs=1, steps_per_epoch=None, **arguments):
     """Returns the number of steps of all epochs, or 0 if it is not known."""
-    x, steps = arguments["x"], arguments.get("steps_per_epoch")
-    if steps is None:
-        if isinstance(x, tf.data.Dataset):
-            # Negative numbers mean infinite or unknown.
-            steps = max(0, int(x.cardinality()))
-        elif isinstance(x, keras.utils.PyDataset):
-            steps = x.num_batches or 0
-        else:
-            steps = len(tf.nest.flatten(x)[0]) / (
-                arguments.get("batch_size") or 32
-            )
-    return steps * arguments.get("epochs", 1)
+    if steps_per_epoch is None:
+        steps_per_epoch, _ = data.size(x, batch_size)
+    return (steps_per_epoch or 0) * epochs
