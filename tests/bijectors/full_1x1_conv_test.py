@@ -57,6 +57,8 @@ def test_forward_multiplies_every_pixel_by_the_matrix():
 @for_both_kinds
 def test_stacked_matrices_are_those_of_each(make):
     conv = make.trainable(6, seed=0, dtype=tf.float64, batch_shape=[2, 3])
+    initial = conv.matrix()
+    assert np.max(np.abs(initial[0, 0] - initial[1, 2])) > 0.1
     helpers.perturb(conv)
     matrices = conv.matrix()
     assert matrices.shape == [2, 3, 6, 6]

@@ -44,9 +44,9 @@ class ChannelMatrix(parametric.Parametric):
             **kwargs: further arguments of the constructor.
         """
         [num_channels] = _checks.positive_integer(num_channels=num_channels)
-        rotation = linear_algebra.random_rotation(
-            num_channels, seed, batch_shape
-        )
+        shape = [*batch_shape, num_channels, num_channels]
+        random = np.random.default_rng(_tf.known_seed(seed))
+        rotation, _ = np.linalg.qr(random.standard_normal(shape))
         values = cls._parameters_of(rotation, dtype)
         return cls._from_values(values, fixed=_FIXED, **kwargs)
 

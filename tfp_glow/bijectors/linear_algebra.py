@@ -7,8 +7,6 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tfp_glow import _tf
-
 
 def product(*matrices):
     """Returns the matrix product of small matrices, computed in float64.
@@ -62,13 +60,6 @@ def log_det_or_nan(matrix):
         return tf.reduce_sum(log_diagonal, axis=-1)[..., tf.newaxis, tf.newaxis]
 
     return _of_finite(log_det, matrix)[..., 0, 0]
-
-
-def random_rotation(num_channels, seed, batch_shape=()):
-    """Returns random orthogonal NumPy matrices, `[*batch_shape, C, C]`."""
-    shape = [*batch_shape, num_channels, num_channels]
-    normal = np.random.default_rng(_tf.known_seed(seed)).standard_normal(shape)
-    return np.linalg.qr(normal)[0]
 
 
 def _of_finite(function, matrix):

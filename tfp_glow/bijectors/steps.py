@@ -251,7 +251,7 @@ class _Steps:
             scale = tf.exp(-norm.log_scale)
             scale = tf.where(k == 0, tf.ones_like(scale), scale)
             x_normal = scale * norm.forward(x)
-            white = whitening.whitening_matrix(x_normal)
+            white, _ = whitening.whitening_matrix(x_normal)
             matrix = tf.matmul(tf.cast(conv.matrix(), white.dtype), white)
             if event_ndims == 3:
                 # The last step sorts the channels by smoothness. So the level

@@ -16,14 +16,9 @@ def whitening_matrix(x):
 
     The covariance is shrunk toward the identity, so that directions with few
     samples are not stretched, and those in which `x` hardly varies keep their
-    scale; see `_tf.shrunk`. `x` is `[..., C]`, about normalized, and the result
-    is float64 `[C, C]`.
+    scale; see `_tf.shrunk`. The second result is the projection on the latter.
+    `x` is `[..., C]`, about normalized, and the results are float64 `[C, C]`.
     """
-    return _whitening_matrix(x)[0]
-
-
-def _whitening_matrix(x):
-    """Returns the matrix, and the projection on what it does not stretch."""
     rows = tf.reshape(tf.cast(x, tf.float64), [-1, x.shape[-1]])
     rows -= tf.reduce_mean(rows, axis=0)
     num_rows = tf.shape(rows)[0]
@@ -47,7 +42,7 @@ def smooth_first(x):
     instead of times. Directions in which `x` hardly varies come last. `x` is
     `[..., H, W, C]`, the result float64 `[C, C]`.
     """
-    whitening, kept = _whitening_matrix(x)
+    whitening, kept = whitening_matrix(x)
     y = tf.linalg.matmul(tf.cast(x, tf.float64), whitening, transpose_b=True)
     down = y[..., 1:, :, :] - y[..., :-1, :, :]
     right = y[..., 1:, :] - y[..., :-1, :]

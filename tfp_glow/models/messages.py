@@ -17,12 +17,6 @@ def count(number, noun):
     return f"{number:,} {noun}" + "s" * (number != 1)
 
 
-def size(glow):
-    """Returns the numbers of levels and steps of a `Glow`."""
-    levels = count(glow.num_levels, "level")
-    return f"{levels} of {count(glow.parameters['num_steps'], 'step')}"
-
-
 def data(spec, x):
     """Returns a line about the data `x` of `fit`, as `EventSpec` describes it."""
     shapes = [str(s.shape[1:]) for s in tf.nest.flatten(spec.event_specs)]
@@ -42,7 +36,10 @@ def about(model, batch_size=None):
     """
     title, glow = model.distribution.name, getattr(model, "glow", None)
     if glow is not None:
-        title = f"{size(glow)}, width {glow.parameters['num_filters']}"
+        num_levels = count(glow.num_levels, "level")
+        num_steps = count(glow.parameters["num_steps"], "step")
+        width = glow.parameters["num_filters"]
+        title = f"{num_levels} of {num_steps}, width {width}"
     variables = [
         *model.variables,
         *model.trainable_variables,  # Their gradients take as much.
