@@ -63,7 +63,7 @@ def _curves(row, function, y_label):
         axes.plot(value, np.interp(value, values, mean), marker, color=color)
     axes.set_xlabel(plots.UNITS[curves[0].patch.property])
     axes.set_ylabel(y_label)
-    _legend(figure)
+    plots.legend(figure)
     return figure
 
 
@@ -177,7 +177,7 @@ def matches(results):
     axes.set_yticks(range(len(results)), results, fontsize="small")
     axes.invert_yaxis()
     axes.set_xlabel("change in percent (dotted: 24)")
-    _legend(figure)
+    plots.legend(figure)
     return figure
 
 
@@ -190,12 +190,5 @@ def typicality(held_out, rows):
         axes.axvline(row.bits_per_dim, color=color, label=row.stimulus.name)
     axes.set_xlabel("bits per dimension (the flow of seed 0)")
     axes.set_ylabel("number of patches")
-    _legend(figure)
+    plots.legend(figure)
     return figure
-
-
-def _legend(figure):
-    """Puts the legend above the axes, where it hides nothing."""
-    figure.legend(
-        loc="outside upper center", ncols=2, frameon=False, fontsize="small"
-    )

@@ -28,6 +28,13 @@ def figure(width, height):
     )
 
 
+def legend(figure):
+    """Puts the legend above the axes, where it hides nothing."""
+    figure.legend(
+        loc="outside upper center", ncols=2, frameon=False, fontsize="small"
+    )
+
+
 def show(axes, image, title="", mask=None):
     """Shows an image `[H, W, C]` in [0, 1], perhaps with a mask's outline."""
     image = np.broadcast_to(image, [*image.shape[:2], 3])

@@ -153,13 +153,15 @@ def _table(report):
     )
 
 
-def _axes(num_rows, label):
-    """Returns a figure and its axes, for one row for each kind or part."""
-    figure = plots.figure(_WIDTH, 0.24 * num_rows + 1.3)
+def _axes(names, label, values, row=0.24):
+    """Returns a figure and its axes, with a row of some inches for each name."""
+    figure = plots.figure(_WIDTH, row * len(names) + 1.3)
     axes = figure.subplots()
     axes.set_xscale("log")
-    axes.set_xlim(_LEAST, _LARGEST)
+    axes.set_xlim(np.min(values) / 2.0, np.max(values) * 2.0)
     axes.set_xlabel(label)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(axis="x", color="#dddddd", lw=0.7)
     axes.set_axisbelow(True)
     return figure, axes
@@ -172,81 +174,61 @@ def _shown(values):
     return np.clip(values, _LEAST, _LARGEST)
 
 
-def _rows(axes, names, *values):
-    """Names the rows of a chart, and makes room for all its values."""
-    axes.set_xlim(np.min(values) / 2.0, np.max(values) * 2.0)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+def _marks(kinds, label, series, limits=()):
+    """Draws numbers of every kind as marks in a row.
 
-
-def _legend(figure, columns):
-    figure.legend(
-        loc="outside upper left", frameon=False, fontsize="small", ncols=columns
-    )
+    A series is a color and a list of marks, each with numbers, a marker and a
+    name. A line joins its first and its last mark.
+    """
+    drawn = [numbers for _, marks in series for numbers, *_ in marks]
+    figure, axes = _axes(kinds, label, np.hstack([*drawn, limits]))
+    for i, (color, marks) in enumerate(series):
+        y = np.arange(len(kinds)) + 0.3 * i - 0.15 * (len(series) - 1)
+        axes.hlines(y, marks[0][0], marks[-1][0], color=color, lw=1.2)
+        for numbers, marker, name in marks:
+            axes.plot(numbers, y, marker, color=color, ms=5, label=name)
+    for limit in limits:
+        axes.axvline(limit, color=plots.COLORS["neutral"], lw=0.8, ls="--")
+        plots.legend(figure)
+    return figure
 
 
 def _round_trips(results, passes):
-    """Draws the median, 99.9 % and the maximum of every kind."""
-    kinds = list(results["inputs"])
     number = {"1": "one pass", "9": "nine passes"}[passes]
-    figure, axes = _axes(len(kinds), f"error after {number}, gray levels")
-    drawn = [1.0]
-    for (precision, color), shift in zip(_COLORS.items(), (-0.15, 0.15)):
-        found = [
-            results["inputs"][kind]["round_trip"][precision][passes]
-            for kind in kinds
+    kinds, series = results["inputs"], []
+    for precision, color in _COLORS.items():
+        found = [f["round_trip"][precision][passes] for f in kinds.values()]
+        marks = [
+            (_shown([f[name] for f in found]), marker, label)
+            for name, marker, label in (
+                ("median", "o", f"{precision}: median"),
+                ("percentile_99_9", "|", "99.9 %"),
+                ("max", "d", "max"),
+            )
         ]
-        median, high, largest = (
-            _shown([f[name] for f in found])
-            for name in ("median", "percentile_99_9", "max")
-        )
-        drawn += [*median, *largest]
-        y = np.arange(len(kinds)) + shift
-        axes.hlines(y, median, largest, color=color, lw=1.2)
-        axes.plot(
-            median, y, "o", color=color, ms=4, label=f"{precision}: median"
-        )
-        axes.plot(high, y, "|", color=color, ms=7, label="99.9 %")
-        axes.plot(largest, y, "d", color=color, ms=3.5, label="max")
-    axes.axvline(1.0, color=plots.COLORS["neutral"], lw=0.8, ls="--")
-    _rows(axes, kinds, drawn)
-    _legend(figure, 2)
-    return figure
+        series.append((color, marks))
+    label = f"error after {number}, gray levels"
+    return _marks([*kinds], label, series, limits=[1.0])
 
 
 def _answers(results):
-    kinds = list(results["inputs"])
-    figure, axes = _axes(len(kinds), "error of log_prob, bits per dimension")
-    drawn = [1e-5]
+    kinds, series = results["inputs"], []
     for (precision, color), marker in zip(_COLORS.items(), "od"):
-        errors = [
-            results["inputs"][kind]["log_prob_error"][precision]
-            for kind in kinds
-        ]
-        errors = _shown([e["max_bits_per_dim"] for e in errors])
-        drawn += [*errors]
-        axes.plot(
-            errors,
-            range(len(kinds)),
-            marker,
-            color=color,
-            ms=5,
-            label=precision,
-        )
-    axes.axvline(1e-5, color=plots.COLORS["neutral"], lw=0.8, ls="--")
-    _rows(axes, kinds, drawn)
-    _legend(figure, 2)
-    return figure
+        found = [f["log_prob_error"][precision] for f in kinds.values()]
+        errors = _shown([f["max_bits_per_dim"] for f in found])
+        series.append((color, [(errors, marker, precision)]))
+    label = "error of log_prob, bits per dimension"
+    return _marks([*kinds], label, series, limits=[1e-5])
 
 
 def _parts(results):
     parts = results["jacobian"]["parts"]
-    figure, axes = _axes(0.7 * len(parts), "condition number")
-    levels = [int(part["name"].split(",")[0].split()[1]) for part in parts]
+    names = [part["name"] for part in parts]
     values = _shown([part["condition_number"] for part in parts])
+    figure, axes = _axes(names, "condition number", values, row=0.17)
+    levels = [int(name.split(",")[0].split()[1]) for name in names]
     colors = [_LEVELS[level % len(_LEVELS)] for level in levels]
     axes.barh(range(len(parts)), values, color=colors, height=0.8)
-    _rows(axes, [part["name"] for part in parts], values)
     axes.tick_params(axis="y", labelsize="x-small")
     axes.set_xlim(left=1.0)
     return figure
@@ -254,19 +236,14 @@ def _parts(results):
 
 def _extremes(results):
     found = results["jacobian"]["inputs"]
-    figure, axes = _axes(len(found), "smallest and largest singular value")
     low, high = (
         np.array([extremes[name] for extremes in found.values()], float)
         for name in ("smallest", "largest")
     )
     low = 1.0 / _shown(np.where(low > 0.0, 1.0 / np.fmax(low, 1e-300), np.inf))
-    high = _shown(high)
-    color = _COLORS[flows.MIXED]
-    axes.hlines(range(len(found)), low, high, color=color)
-    axes.plot(low, range(len(found)), "<", color=color, ms=5)
-    axes.plot(high, range(len(found)), ">", color=color, ms=5)
-    _rows(axes, list(found), low, high)
-    return figure
+    marks = [(low, "<", None), (_shown(high), ">", None)]
+    label = "smallest and largest singular value"
+    return _marks([*found], label, [(_COLORS[flows.MIXED], marks)])
 
 
 def _attack(found, label):
@@ -280,5 +257,5 @@ def _attack(found, label):
     axes.set_xlabel("values tried")
     axes.set_ylabel(f"largest {label}")
     axes.set_ylim(bottom=0.0)
-    _legend(figure, 2)
+    plots.legend(figure)
     return figure
