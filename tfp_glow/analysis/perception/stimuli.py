@@ -110,15 +110,11 @@ def local_contrast(patch, width=1):
 
 def contrast(size=16, dark=0.2, light=0.8, target=0.5, target_size=6):
     """Simultaneous contrast: a gray square on a dark and a light ground."""
-    mask = _centered(size, target_size, target_size)
-    a, b = (
-        _patch(np.full([size, size], ground), mask, target)
-        for ground in (dark, light)
-    )
-    return Stimulus(
+    return _stimulus(
         "simultaneous contrast",
-        a,
-        b,
+        [np.full([size, size], ground) for ground in (dark, light)],
+        _centered(size, target_size, target_size),
+        target,
         ("dark surround", "light surround"),
         "a",
         "the target looks lighter on the dark surround",
@@ -128,17 +124,13 @@ def contrast(size=16, dark=0.2, light=0.8, target=0.5, target_size=6):
 
 def white(size=16, dark=0.1, light=0.9, target=0.5, stripe=4, target_length=6):
     """White's illusion: a gray bar in place of a part of a stripe."""
-    mask = _centered(size, stripe, target_length)
     stripes = _squares(size, stripe)[:, np.newaxis] % 2 == 0
     stripes = np.broadcast_to(stripes, [size, size])
-    a, b = (
-        _patch(np.where(stripes, own, other), mask, target)
-        for own, other in ((dark, light), (light, dark))
-    )
-    return Stimulus(
+    return _stimulus(
         "White's illusion",
-        a,
-        b,
+        [np.where(is_dark, dark, light) for is_dark in (stripes, ~stripes)],
+        _centered(size, stripe, target_length),
+        target,
         ("on a dark stripe", "on a light stripe"),
         "a",
         "the target looks lighter on the dark stripe",
@@ -148,7 +140,6 @@ def white(size=16, dark=0.1, light=0.9, target=0.5, stripe=4, target_length=6):
 
 def hermann(size=16, dark=0.1, light=0.9, square=12, street=4):
     """The Hermann grid: a crossing of two streets, and a place between."""
-    mask = _centered(size, street, street)
     period = square + street
     center = size / 2.0
 
@@ -157,14 +148,14 @@ def hermann(size=16, dark=0.1, light=0.9, square=12, street=4):
         return np.abs((places + period / 2) % period - period / 2) < street / 2
 
     rows = streets(0)[:, np.newaxis]
-    a, b = (
-        _patch(np.where(rows | columns, light, dark), mask, light)
-        for columns in (streets(0), streets(period / 2))
-    )
-    return Stimulus(
+    return _stimulus(
         "Hermann grid",
-        a,
-        b,
+        [
+            np.where(rows | columns, light, dark)
+            for columns in (streets(0), streets(period / 2))
+        ],
+        _centered(size, street, street),
+        light,
         ("at a crossing", "between crossings"),
         "b",
         "the crossing looks darker than the street between crossings",
@@ -174,17 +165,13 @@ def hermann(size=16, dark=0.1, light=0.9, square=12, street=4):
 
 def checkerboard(size=16, dark=0.1, light=0.9, target=0.5, check=4):
     """A gray check in place of a dark or a light check of a board."""
-    mask = _centered(size, check, check)
     squares = _squares(size, check)
     board = np.add.outer(squares, squares) % 2 == 0
-    a, b = (
-        _patch(np.where(board, own, other), mask, target)
-        for own, other in ((dark, light), (light, dark))
-    )
-    return Stimulus(
+    return _stimulus(
         "checkerboard",
-        a,
-        b,
+        [np.where(is_dark, dark, light) for is_dark in (board, ~board)],
+        _centered(size, check, check),
+        target,
         ("among light checks", "among dark checks"),
         "a",
         "the target looks lighter where its four neighbors are light",
@@ -202,22 +189,17 @@ def saturation(
     target_size=6,
 ):
     """Saturation contrast: a square on a grayish and a saturated ground."""
-    mask = _centered(size, target_size, target_size)
-    a, b = (
-        _patch(
-            _color(size, hue, ground, brightness), mask, target, "saturation"
-        )
-        for ground in (low, high)
-    )
-    return Stimulus(
+    return _stimulus(
         "saturation contrast",
-        a,
-        b,
+        [_color(size, hue, ground, brightness) for ground in (low, high)],
+        _centered(size, target_size, target_size),
+        target,
         ("grayish surround", "saturated surround"),
         "a",
         "the target looks more saturated on the grayish surround",
         "Kirschmann, Ueber die quantitativen Verhältnisse des simultanen "
         "Helligkeits- und Farben-Contrastes, 1891",
+        property="saturation",
     )
 
 
@@ -231,26 +213,20 @@ def hue(
     arc=0.25,
 ):
     """Hue contrast: a square on two grounds of neighboring hues."""
-    mask = _centered(size, target_size, target_size)
-    limits = (hue - arc, hue + arc)
-    a, b = (
-        patches.Patch(
-            _color(size, ground, saturation, brightness),
-            mask,
-            hue,
-            "hue",
-            limits,
-        )
-        for ground in (hue + delta, hue - delta)
-    )
-    return Stimulus(
+    return _stimulus(
         "hue contrast",
-        a,
-        b,
+        [
+            _color(size, ground, saturation, brightness)
+            for ground in (hue + delta, hue - delta)
+        ],
+        _centered(size, target_size, target_size),
+        hue,
         ("surround of a higher hue", "surround of a lower hue"),
         "b",
         "the target's hue looks shifted away from that of the surround",
         "Chevreul, De la loi du contraste simultané des couleurs, 1839",
+        property="hue",
+        limits=(hue - arc, hue + arc),
     )
 
 
@@ -265,9 +241,15 @@ ILLUSIONS = {
 }
 
 
-def _patch(ground, mask, target, property="brightness"):
-    ground = ground[..., np.newaxis] if ground.ndim == 2 else ground
-    return patches.Patch(ground, mask, target, property)
+def _stimulus(
+    name, grounds, mask, target, labels, higher, sees, source, **options
+):
+    """Returns the `Stimulus` of a target on two grounds, `[H, W]` or RGB."""
+    a, b = (
+        patches.Patch(np.atleast_3d(ground), mask, target, **options)
+        for ground in grounds
+    )
+    return Stimulus(name, a, b, labels, higher, sees, source)
 
 
 def _centered(size, height, width):

@@ -245,64 +245,57 @@ def gray_sweeps(subjects, size):
     def white(**parameters):
         return stimuli.white(size, **parameters), {}
 
-    return [
-        sweep(
-            subjects,
+    rows = [
+        (
             "Contrast: surround",
             "brightness of the dark surround (light: 1 less that)",
             lambda x: (stimuli.contrast(size, dark=x, light=1.0 - x), {}),
             [0.0, 0.1, 0.2, 0.3, 0.4, 0.5],
         ),
-        sweep(
-            subjects,
+        (
             "Contrast: target",
             "side of the target, in pixels",
             lambda x: (stimuli.contrast(size, target_size=x), {}),
             large,
         ),
-        sweep(
-            subjects,
+        (
             "Contrast: added noise",
             "standard deviation, in gray levels",
             lambda x: (stimuli.contrast(size), {"noise": x}),
             [0.0, 2.0, 4.0, 8.0, 16.0],
         ),
-        sweep(
-            subjects,
+        (
             "Contrast: temperature",
             "log10 of the temperature",
             lambda x: (stimuli.contrast(size), {"temperature": 10.0**x}),
             [0.0, 0.5, 1.0, 1.5, 2.0, math.log10(log_2), 2.75, 3.25],
         ),
-        sweep(
-            subjects,
+        (
             "White: stripes",
             "width of a stripe, in pixels",
             lambda x: white(stripe=x),
             [2, 4, 6, 8],
         ),
-        sweep(
-            subjects,
+        (
             "White: target",
             "length of the target, in pixels",
             lambda x: white(target_length=x),
             large,
         ),
-        sweep(
-            subjects,
+        (
             "White: added noise",
             "standard deviation, in gray levels",
             lambda x: (stimuli.white(size), {"noise": x}),
             [0.0, 2.0, 4.0, 8.0, 16.0],
         ),
-        sweep(
-            subjects,
+        (
             "Checkerboard: checks",
             "side of a check, in pixels",
             lambda x: (stimuli.checkerboard(size, check=x), {}),
             [2, 4, 6, 8],
         ),
     ]
+    return [sweep(subjects, *row) for row in rows]
 
 
 # The experiment with saturation: how it is varied, and the arguments of the
