@@ -308,10 +308,10 @@ def test_a_file_without_permission_is_skipped(tmp_path, capsys, monkeypatch):
     support.save_images(tmp_path, [(2, 2, 1)] * 5)
     open_image = PIL.Image.open
 
-    def deny(path, *args):
+    def deny(path, **options):
         if str(path).endswith("3.png"):
             raise PermissionError(13, "Permission denied", str(path))
-        return open_image(path, *args)
+        return open_image(path, **options)
 
     monkeypatch.setattr(PIL.Image, "open", deny)
     assert sum(datasets.info(tmp_path).num_examples.values()) == 4

@@ -72,10 +72,10 @@ def open_image(path, argument="name", side=None):
         raise _checks.invalid_value(argument, path, expected) from error
 
 
-def inspect(path):
+def inspect(path, formats=None):
     """Returns the `Header` of a file, or why it cannot be used, as `str`.
 
-    Pixels are decoded only if a damaged file could not be told otherwise. Call
+    `formats` are the names of Pillow's formats that it may have. Pixels are decoded only if a damaged file could not be told otherwise. Call
     this within `strict_limits`.
     """
     try:
@@ -85,7 +85,7 @@ def inspect(path):
         return f"broken link: {reason}" if os.path.islink(path) else reason
     if not stat.S_ISREG(status.st_mode):  # Opening a pipe would wait for ever.
         return "not a regular file"
-    return _inspect(path, status.st_size, status.st_mtime_ns)
+    return _inspect(path, status.st_size, status.st_mtime_ns, formats)
 
 
 def strict_limits():
@@ -96,14 +96,14 @@ def strict_limits():
 
 
 @functools.lru_cache(maxsize=2**17)
-def _inspect(path, num_bytes, modified):
+def _inspect(path, num_bytes, modified, formats):
     """Does the work of `inspect`, once for every version of a file."""
     del modified
     suffix = os.path.splitext(path)[1].lower()
     if num_bytes == 0:
         return "empty file"
     try:
-        with PIL.Image.open(path) as image:
+        with PIL.Image.open(path, formats=formats) as image:
             header = _header(image)
             if isinstance(header, Header):
                 _check_complete(image)

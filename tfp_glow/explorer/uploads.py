@@ -46,7 +46,7 @@ def read(text, image_shape):
     with image_files.strict_limits(), tempfile.NamedTemporaryFile() as file:
         file.write(data)
         file.flush()
-        header = _check_format(data) or image_files.inspect(file.name)
+        header = image_files.inspect(file.name, _FORMATS)
         if isinstance(header, str):
             raise ValueError(_EXPECTED + header)
         pixels = image_files.read(
@@ -83,20 +83,3 @@ def to_data_url(levels, bins):
     file = io.BytesIO()
     PIL.Image.fromarray(pixels).save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-def _check_format(data):
-    """Returns why a file is not a picture of a known format, or `None`."""
-    try:
-        PIL.Image.open(io.BytesIO(data), formats=_FORMATS).close()
-    except PIL.UnidentifiedImageError:
-        return "a file that is not one"
-    except (
-        PIL.Image.DecompressionBombWarning,
-        PIL.Image.DecompressionBombError,
-    ):
-        return f"one of more than {PIL.Image.MAX_IMAGE_PIXELS:,} pixels"
-    # Damaged files make Pillow raise errors of any kind.
-    except Exception as error:
-        return f"a damaged file: {error}"
-    return None
