@@ -111,13 +111,13 @@ class ImageDensity:
         """
         noise = np.float32(0.5 if noise is None else noise)
         noise = np.broadcast_to(noise, np.shape(levels))
-        log_probs = np.empty(len(levels))
-        for i in range(0, len(levels), batch_size):
-            part = slice(i, i + batch_size)
-            log_probs[part] = self._traced(
-                tf.constant(levels[part], tf.int32), tf.constant(noise[part])
-            )
-        return log_probs
+        log_probs = in_batches(
+            lambda x, u: self._traced(tf.constant(x, tf.int32), tf.constant(u)),
+            levels,
+            noise,
+            batch_size=batch_size,
+        )
+        return log_probs.astype(np.float64)
 
     def _log_prob(self, levels, noise):
         distribution = self.distribution
@@ -135,3 +135,12 @@ class ImageDensity:
         )
         log_prob = distribution.distribution.log_prob(values) - log_density
         return log_prob - self.event_size * math.log(self.bins)
+
+
+def in_batches(function, *arrays, batch_size=128):
+    """Calls a function of arrays with some rows at a time, and joins results."""
+    results = []
+    for i in range(0, len(arrays[0]), batch_size):
+        batch = [array[i : i + batch_size] for array in arrays]
+        results.append(np.asarray(function(*batch)))
+    return np.concatenate(results)

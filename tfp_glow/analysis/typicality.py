@@ -56,7 +56,9 @@ def bits_per_dim(model, images, seed=0):
         TypeError, ValueError: for an empty batch, images of another size, dtype
             or range, or a model that is not a density of images.
     """
-    own, images = _checked(model, images)
+    own, images = density.of(model), np.asarray(images)
+    _checks.events([(images.shape, images.dtype)], own.distribution)
+    _checks.event_values(images, own.bins)
     log_probs = own.log_prob(images, own.draw_noise(_checks.seed(seed)))
     return np.asarray(units.bits_per_dim(log_probs, own.event_size))
 
@@ -229,11 +231,3 @@ def roc(usual, unusual):
     labels = np.repeat([0, 1], [len(s) for s in scores])
     curve = metrics.roc_curve(labels, np.concatenate(scores))
     return ROC(*curve, float(metrics.auc(*curve[:2])))
-
-
-def _checked(model, images):
-    """Returns the `ImageDensity` of a model, and its images as an array."""
-    own, images = density.of(model), np.asarray(images)
-    _checks.events([(images.shape, images.dtype)], own.distribution)
-    _checks.event_values(images, own.bins)
-    return own, images

@@ -171,13 +171,6 @@ class ArraySource:
                 f"a NumPy file of numbers; reading it failed with: {error}"
             ) from error
 
-    def _check_memory(self, key, num_bytes):
-        if num_bytes > _memory_bytes():
-            raise self._invalid(
-                f"arrays that fit into this machine's {_memory_bytes():,} bytes"
-                f" of memory; `{key}` would take {num_bytes:,}"
-            )
-
     def _images(self, key, x):
         """Returns an array of images as uint8 [N, H, W, C], or raises."""
         expected = received = ""

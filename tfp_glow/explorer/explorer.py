@@ -134,20 +134,13 @@ class Explorer:
 
     def start(self, request):
         """Draws the first picture. Returns a view."""
-        num_levels = len(self._sizes)
         state = states.State(
-            np.zeros(self.event_size),
-            [_TEMPERATURE] * num_levels,
+            _generator(request).standard_normal(self.event_size),
+            [_TEMPERATURE] * len(self._sizes),
             None if self._model.num_classes is None else 0,
             {},
         )
-        return self.draw(
-            {
-                **request,
-                "state": state.to_dict(),
-                "frozen": [False] * num_levels,
-            }
-        )
+        return self._view(state)
 
     def draw(self, request):
         """Draws the levels that are not `frozen`, a list of `bool`.

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Evaluation of a model: likelihood, reconstructions and samples."""
 
+import functools
 import math
 
 import numpy as np
 import tensorflow as tf
 
 from tfp_glow import _tf
+from tfp_glow.analysis import density
 from tfp_glow.distributions import baselines
 from tfp_glow.distributions import units
 
@@ -52,11 +54,12 @@ def evaluate(
         num_noise_samples = model.distribution.num_noise_samples
     else:
         log_prob = _log_prob(model, num_noise_samples)
-    nats = sum(in_batches(log_prob, *given, seed=i) for i in range(num_draws))
-    bits = units.bits_per_dim(nats / num_draws, model.event_size)
-    decoded = in_batches(
-        lambda x, *c: model.decode(model.encode(x, *c), *c), *given
+    nats = sum(
+        density.in_batches(functools.partial(log_prob, seed=i), *given)
+        for i in range(num_draws)
     )
+    bits = units.bits_per_dim(nats / num_draws, model.event_size)
+    decoded = reconstructed(model, images, labels)
     results = {
         "num_images": len(images),
         "image_shape": list(model.image_shape),
@@ -71,18 +74,29 @@ def evaluate(
         # Add one to each count, so that no class is impossible.
         counts = 1 + np.bincount(training[1], minlength=model.num_classes)
         log_prior = np.log(counts / np.sum(counts))
-        joint = log_prior + in_batches(model.class_log_probs, images, seed=0)
+        log_probs = functools.partial(model.class_log_probs, seed=0)
+        joint = log_prior + density.in_batches(log_probs, images)
         nats = np.logaddexp.reduce(joint, axis=-1)
         bits = units.bits_per_dim(nats, model.event_size)
         results["marginal"] = _mean_and_error(bits)
         scores = {"bayes_rule": joint}
         if model.has_classifier:
-            scores["classifier"] = in_batches(model.class_logits, images)
+            scores["classifier"] = density.in_batches(
+                model.class_logits, images
+            )
         results["accuracy"] = {
             name: float(np.mean(np.argmax(values, axis=-1) == labels))
             for name, values in scores.items()
         }
     return results
+
+
+def reconstructed(model, images, labels):
+    """Returns images `[N, H, W, C]`, encoded and decoded."""
+    given = [images] if labels is None else [images, labels]
+    return density.in_batches(
+        lambda x, *c: model.decode(model.encode(x, *c), *c), *given
+    )
 
 
 def labels_in_turn(num, num_classes):
@@ -144,15 +158,6 @@ def _baselines(model, images, training_images):
         bits = baselines.bits_per_dim(make(training_images, model.bins), images)
         rows[name] = _mean_and_error(bits)
     return rows
-
-
-def in_batches(function, *arrays, batch_size=128, **kwargs):
-    """Calls a function of arrays with some rows at a time, and joins results."""
-    results = []
-    for i in range(0, len(arrays[0]), batch_size):
-        batch = [array[i : i + batch_size] for array in arrays]
-        results.append(np.asarray(function(*batch, **kwargs)))
-    return np.concatenate(results)
 
 
 def _log_prob(model, num_noise_samples):

@@ -100,12 +100,7 @@ def write_reconstructions(path, model, images, labels, source=""):
     gray levels.
     """
     _check_size(2 * len(images), model)
-
-    def decode(x, *c):
-        return model.decode(model.encode(x, *c), *c)
-
-    given = [images] if labels is None else [images, labels]
-    decoded = evaluation.in_batches(decode, *given)
+    decoded = evaluation.reconstructed(model, images, labels)
     error = float(np.max(np.abs(decoded - images)))
     # Pairs of rows, the last of which are filled with white images.
     columns = min(len(images), _COLUMNS)

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfp_glow import _checks
+from tfp_glow.analysis import density
 from tfp_glow.analysis.latents import flow
 from tfp_glow.models import glow_model
 
@@ -53,13 +54,10 @@ def encoded(model, images, conditioning=None):
             f"Expected a GlowModel. Received: {type(model).__name__}"
         )
     model._spec.check(images, conditioning)
-    images = np.asarray(images)
-
-    def encode_batch(images, *conditioning):
-        return model.encode(images, *conditioning).numpy()
-
-    given = [] if conditioning is None else [np.asarray(conditioning)]
-    return flow.in_batches(encode_batch, images, *given)
+    given = [images] if conditioning is None else [images, conditioning]
+    return density.in_batches(
+        model.encode, *map(np.asarray, given), batch_size=flow.BATCH_SIZE
+    )
 
 
 def merged(model, parts):

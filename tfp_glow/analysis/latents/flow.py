@@ -11,10 +11,11 @@ import tensorflow as tf
 
 from tfp_glow import _checks
 from tfp_glow import _tf
+from tfp_glow.analysis import density
 from tfp_glow.bijectors import precision
 from tfp_glow.distributions import units
 
-_BATCH_SIZE = 256
+BATCH_SIZE = 256
 # A model keeps its traced functions as long as it lives.
 _OF_MODELS = weakref.WeakKeyDictionary()
 
@@ -32,26 +33,14 @@ def vectors(model, conditioning, num):
 
     Labels become one-hot vectors. Rows of floats are weights of classes.
     """
-    if conditioning is None or model.num_classes is None:
-        model._spec.check_conditioning(conditioning, num)
-    elif np.asarray(conditioning).dtype.kind == "f":
-        expected = (num, model.num_classes)
-        _checks.conditioning(np.asarray(conditioning), expected)
-        return np.asarray(conditioning, np.float32)
-    else:
-        model._spec.check_conditioning(conditioning, num)
+    given = np.asarray(conditioning)
+    if model.num_classes is not None and given.dtype.kind == "f":
+        _checks.conditioning(given, (num, model.num_classes))
+        return np.asarray(given, np.float32)
+    model._spec.check_conditioning(conditioning, num)
     if conditioning is None:
         return None
     return np.asarray(model._spec.conditioning_vectors(conditioning))
-
-
-def in_batches(function, *arrays):
-    """Concatenates a function's results for batches of arrays `[N, ...]`."""
-    results = []
-    for i in range(0, len(arrays[0]), _BATCH_SIZE):
-        part = slice(i, i + _BATCH_SIZE)
-        results.append(function(*(array[part] for array in arrays)))
-    return np.concatenate(results)
 
 
 class Flow:
@@ -122,7 +111,9 @@ def _arguments(vectors):
 
 def _call(function, values, vectors):
     given = [values] if vectors is None else [values, np.float32(vectors)]
-    return in_batches(
-        lambda *batch: function(*map(tf.constant, batch)).numpy().astype(float),
+    results = density.in_batches(
+        lambda *batch: function(*map(tf.constant, batch)),
         *given,
+        batch_size=BATCH_SIZE,
     )
+    return results.astype(float)

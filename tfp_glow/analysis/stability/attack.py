@@ -94,8 +94,11 @@ def growth(function, inverse):
 
     def objective(x, seed):
         z = function(x)
-        moved = inverse(z + _perturbation(z, seed))
-        return _squares(moved - x)
+        noise = tf.random.stateless_normal(tf.shape(z), seed, dtype=z.dtype)
+        axes = list(range(1, z.shape.rank))
+        norm = tf.sqrt(tf.reduce_sum(noise**2, axes, keepdims=True))
+        moved = inverse(z + _EPSILON * noise / norm)
+        return tf.reduce_sum((moved - x) ** 2, list(range(1, x.shape.rank)))
 
     return objective
 
@@ -112,14 +115,3 @@ def disagreement(log_prob, exact_log_prob):
         return tf.square(tf.cast(log_prob(x), exact.dtype) - exact)
 
     return objective
-
-
-def _perturbation(x, seed):
-    noise = tf.random.stateless_normal(tf.shape(x), seed, dtype=x.dtype)
-    axes = list(range(1, x.shape.rank))
-    norm = tf.sqrt(tf.reduce_sum(noise**2, axes, keepdims=True))
-    return _EPSILON * noise / norm
-
-
-def _squares(x):
-    return tf.reduce_sum(x**2, axis=list(range(1, x.shape.rank)))
