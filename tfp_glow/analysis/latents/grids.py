@@ -42,7 +42,47 @@ class Grid:
 
     def plot(self):
         """Draws the grid as a Matplotlib `Figure`."""
-        return plot(self)
+        import matplotlib.figure
+
+        rows, columns, height, width = self.images.shape[:4]
+        # All positions are in inches, from the upper left corner.
+        tall = _CELL * height / width
+        left = 0.2 + 0.075 * max(map(len, self.row_labels), default=0)
+        xs = left + _CELL * (0.04 + 1.08 * np.arange(columns))
+        ys = 1.0 + (tall + 0.24 * _CELL) * np.arange(rows + 1)
+        lines = (
+            self.title,
+            f"columns: {self.columns}",
+            f"below each image: {self.unit}",
+        )
+        widths = [1.08 * _CELL * columns, 0.1 * len(lines[0])]
+        widths += [0.075 * len(line) for line in lines[1:]]
+        size = left + max(widths) + 0.15, ys[-1] + 0.05
+        figure = matplotlib.figure.Figure(size, dpi=_DPI)
+        axes = figure.add_axes([0, 0, 1, 1])
+        axes.set_axis_off()
+        levels = np.nan_to_num(self.images) / (self.bins - 1)
+        levels = np.clip(levels, 0.0, 1.0)
+        levels = np.broadcast_to(levels, [*levels.shape[:-1], 3])
+        centered = dict(ha="center", va="center")
+        for (row, column), value in np.ndenumerate(self.values):
+            x, y = xs[column], ys[row]
+            extent = [x, x + _CELL, y + tall, y]
+            axes.imshow(levels[row, column], extent=extent, aspect="auto")
+            if np.isfinite(value):
+                x, y = x + _CELL / 2, y + tall + 0.11 * _CELL
+                axes.text(x, y, f"{value:.2f}", fontsize=8, **centered)
+        for y, label in zip(ys + tall / 2, self.row_labels):
+            place = dict(ha="right", va="center")
+            axes.text(left - 0.06, y, label, fontsize=9, **place)
+        for x, label in zip(xs + _CELL / 2, self.column_labels):
+            axes.text(x, 0.88, label, fontsize=9, **centered)
+        for i, line in enumerate(lines):
+            style = dict(fontsize=9) if i else dict(weight="bold", fontsize=11)
+            axes.text(xs[0], 0.2 + 0.21 * i, line, va="center", **style)
+        axes.set_xlim(0, size[0])
+        axes.set_ylim(size[1], 0)
+        return figure
 
     def save(self, path):
         """Writes the picture as a PNG file, whole or not at all."""
@@ -84,74 +124,3 @@ def repeated(vectors, columns):
     if vectors is None:
         return None
     return np.repeat(vectors[:, np.newaxis], columns, axis=1)
-
-
-def plot(grid):
-    """Draws a `Grid` as a Matplotlib `Figure`."""
-    import matplotlib.figure
-
-    rows, columns, height, width = grid.images.shape[:4]
-    aspect = height / width
-    pitch = aspect + 0.24  # Of rows, in widths of an image.
-    left = 0.2 + 0.075 * max(map(len, grid.row_labels), default=0)
-    lines = (
-        grid.title,
-        f"columns: {grid.columns}",
-        f"below each image: {grid.unit}",
-    )
-    widths = [0.1 * len(lines[0]), *(0.075 * len(line) for line in lines[1:])]
-    figure = matplotlib.figure.Figure(
-        (
-            left + max(1.08 * columns * _CELL, *widths) + 0.15,
-            pitch * rows * _CELL + 1.05,
-        ),
-        dpi=_DPI,
-    )
-    inches = figure.get_size_inches()
-    axes = figure.add_axes(
-        [
-            left / inches[0],
-            0.05 / inches[1],
-            1.08 * columns * _CELL / inches[0],
-            pitch * rows * _CELL / inches[1],
-        ]
-    )
-    axes.set_axis_off()
-    axes.set_xlim(0, 1.08 * columns)
-    axes.set_ylim(pitch * rows, 0)
-    levels = np.nan_to_num(grid.images) / (grid.bins - 1)
-    levels = np.clip(levels, 0.0, 1.0)
-    if levels.shape[-1] == 1:
-        levels = levels.repeat(3, axis=-1)
-    small, white = dict(fontsize=8, ha="center", va="center"), 0.04
-    for row in range(rows):
-        y = pitch * row
-        for column in range(columns):
-            x = 1.08 * column + white
-            axes.imshow(
-                levels[row, column],
-                extent=[x, x + 1, y + aspect, y],
-                aspect="auto",
-            )
-            value = grid.values[row, column]
-            if np.isfinite(value):
-                text = f"{value:.2f}"
-                axes.text(x + 0.5, y + aspect + 0.11, text, **small)
-        if grid.row_labels:
-            style = dict(fontsize=9, ha="right", va="center")
-            axes.text(-0.06, y + aspect / 2, grid.row_labels[row], **style)
-    axes.set_xlim(0, 1.08 * columns)
-    axes.set_ylim(pitch * rows, 0)
-    for column, label in enumerate(grid.column_labels):
-        x = 1.08 * column + white + 0.5
-        axes.text(x, -0.13, label, **small | {"fontsize": 9})
-    for i, line in enumerate(lines):
-        style = dict(fontsize=9) if i else dict(weight="bold", fontsize=11)
-        figure.text(
-            (left + white * _CELL) / inches[0],
-            1.0 - (0.2 + 0.21 * i) / inches[1],
-            line,
-            va="center",
-            **style,
-        )
-    return figure
