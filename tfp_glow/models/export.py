@@ -31,18 +31,10 @@ class Function(NamedTuple):
 
 
 def write(path, model):
-    """Writes a model's exported functions and variables as a SavedModel.
+    """Writes the SavedModel that `FlowModel.export` describes.
 
-    Each becomes a method of the object that `tf.saved_model.load` returns, and
-    a signature of the same name, as `FlowModel.export` describes. The first
-    function is also the default signature.
-
-    Functions of a batch of integers take several dtypes. They refuse others,
-    and integers that need more than 32 bits. For other functions TensorFlow
-    casts NumPy arrays.
-
-    Raises `ValueError` if two inputs of a signature have the same name, or a
-    name is not an identifier.
+    The first function is also the default signature. Raises `ValueError` if two
+    inputs of a signature have the same name, or a name is not an identifier.
     """
     flow = self_contained(model.distribution)
     module = tf.Module()

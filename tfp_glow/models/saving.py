@@ -37,14 +37,9 @@ _CAUSE = re.compile(
 def save(write, path, extension, overwrite=True, **options):
     """Calls a saving method of Keras so that no earlier file is damaged.
 
-    Unless `overwrite`, the user is asked before a file is replaced.
-
-    Args:
-        write: callable of a path and `options`.
-        path: `str` or `os.PathLike`, which may be remote, as `gs://...`.
-        extension: `str`, with which names of single files end.
-        overwrite: `bool`.
-        **options: such as Keras' `zipped` and `max_shard_size`.
+    The method is `write(path, **options)`, where the path may be remote, as
+    `gs://...`. Names of single files end with `extension`. Unless `overwrite`,
+    the user is asked before a file is replaced.
 
     Raises:
         FileExistsError: if nobody answers whether to replace a file.
