@@ -10,6 +10,7 @@ import numpy as np
 
 from tfp_glow import _checks
 from tfp_glow.analysis import latents
+from tfp_glow.analysis.latents import codes
 from tfp_glow.analysis.latents import flow
 from tfp_glow.analysis.latents import inpainting
 from tfp_glow.analysis.latents import interpolation
@@ -326,8 +327,7 @@ class Explorer:
         if isinstance(label, list):
             label = int(np.argmax(label))
             labels = [label]
-        parts = latents.encode(self._model, levels[np.newaxis], labels)
-        z = np.concatenate([np.ravel(part) for part in parts])
+        [z] = codes.encoded(self._model, levels[np.newaxis], labels)
         return self._view(self._at_rest(z, label), notes)
 
     def _view(self, state, notes=()):
@@ -337,7 +337,7 @@ class Explorer:
         is_finite = bool(np.isfinite(bits))
         return {
             "state": state.to_dict(),
-            "picture": uploads.to_data_url(levels, self._model.bins),
+            "picture": self._picture(levels),
             "bits_per_dim": float(bits) if is_finite else None,
             "share_below": float(np.mean(self._bits > bits)),
             "notes": [*notes, *more],

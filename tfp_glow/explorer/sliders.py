@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from tfp_glow.analysis import latents
+from tfp_glow.analysis.latents import codes
 
 _MIN_IMAGES = 30  # Fewer do not tell a direction.
 _MAX_CLASSES = 12  # More would be too many sliders.
@@ -59,11 +60,10 @@ def find(model, images, labels, class_names):
     found = []
     if len(images) >= _MIN_IMAGES:
         given = labels if model.num_classes else None
-        parts = latents.encode(model, images, given)
-        codes = np.concatenate([p.reshape(len(p), -1) for p in parts], axis=1)
-        found += _looks(model, images, codes)
+        encoded = codes.encoded(model, images, given)
+        found += _looks(model, images, encoded)
         if class_names and model.num_classes is None:
-            found += _classes(labels, codes, class_names[:_MAX_CLASSES])
+            found += _classes(labels, encoded, class_names[:_MAX_CLASSES])
     return found + _directions(model)
 
 
@@ -110,7 +110,7 @@ def measure(images):
     return looks
 
 
-def _looks(model, images, codes):
+def _looks(model, images, encoded):
     """Returns sliders from the lowest to the highest third of each measure."""
     found = []
     looks = measure(images / (model.bins - 1.0))
@@ -118,19 +118,19 @@ def _looks(model, images, codes):
         if not np.ptp(values) > 0:
             continue
         thirds = np.argsort(np.argsort(values)) * 3 // len(values)
-        direction = codes[thirds == 2].mean(0) - codes[thirds == 0].mean(0)
+        direction = encoded[thirds == 2].mean(0) - encoded[thirds == 0].mean(0)
         name = title.lower().replace(" ", "-")
         found.append(Slider(name, title, "Looks", low, high, 2.0, direction))
     return found
 
 
-def _classes(labels, codes, class_names):
+def _classes(labels, encoded, class_names):
     """Returns sliders from all other classes to each one."""
     found = []
     for label, title in enumerate(class_names):
         inside = labels == label
         if 2 <= np.sum(inside) <= len(labels) - 2:
-            direction = codes[inside].mean(0) - codes[~inside].mean(0)
+            direction = encoded[inside].mean(0) - encoded[~inside].mean(0)
             name = f"class-{label}"
             found.append(Slider(name, title, "Classes", "", "", 3.0, direction))
     return found

@@ -88,11 +88,8 @@ class LikelihoodCurve:
         The default is the target's own value. The error is that of a mean over
         the noise draws, NaN for a single draw.
         """
-        ranks = np.vstack(
-            [self.ranks(temperature), self.ranks_of_draws(temperature)]
-        )
-        rank, *draws = self._at(value, ranks)
-        return float(rank), standard_error(draws)
+        [rank] = self._at(value, [self.ranks(temperature)])
+        return float(rank), standard_error(self.rank_draws(value, temperature))
 
     def rank_draws(self, value=None, temperature=None):
         """Returns the rank of a value by single draws, `[num_draws]`."""

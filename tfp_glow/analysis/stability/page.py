@@ -58,23 +58,20 @@ def page(report, title):
         pages.chart(_extremes(results), "Singular values by kind of images"),
         "</div>",
     ]
-    if results["attack"]:
+    if attacks := results["attack"]:
         parts += [
             "<h2>The worst value in a cell</h2>",
             "<p>A gray level stands for a cell of values. An attack searches "
             "the cell of an image for the largest error; random noise tries as "
             f"many values on the corners of the cell. {told['attack']}</p>",
             '<div class="charts">',
-            *(
-                pages.chart(_attack(results["attack"][name], label), title)
-                for name, label, title in (
-                    (
-                        "round_trip",
-                        "round-trip error, gray levels",
-                        "Round trip",
-                    ),
-                    ("log_prob", "error of log_prob, nats", "Log-density"),
-                )
+            pages.chart(
+                _attack(attacks["round_trip"], "round-trip error, gray levels"),
+                "Round trip",
+            ),
+            pages.chart(
+                _attack(attacks["log_prob"], "error of log_prob, nats"),
+                "Log-density",
             ),
             "</div>",
         ]
