@@ -110,7 +110,9 @@ class LinearizedParts:
 
     def extremes(self, num_steps=20, seed=0):
         """Returns the largest and the smallest singular values, arrays `[N]`."""
-        return _extremes(_Chain(self), _Chain(self, True), num_steps, seed)
+        forward = _Chain(self.parts, self.forward)
+        inverse = _Chain(self.parts, self.inverse, is_inverse=True)
+        return _extremes(forward, inverse, num_steps, seed)
 
     def extremes_of_parts(self, num_steps=20, seed=0):
         """Returns those of each part, a dictionary by the parts' names."""
@@ -133,36 +135,31 @@ def _extremes(forward, inverse, num_steps, seed):
 class _Chain:
     """The derivative of all parts, or of their inverses, as two products."""
 
-    def __init__(self, linearized, inverse=False):
-        parts = linearized.parts
-        first = linearized.forward[0]
-        self.dtype = first.dtype
-        self.shape = (first.shape[0], len(parts[0].order))
-        found = linearized.inverse if inverse else linearized.forward
-        self._factors = list(zip(parts, found))
-        self._is_inverse = inverse
+    def __init__(self, parts, factors, is_inverse=False):
+        self._parts, self._factors = parts, factors
+        self._is_inverse = is_inverse
+        self.dtype = factors[0].dtype
+        self.shape = (factors[0].shape[0], len(parts[0].order))
 
     def product(self, v):
         """Computes `J v`."""
-        factors = self._factors[::-1] if self._is_inverse else self._factors
-        for part, linear in factors:
-            v = self._apply(part, linear.product, v, self._is_inverse)
-        return v
+        products = [factor.product for factor in self._factors]
+        return self._walk(v, products, self._is_inverse)
 
     def transposed_product(self, w):
         """Computes `J^T w`."""
-        factors = self._factors if self._is_inverse else self._factors[::-1]
-        for part, linear in factors:
-            product = linear.transposed_product
-            w = self._apply(part, product, w, not self._is_inverse)
-        return w
+        products = [factor.transposed_product for factor in self._factors]
+        return self._walk(w, products, not self._is_inverse)
 
-    def _apply(self, part, product, v, reorders_last):
-        if not reorders_last:
-            v = tf.gather(v, part.order, axis=1)
-        size = math.prod(part.shape)
-        moved = product(tf.reshape(v[:, :size], [-1, *part.shape]))
-        v = tf.concat([tf.reshape(moved, [-1, size]), v[:, size:]], axis=1)
-        if reorders_last:
-            v = tf.gather(v, np.argsort(part.order), axis=1)
+    def _walk(self, v, products, is_backward):
+        """Goes from data to latents, or back, by the products of the parts."""
+        walk = list(zip(self._parts, products))
+        for part, product in walk[::-1] if is_backward else walk:
+            if not is_backward:
+                v = tf.gather(v, part.order, axis=1)
+            size = math.prod(part.shape)
+            moved = product(tf.reshape(v[:, :size], [-1, *part.shape]))
+            v = part.join(moved, v[:, size:])
+            if is_backward:
+                v = tf.gather(v, np.argsort(part.order), axis=1)
         return v
