@@ -339,7 +339,7 @@ def poison(glow, part):
             "level_1: .*step] [0]",
         ),
         "split prior": (
-            split_prior.network.shift.value,
+            split_prior.affine.network.shift.value,
             0,
             "checked: .*level 0, the prior",
         ),
@@ -477,7 +477,7 @@ def test_a_template_carries_the_options_of_the_networks():
     assert "edge_kernel" not in weights["hidden_0"]
     assert weights["last"]["shift"].dtype == tf.float32
     assert stacked(glow, 0)["act_norm"]["shift"].dtype == tf.float64
-    prior = glow.parameters["levels"][0].prior.network
+    prior = glow.parameters["levels"][0].prior.affine.network
     assert (prior.input_bound, prior.output_bound) == (None, 2.0)
     assert not prior.edge_padding
     assert glow.inverse(helpers.normal([2, 4, 4, 2])).dtype == tf.float64

@@ -50,7 +50,7 @@ def test_priors_are_the_identity_at_initialization():
     finest, _ = glow.split_latents(glow.inverse(image))
     h = glow.steps(0).step(0).forward(tfg.Squeeze().forward(image))
     np.testing.assert_allclose(finest, h[..., 4:], atol=1e-12)
-    network = glow._levels[0].prior.network
+    network = glow._levels[0].prior.affine.network
     assert not np.any(network(h[..., :4]))
     assert not any(np.any(v) for v in glow._levels[1].prior.variables)
 
@@ -62,11 +62,11 @@ def test_split_prior_sees_the_half_that_goes_on():
     h = glow.steps(0).step(0).forward(tfg.Squeeze().forward(image))
     goes_on, leaves = tf.split(h, 2, axis=-1)
     shift, log_scale = tf.split(
-        glow._levels[0].prior.network(goes_on), 2, axis=-1
+        glow._levels[0].prior.affine.network(goes_on), 2, axis=-1
     )
-    np.testing.assert_allclose(
-        finest, tf.exp(log_scale) * leaves + shift, atol=1e-12
-    )
+    tails = glow._levels[0].prior.tails
+    expected = tails.forward(tf.exp(log_scale) * leaves + shift)
+    np.testing.assert_allclose(finest, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("batch_shape", [[2], [3, 2]])

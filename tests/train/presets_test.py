@@ -53,7 +53,9 @@ def more_weights_here(preset):
     more = settings.num_steps * sum(c**2 + c for c in channels)
     outputs = 2 * channels[-1]
     pixels = math.prod(preset.image_shape[:2]) // 4**num_levels
-    return more + pixels * outputs - 9 * (outputs + 1) * outputs - 2 * outputs
+    tails = sum(channels[:-1]) // 2 + channels[-1]
+    top = pixels * outputs - 9 * (outputs + 1) * outputs - 2 * outputs
+    return more + top + tails
 
 
 def count(variables):

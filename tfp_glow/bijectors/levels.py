@@ -18,8 +18,58 @@ from tfp_glow.bijectors import joint
 from tfp_glow.bijectors import repeated
 from tfp_glow.bijectors import squeeze
 from tfp_glow.bijectors import steps
+from tfp_glow.bijectors import tails
 
 tfb = tfp.bijectors
+
+
+class Prior(joint.JointBijector):
+    """Standardizes the channels that leave the flow at a level.
+
+    ```none
+    h, x = split(affine(channels))
+    h, z = h, tails(x)
+    ```
+
+    The channels `h`, which go on to the next level, stay the same.
+    """
+
+    def __init__(self, affine, tails, name="prior"):
+        """Makes the bijector.
+
+        Args:
+            affine: `JointBijector` that shifts and scales the last channels,
+                which leave, and keeps the others.
+            tails: `Tails` of the channels that leave.
+            name: `str`.
+        """
+        parameters = dict(locals())
+        self.affine = affine
+        self.tails = tails
+        super().__init__(
+            forward_min_event_ndims=3,
+            dtype=affine.dtype,
+            parameters=parameters,
+            name=name,
+        )
+
+    def forward_and_log_det(self, x, **kwargs):
+        x, log_det = self.affine.forward_and_log_det(x, **kwargs)
+        h, x = self._split(x)
+        z, more = self.tails.forward_and_log_det(x)
+        return tf.concat([h, z], axis=-1), log_det + more
+
+    def inverse_and_log_det(self, y, **kwargs):
+        h, z = self._split(y)
+        x, more = self.tails.inverse_and_log_det(z)
+        x = tf.concat([h, x], axis=-1)
+        x, log_det = self.affine.inverse_and_log_det(x, **kwargs)
+        return x, log_det + more
+
+    def _split(self, x):
+        num_leaving = self.tails.log_tail.shape[0]
+        sizes = [x.shape[-1] - num_leaving, num_leaving]
+        return tf.split(x, sizes, axis=-1)
 
 
 class Level(NamedTuple):
@@ -29,7 +79,7 @@ class Level(NamedTuple):
     """
 
     steps: repeated.Repeated
-    prior: joint.JointBijector
+    prior: Prior
 
 
 class TopPrior(joint.JointBijector):
@@ -204,10 +254,9 @@ def make_levels(
                 **arguments,
             )
             with tf.name_scope("prior"):
-                if i == num_levels - 1:
-                    prior = _make_top_prior(shape, sizes[i], dtype)
-                else:
-                    prior = _make_split_prior(shape, sizes[i], dtype, network)
+                prior = _make_prior(
+                    shape, i == num_levels - 1, sizes[i], dtype, network
+                )
         levels.append(Level(steps=level_steps, prior=prior))
     return tuple(levels)
 
@@ -255,6 +304,17 @@ def _conditioning_sizes(conditioning_shape, num_levels):
     if len(conditioning_shape) == 1:
         return [*conditioning_shape] * num_levels
     return [conditioning_shape[-1] * 4 ** (i + 1) for i in range(num_levels)]
+
+
+def _make_prior(shape, is_top, conditioning_size, dtype, network):
+    num_leaving = shape[-1]
+    if is_top:
+        affine = _make_top_prior(shape, conditioning_size, dtype)
+    else:
+        num_leaving //= 2
+        affine = _make_split_prior(shape, conditioning_size, dtype, network)
+    log_tail = tf.Variable(tf.zeros([num_leaving], dtype), name="log_tail")
+    return Prior(affine, tails.Tails(log_tail))
 
 
 def _make_split_prior(shape, conditioning_size, dtype, network):
