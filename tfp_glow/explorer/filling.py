@@ -21,7 +21,7 @@ _NUM_STEPS = 30
 _NUM_LEAPS = 4  # Of a step of Hamiltonian Monte Carlo.
 _NUM_PARTICLES = 2  # The first one is shown. Both tell the size of the leaps.
 _ACCEPTANCE = 0.75  # The share of steps to accept, by the size of the leaps.
-_SECONDS = 0.4  # Of one call.
+_SECONDS = 0.3  # Of one call.
 
 
 class Filler:
