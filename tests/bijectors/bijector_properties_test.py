@@ -5,13 +5,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tests import helpers
 from tests.bijectors import registry
 from tfp_glow.bijectors import precision
-
-tfb = tfp.bijectors
 
 for_every_bijector = pytest.mark.parametrize("name", registry.BIJECTORS)
 for_every_bijector_with_variables = pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
 
 from tfp_glow import _checks
 from tfp_glow import _tf
@@ -20,15 +19,13 @@ from tfp_glow.bijectors import squeeze
 from tfp_glow.bijectors import steps
 from tfp_glow.bijectors import tails
 
-tfb = tfp.bijectors
-
 
 class Prior(joint.JointBijector):
     """Standardizes the channels that leave the flow at a level.
 
     ```none
     h, x = split(affine(channels))
-    h, z = h, tails(x)
+    z = tails(x)
     ```
 
     The channels `h`, which go on to the next level, stay the same.
