@@ -80,7 +80,7 @@ def test_glow_distribution_hands_its_arguments_on():
     np.testing.assert_allclose(
         flow.bijector.inverse_log_det_jacobian(np.zeros([2, 4, 1]), 3),
         0.0,
-        atol=1e-12,
+        atol=1e-14,
     )
 
 
