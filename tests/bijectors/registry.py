@@ -195,14 +195,14 @@ register(
 register(
     "glow_of_2_levels",
     [4 * 4 * 3],
-    2 * (PADDED + 3 + 2) + 5 + 3,
+    2 * (PADDED + 3 + 2) + 6 + 4,
     lambda dtype: tfg.Glow([4, 4, 3], 2, 2, 4, seed=0, dtype=dtype),
 )
 # This one has one level and one channel, and its images are not square.
 register(
     "glow_additive_with_reversals",
     [4 * 2],
-    PADDED + 2 + 3,
+    PADDED + 2 + 4,
     lambda dtype: tfg.Glow(
         [2, 4, 1], 1, 1, 4, "additive", "reverse", seed=0, dtype=dtype
     ),

@@ -54,8 +54,9 @@ def more_weights_here(preset):
     outputs = 2 * channels[-1]
     pixels = math.prod(preset.image_shape[:2]) // 4**num_levels
     tails = sum(channels[:-1]) // 2 + channels[-1]
+    slopes = 2 * num_levels
     top = pixels * outputs - 9 * (outputs + 1) * outputs - 2 * outputs
-    return more + top + tails
+    return more + top + tails + slopes
 
 
 def count(variables):

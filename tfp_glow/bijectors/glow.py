@@ -29,17 +29,18 @@ class Glow(initialization_.DataDependent, joint.JointBijector):
     for level in 1 ... num_levels:
         h = squeeze(h)
         num_steps times:  h = coupling(conv1x1(actnorm(h)))
-        below the top:    h, x = split(h);  z[level] = t((x - m(h)) * s(h))
-        at the top:       z[level] = t((h - m) * s)
+        below the top:    h, x = split(h);  z[level] = r(t((x - m(h)) * s(h)))
+        at the top:       z[level] = r(t((h - m) * s))
     latent = concat(flatten(z[1]), ..., flatten(z[num_levels]))
     ```
 
     The functions `m` and `s` of the split priors are zero-initialized
     convolutions, and at the top one mean and one scale per element, so the
-    latent's distribution is a plain standard normal. The functions `t`, which
-    are not in the paper, are sinh-arcsinh transformations with one trained
-    parameter per channel, at first the identity: channels of images have heavier
-    tails than a normal distribution.
+    latent's distribution is a plain standard normal. Two functions that are not
+    in the paper bring images closer to it: `t` gives every channel a trained
+    weight of its tails, see `bijectors/tails.py`, and `r` evens out contrast,
+    which differs between images and places, see `bijectors/radial.py`. Both have
+    few parameters and are the identity at first.
 
     With a `conditioning_size` the methods take one more argument,
     `conditioning`, on which the networks of couplings and priors depend. At

@@ -14,6 +14,7 @@ from tfp_glow import networks
 from tfp_glow.bijectors import affine_coupling
 from tfp_glow.bijectors import gradients
 from tfp_glow.bijectors import joint
+from tfp_glow.bijectors import radial
 from tfp_glow.bijectors import repeated
 from tfp_glow.bijectors import squeeze
 from tfp_glow.bijectors import steps
@@ -25,24 +26,26 @@ class Prior(joint.JointBijector):
 
     ```none
     h, x = split(affine(channels))
-    z = tails(x)
+    z = radial(tails(x))
     ```
 
     The channels `h`, which go on to the next level, stay the same.
     """
 
-    def __init__(self, affine, tails, name="prior"):
+    def __init__(self, affine, tails, radial, name="prior"):
         """Makes the bijector.
 
         Args:
             affine: `JointBijector` that shifts and scales the last channels,
                 which leave, and keeps the others.
             tails: `Tails` of the channels that leave.
+            radial: `RadialGaussianization` of these channels.
             name: `str`.
         """
         parameters = dict(locals())
         self.affine = affine
         self.tails = tails
+        self.radial = radial
         super().__init__(
             forward_min_event_ndims=3,
             dtype=affine.dtype,
@@ -53,14 +56,18 @@ class Prior(joint.JointBijector):
     def forward_and_log_det(self, x, **kwargs):
         x, log_det = self.affine.forward_and_log_det(x, **kwargs)
         h, x = self._split(x)
-        z, more = self.tails.forward_and_log_det(x)
-        return tf.concat([h, z], axis=-1), log_det + more
+        for bijector in (self.tails, self.radial):
+            x, more = bijector.forward_and_log_det(x)
+            log_det += more
+        return tf.concat([h, x], axis=-1), log_det
 
     def inverse_and_log_det(self, y, **kwargs):
-        h, z = self._split(y)
-        x, more = self.tails.inverse_and_log_det(z)
+        h, x = self._split(y)
+        x, log_det = self.radial.inverse_and_log_det(x)
+        x, more = self.tails.inverse_and_log_det(x)
+        log_det += more
         x = tf.concat([h, x], axis=-1)
-        x, log_det = self.affine.inverse_and_log_det(x, **kwargs)
+        x, more = self.affine.inverse_and_log_det(x, **kwargs)
         return x, log_det + more
 
     def _split(self, x):
@@ -311,7 +318,13 @@ def _make_prior(shape, is_top, conditioning_size, dtype, network):
         num_leaving //= 2
         affine = _make_split_prior(shape, conditioning_size, dtype, network)
     log_tail = tf.Variable(tf.zeros([num_leaving], dtype), name="log_tail")
-    return Prior(affine, tails.Tails(log_tail))
+    num_slopes = len(radial.neighborhoods(*shape[:2]))
+    log_slopes = tf.Variable(tf.zeros([num_slopes], dtype), name="log_slopes")
+    return Prior(
+        affine,
+        tails.Tails(log_tail),
+        radial.RadialGaussianization(log_slopes),
+    )
 
 
 def _make_split_prior(shape, conditioning_size, dtype, network):

@@ -25,7 +25,7 @@ Those runs differ from the paper's as follows.
 - Networks have bounded inputs and outputs.
 - 1x1 convolutions are stored as LU factors.
 - The top prior has a mean and a scale for every element, not for every channel
-  and distance to the edge. All priors have tails, see `Glow`.
+  and distance to the edge. All priors have more functions, see `Glow`.
 - Keras' Adamax does not scale its first steps by `sqrt(1 - beta_2**t)`. (The
   paper names Adam, but its code uses Adamax.)
 - The reference code shifts CIFAR-10 by up to a tenth at random and trains on all
