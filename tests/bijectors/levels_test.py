@@ -252,3 +252,21 @@ def test_levels_are_as_many_as_the_size_allows(image_shape, levels):
 def test_an_image_shape_of_another_rank_raises(image_shape):
     with pytest.raises(ValueError, match=r"\(height, width, channels\)"):
         tfg.Glow(image_shape)
+
+
+def test_a_temperature_scales_what_the_radial_gaussianization_is_given():
+    glow = helpers.perturb(make_glow())
+    latents = helpers.normal([3, 32])
+    temperature = np.repeat([0.5, 1.0], [16, 16])
+    scaled = levels_lib.scale_latents(glow, latents, temperature)
+    fine, top = glow.split_latents(scaled)
+    z, same = glow.split_latents(latents)
+    np.testing.assert_array_equal(top, same)
+    radial = glow._levels[0].prior.radial
+    np.testing.assert_allclose(
+        radial.inverse(fine), 0.5 * radial.inverse(z), rtol=1e-10
+    )
+    np.testing.assert_array_equal(
+        levels_lib.scale_latents(glow, latents, 1.0), latents
+    )
+    assert not np.any(levels_lib.scale_latents(glow, latents, 0.0))

@@ -24,8 +24,10 @@ def tiny():
 def test_a_view_has_the_picture_and_the_likelihood_of_its_state(tiny):
     state = support.state(temperature=[0.5, 1.2], label=2)
     view = tiny.show({"state": state})
-    z = np.repeat([0.5, 1.2], _SIZES) * support.latent(state)
     model = support.model()
+    z = flow.of(model).scale_latents(
+        support.latent(state), np.repeat([0.5, 1.2], _SIZES)
+    )
     image = model.decode(np.tile(z, [3, 1]), [2, 2, 2]).numpy()[0]
     np.testing.assert_array_equal(
         support.pixels(view["picture"]), support.to_pixels(image)

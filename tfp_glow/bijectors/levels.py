@@ -214,6 +214,30 @@ def keyword_arguments(glow, conditioning):
     return found
 
 
+def scale_latents(glow, latents, temperature):
+    """Multiplies latents by a temperature where lengths are those of images.
+
+    The radial Gaussianization of the priors maps latents of many contrasts to
+    nearly one length. Latents of 0.7 times that length would be those of far
+    less than 0.7 times the contrast. So the temperature multiplies what the
+    Gaussianization is given. A temperature of 1 changes nothing.
+
+    Args:
+        glow: `Glow`.
+        latents: floating `Tensor` of shape `[..., D]`.
+        temperature: non-negative `Tensor` that broadcasts to `latents`.
+    """
+    temperature = tf.cast(temperature, latents.dtype)
+    temperature = tf.broadcast_to(temperature, tf.shape(latents))
+    parts = map(glow.split_latents, (latents, temperature))
+    scaled = []
+    for level, z, factor in zip(glow._levels, *parts):
+        x, _ = level.prior.radial.inverse_and_log_det(z)
+        z, _ = level.prior.radial.forward_and_log_det(factor * x)
+        scaled.append(z)
+    return tf.where(temperature == 1.0, latents, glow.merge_latents(scaled))
+
+
 def description(glow):
     """Returns what `repr` tells of a `Glow`."""
     names = ("num_levels", "num_steps", "num_filters", "coupling")

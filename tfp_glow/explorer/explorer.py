@@ -305,7 +305,8 @@ class Explorer:
 
     def _moved(self, state):
         """Returns the latents `[D]` that a state shows."""
-        z = np.repeat(state.temperature, self._sizes) * state.latent
+        temperature = np.repeat(state.temperature, self._sizes)
+        z = flow.of(self._model).scale_latents(state.latent, temperature)
         for name, strength in state.strengths.items():
             z = z + strength * self._sliders[name].direction
         return z

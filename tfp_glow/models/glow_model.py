@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfp_glow import _arguments
 from tfp_glow import _checks
 from tfp_glow import _tf
+from tfp_glow.bijectors import levels
 from tfp_glow.bijectors import precision
 from tfp_glow.distributions import dequantized
 from tfp_glow.distributions import flows
@@ -292,7 +293,7 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
         Args:
             n: positive `int`.
             temperature: non-negative `float` that multiplies the latent noise
-                at every level, or a list of one for each level, the finest
+                at every level, before its contrast is evened out, or a list of one for each level, the finest
                 first. Below 1 images are more likely and less varied.
             conditioning: see `log_prob`, of `n` images.
             seed: `int` or `None`.
@@ -384,8 +385,9 @@ def _decode(flow, latents, bijector_kwargs=None):
 def _generate(flow, size, temperature, seed, bijector_kwargs=None):
     """Draws continuous images; `seed` is a pair of integers."""
     continuous = flow.distribution
-    noise = temperature * continuous.distribution.sample(size, seed=seed)
-    return continuous.bijector.forward(noise, **bijector_kwargs or {})
+    latents = continuous.distribution.sample(size, seed=seed)
+    latents = levels.scale_latents(continuous.bijector, latents, temperature)
+    return continuous.bijector.forward(latents, **bijector_kwargs or {})
 
 
 def _sample(flow, size, temperature, seed, **kwargs):

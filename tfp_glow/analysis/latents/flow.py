@@ -12,6 +12,7 @@ import tensorflow as tf
 from tfp_glow import _checks
 from tfp_glow import _tf
 from tfp_glow.analysis import density
+from tfp_glow.bijectors import levels
 from tfp_glow.bijectors import precision
 from tfp_glow.distributions import units
 
@@ -75,6 +76,13 @@ class Flow:
     def decode(self, latents, vectors):
         """Returns images `[N, H, W, C]` of latents, in gray levels."""
         return _call(self._decode, np.asarray(latents, np.float64), vectors)
+
+    def scale_latents(self, latents, temperature):
+        """Returns latents `[..., D]` at a temperature, as `sample` does."""
+        bijector = self._distribution.distribution.bijector
+        exact = precision.astype(bijector, tf.float64)
+        latents = tf.constant(latents, tf.float64)
+        return levels.scale_latents(exact, latents, temperature).numpy()
 
     def bits_per_dim(self, images, vectors):
         """Returns the bits per dimension of the density at images, `[N]`.

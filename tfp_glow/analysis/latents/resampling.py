@@ -51,7 +51,8 @@ def resample(
     latents = np.repeat(latents[:, np.newaxis], num + 1, axis=1)
     drawn = codes.in_levels(model, numbers)
     noise = np.random.default_rng(seed).standard_normal(latents[:, 1:].shape)
-    latents[:, 1:, drawn] = temperature * noise[..., drawn]
+    noise = flow.of(model).scale_latents(noise, temperature)
+    latents[:, 1:, drawn] = noise[..., drawn]
     named = ", ".join(map(str, numbers))
     return grids.decoded(
         model,
