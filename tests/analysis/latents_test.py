@@ -225,6 +225,7 @@ def test_annealing_finds_a_normal_distribution_and_its_integral():
     assert 0.5 < found.acceptance < 0.95
 
 
+@pytest.mark.slow
 def test_holes_are_filled_as_by_the_gaussian_that_the_model_is(linear):
     images, hole = _images(6, seed=1), np.zeros([4, 4], bool)
     hole[1:3, 1:3] = True

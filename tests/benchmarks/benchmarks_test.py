@@ -261,6 +261,7 @@ def test_results_that_are_not_finite_are_refused():
         compare_case.repeated(lambda: float("nan"))
 
 
+@pytest.mark.slow
 def test_a_process_measures_a_small_glow_of_ours():
     sizes = compare_case.Sizes(
         num_steps=1, batch_size=2, num_filters=4, image_size=8, num_levels=2

@@ -15,6 +15,7 @@ import pytest
 
 from tests.explorer import support
 from tfp_glow import explorer
+from tfp_glow.analysis.latents import flow
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -86,9 +87,10 @@ def test_facts_and_functions_answer(server):
     assert support.pixels(view["picture"]).shape == (8, 8)
     body = json.dumps({"state": view["state"]})
     status, _, data = _ask(server, "POST", "/api/latent", body, _JSON)
-    np.testing.assert_allclose(
-        np.load(io.BytesIO(data)), 0.7 * support.latent(view["state"])
+    expected = flow.of(support.model()).scale_latents(
+        support.latent(view["state"]), 0.7
     )
+    np.testing.assert_allclose(np.load(io.BytesIO(data)), expected)
 
 
 def test_errors_are_messages_and_the_server_goes_on(server):

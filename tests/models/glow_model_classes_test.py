@@ -75,6 +75,7 @@ def test_labels_that_are_no_classes_are_errors():
         model.fit(wrong, verbose=0)
 
 
+@pytest.mark.slow
 def test_an_auxiliary_classifier_learns_from_what_the_top_prior_gets():
     images, labels = digits()
     model = classes_model(conditioned="priors", classifier_weight=0.5)

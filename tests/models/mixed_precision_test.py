@@ -60,6 +60,7 @@ def test_the_policy_reaches_the_networks_and_nothing_else(policy, digits):
     assert {dtype for op, dtype in dtypes if op != "Conv2D"} <= {"float32"}
 
 
+@pytest.mark.slow
 def test_densities_stay_within_the_tolerance(digits):
     single, mixed = model(), model(network=network(POLICY))
     single.compile(keras.optimizers.Adam(1e-2))

@@ -126,6 +126,7 @@ def assert_equal_runs(run, expected):
 # Files that an interrupted epoch leaves.
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_its_files_ends_as_one_never_interrupted(
     settings, expected, tmp_path, monkeypatch
 ):

@@ -11,7 +11,7 @@ import tensorflow as tf
 from tfp_glow.analysis.stability import jacobian
 from tfp_glow.analysis.stability import parts as parts_
 
-_NUM_ITERATIONS = 30  # Of the inverse iteration.
+_NUM_ITERATIONS = 100  # Of the inverse iteration.
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
