@@ -46,7 +46,7 @@ def model():
     result.initialize(*data())
     result.set_weights(
         [
-            w + 0.05 * random.standard_normal(w.shape) * (w.dtype.kind == "f")
+            w + 0.02 * random.standard_normal(w.shape) * (w.dtype.kind == "f")
             for w in result.get_weights()
         ]
     )

@@ -72,7 +72,7 @@ def test_only_training_is_noisy_and_every_gradient_sees_the_same_noise():
     for one, same in zip(
         model.trainable_variables, same_noise.trainable_variables
     ):
-        np.testing.assert_allclose(one, same, atol=1e-4)
+        np.testing.assert_allclose(one, same, atol=1e-5)
 
 
 def test_steps_of_a_model_differ_by_the_noise_of_the_weights_alone():

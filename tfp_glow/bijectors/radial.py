@@ -24,8 +24,8 @@ class RadialGaussianization(joint.JointBijector):
 
     There is one `log_slope` per size of the neighborhoods, and zeros give the
     identity. With a large slope, vectors of many lengths have images of nearly
-    one length, that of normal vectors. The inverse multiplies by at most `e`
-    for each size, so samples stay finite.
+    one length, that of normal vectors. The inverse makes a root mean square above
+    1 at most `e` times larger for each size, so samples stay finite.
 
     References:
         Lyu and Simoncelli, Nonlinear extraction of independent components of

@@ -59,7 +59,9 @@ class Tails(joint.JointBijector):
 
     def _weight_and_scale(self):
         weight = tf.exp(tf.tanh(tf.convert_to_tensor(self.log_tail)))
-        return weight, 2.0 / tf.sinh(weight * math.asinh(2.0))
+        u = tf.constant(math.asinh(2.0), weight.dtype)
+        # Exactly 1 if the weight is, so that the log-det is exactly 0.
+        return weight, tf.sinh(u) / tf.sinh(weight * u)
 
 
 def _log_det(v, u, slope):

@@ -26,7 +26,8 @@ def from_tfb_glow(bijector):
     All of a `tfb.Glow` with TFP's default networks can be expressed: networks
     have no bounds and no edge padding, and the factor `exp(2)` at which TFP's
     split priors start becomes a bias. The top prior and all that the priors here
-    have in addition are the identity. So `log_prob` and samples agree up to rounding.
+    have in addition are the identity. So `log_prob` and samples agree up to
+    rounding.
 
     The latent vectors hold the same numbers in another order: those of the
     finest level first. `glow.inverse(bijector.forward(z))` reorders them.

@@ -293,8 +293,9 @@ class GlowModel(presets.WithPresets, flow_model.FlowModel):
         Args:
             n: positive `int`.
             temperature: non-negative `float` that multiplies the latent noise
-                at every level, before its contrast is evened out, or a list of one for each level, the finest
-                first. Below 1 images are more likely and less varied.
+                at every level, before its contrast is evened out, or a list of
+                one for each level, the finest first. Below 1 images are more
+                likely and less varied.
             conditioning: see `log_prob`, of `n` images.
             seed: `int` or `None`.
 
