@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """RadialGaussianization: evens out the contrast of latents."""
 
+import math
+
 import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
@@ -56,32 +58,30 @@ class RadialGaussianization(joint.JointBijector):
 
     def _scaled(self, x, inverse):
         height, width, num_channels = x.shape[-3:]
-        shares = tf.unstack(-tf.math.expm1(-2.0 * tf.tanh(self.log_slopes)))
         sizes = neighborhoods(height, width)
+        rows, columns = sizes[0]
+        blocks = [height // rows, rows, width // columns, columns, num_channels]
+        values = tf.reshape(x, [-1, *blocks])
+        # Factors change these mean squares, and need no more of `x`.
+        squares = tf.reduce_mean(values * values, axis=[2, 4, 5], keepdims=True)
+        log_scale, log_det = tf.zeros([], x.dtype), 0.0
+        shares = tf.unstack(-tf.math.expm1(-2.0 * tf.tanh(self.log_slopes)))
         pairs = list(zip(sizes, shares, strict=True))
-        # The factors change the mean squares of pixels, and need no more of `x`.
-        squares = tf.reduce_mean(x * x, axis=-1)
-        squares = tf.reshape(squares, [-1, height, width])
-        log_scale, log_det = tf.zeros_like(squares), 0.0
-        for (rows, columns), share in pairs[:: -1 if inverse else 1]:
-            blocks = [-1, height // rows, rows, width // columns, columns]
-            mean = tf.reduce_mean(
-                tf.reshape(squares * tf.exp(2.0 * log_scale), blocks),
-                axis=[2, 4],
-                keepdims=True,
-            )
+        curve = _expanded if inverse else _compressed
+        for size, share in pairs[:: -1 if inverse else 1]:
+            mean = squares * tf.exp(2.0 * log_scale)
+            if size == (height, width):
+                mean = tf.reduce_mean(mean, axis=[1, 3], keepdims=True)
             length = 0.5 * tf.math.log(tf.maximum(mean, 1e-30))
-            curve = _expanded if inverse else _compressed
             change, log_slope = curve(length, share)
-            num_values = rows * columns * num_channels
             log_det += tf.reduce_sum(
-                num_values * change + log_slope, axis=[1, 2, 3, 4]
+                math.prod(size) * num_channels * change + log_slope,
+                axis=[1, 2, 3, 4, 5],
             )
-            log_scale = tf.reshape(log_scale, blocks) + change
-            log_scale = tf.reshape(log_scale, [-1, height, width])
+            log_scale += change
         shape = ps.shape(x)
-        scale = tf.reshape(tf.exp(log_scale), shape[:-1])[..., tf.newaxis]
-        return scale * x, tf.reshape(log_det, shape[:-3])
+        y = tf.reshape(tf.exp(log_scale) * values, shape)
+        return y, tf.reshape(log_det, shape[:-3])
 
 
 def neighborhoods(height, width):
