@@ -179,9 +179,12 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
         x = tf.convert_to_tensor(x, dtype_hint=self.dtype)
         if self._initialize_fn is None:
             return self.forward(x, **conditioning)
-        # Calls that trace many functions would make TensorFlow warn.
-        run = tf.function(self._initial_values, autograph=False)
-        y, values = run.get_concrete_function(x, conditioning)(x, conditioning)
+        run = self._initial_values
+        if self.num_steps >= 8:  # Fewer are done before they would be traced.
+            # Calls that trace many functions would make TensorFlow warn.
+            run = tf.function(run, autograph=False)
+            run = run.get_concrete_function(x, conditioning)
+        y, values = run(x, conditioning)
         for parameter, value in zip(
             tf.nest.flatten(self._stacked), tf.nest.flatten(values)
         ):
