@@ -84,6 +84,7 @@ class Filler:
 
         end = time.monotonic() + _SECONDS
         while step < _NUM_STEPS:
+            before = time.monotonic()
             step += 1
             power = min(1.0, step / (0.75 * _NUM_STEPS))
             particles, acceptance = _moved(
@@ -93,7 +94,8 @@ class Filler:
                 generator,
             )
             size *= math.exp(0.3 * (acceptance - _ACCEPTANCE))
-            if time.monotonic() > end:
+            now = time.monotonic()
+            if now + (now - before) > end:  # Where the next step would end.
                 break
         values = (start + particles[:1] @ hole).reshape(levels.shape)
         filled = self._model.distribution.to_gray_levels(values)
