@@ -1,6 +1,6 @@
 # Copyright 2026 The tfp_glow Authors.
 # SPDX-License-Identifier: Apache-2.0
-"""Tests of what `make` says if it cannot install the package."""
+"""Tests of the environment of `make`, and of what it says if it cannot install."""
 
 import os
 import pathlib
@@ -67,3 +67,16 @@ def test_the_first_line_of_a_failure_says_what_is_missing(
     tmp_path, script, target, expected
 ):
     assert expected in first_error(tmp_path, script, target)
+
+
+def test_commands_may_keep_compiled_modules_where_the_environment_forbids_it():
+    printed = subprocess.run(
+        ["make", "--silent", "--eval=show: ; @env", "show"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "KEPT": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    assert "KEPT=1" in printed
+    assert not any("PYTHONDONTWRITEBYTECODE" in line for line in printed)
