@@ -25,7 +25,7 @@ pip_install = @$(BIN)/python -m pip install --quiet --no-compile \
 # TensorFlow does not log about the machine.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 # Python keeps the modules that it compiles. Some containers forbid it, and then
-# every process compiles TensorFlow itself, longer than it takes to import it.
+# every process compiles TensorFlow again, which takes longer than its import.
 unexport PYTHONDONTWRITEBYTECODE
 
 PYTEST = $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal

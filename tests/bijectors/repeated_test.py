@@ -112,7 +112,9 @@ def test_steps_share_the_variables():
     np.testing.assert_allclose(h, repeated.forward(x), atol=1e-12)
 
 
-def test_initialize_sets_every_step_from_its_own_input():
+# Few steps are run as they are, and many are traced.
+@pytest.mark.parametrize("num_steps", [1, 7, 8])
+def test_initialize_sets_every_step_from_its_own_input(num_steps):
     def step_fn(p):
         return tfb.Chain(
             [
@@ -130,13 +132,16 @@ def test_initialize_sets_every_step_from_its_own_input():
             "log_scale": tf.math.log(scale) - tf.math.log(variance) / 2,
         }
 
-    parameters = loops.variables({"shift": [3], "log_scale": [3]}, tf.float64)
+    parameters = {
+        name: tf.Variable(helpers.normal([num_steps, 3]))
+        for name in ("shift", "log_scale")
+    }
     repeated = tfg.Repeated(
         step_fn, parameters, initialize_fn=initialize_fn, event_ndims=1
     )
     h = helpers.normal([200, 3], 2)
     repeated.initialize(h)
-    for k in range(K):
+    for k in range(num_steps):
         h = repeated.step(k).forward(tf.identity(h))
         np.testing.assert_allclose(np.mean(h, 0), 0.0, atol=1e-10)
         np.testing.assert_allclose(np.std(h, 0), k + 1, atol=1e-10)
