@@ -70,6 +70,36 @@ def test_kernels_decay_and_nothing_else_also_when_loaded():
         assert found == pytest.approx([0.8, 0.8, 1.0, 1.0])
 
 
+@pytest.mark.parametrize("options", [{}, {"amsgrad": True}])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_adam_makes_the_steps_of_keras(dtype, options):
+    gradients = np.random.default_rng(0).normal(size=[5, 2, 3])
+    found = []
+    for optimizer in (recipe.AveragedAdam, keras.optimizers.Adam):
+        made = optimizer(0.1, use_ema=True, **options)
+        weights = [keras.Variable(np.ones([3]), dtype=dtype) for _ in range(2)]
+        made.build(weights)
+        step = tf.function(made.apply)
+        for pair in gradients:
+            step([tf.constant(g, dtype) for g in pair])
+        found.append(np.concatenate([w.numpy() for w in weights]))
+    # Keras rounds the powers of `beta_1` and `beta_2` to float32.
+    np.testing.assert_allclose(*found, rtol=1e-5)
+
+
+def test_adam_takes_the_sparse_gradients_of_an_embedding():
+    weight = keras.Variable(np.ones([3, 2]))
+    optimizer = recipe.make_optimizer(
+        learning_rate=0.1, warmup_steps=0, clipnorm=0.0
+    )
+    optimizer.build([weight])
+    row = tf.IndexedSlices(tf.ones([1, 2]), [1], dense_shape=[3, 2])
+    optimizer.apply([row])
+    np.testing.assert_allclose(
+        weight, [[1.0, 1.0], [0.9, 0.9], [1.0, 1.0]], rtol=1e-5
+    )
+
+
 @pytest.mark.parametrize(("clipnorm", "length"), [(100.0, 100.0), (0.0, 500.0)])
 @pytest.mark.parametrize("optimizer", recipe.OPTIMIZERS)
 def test_the_whole_gradient_is_clipped(optimizer, clipnorm, length):
