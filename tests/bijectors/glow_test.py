@@ -359,7 +359,7 @@ def poison(glow, part):
     "part",
     [
         pytest.param("norm", marks=pytest.mark.slow),
-        "conv",
+        pytest.param("conv", marks=pytest.mark.slow),
         pytest.param("coupling", marks=pytest.mark.slow),
         "split prior",
         "top prior",
@@ -416,7 +416,7 @@ def test_inputs_of_other_shapes_raise():
         pytest.param("inverse", None, marks=pytest.mark.slow),
         ("inverse", 3),
         pytest.param("inverse", (4, 4, 2), marks=pytest.mark.slow),
-        ("forward", (4, 4, 2)),
+        pytest.param("forward", (4, 4, 2), marks=pytest.mark.slow),
     ],
 )
 def test_every_gradient_is_that_of_automatic_differentiation(

@@ -61,7 +61,7 @@ def make_joint(kind, flow):
 @pytest.mark.parametrize(
     "kind, name",
     [
-        ("sequential", "affine"),
+        pytest.param("sequential", "affine", marks=slow),
         pytest.param("named", "spline", marks=slow),
         pytest.param("coroutine", "mixture", marks=slow),
         pytest.param("coroutine", "glow", marks=slow),

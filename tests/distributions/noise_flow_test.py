@@ -59,7 +59,10 @@ def test_untrained_bound_of_uniform_images_is_exact():
     )
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape",
+    [SHAPES[0], *(pytest.param(s, marks=pytest.mark.slow) for s in SHAPES[1:])],
+)
 def test_log_density_agrees_with_automatic_differentiation(shape):
     x = gray_levels(shape)
     dequantizer = trainable(shape, 0.1, gradient="store")
@@ -310,6 +313,7 @@ def test_rows_get_the_noise_of_their_places_in_a_larger_batch():
     np.testing.assert_allclose(part, whole[3:5], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_compiled_by_xla_noise_and_density_are_the_same():
     dequantizer = trainable([4, 2, 1], 0.1)
     x = tf.constant(gray_levels([4, 2, 1]))
