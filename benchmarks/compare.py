@@ -54,7 +54,10 @@ _DRAW_ONLY = flags.DEFINE_bool(
 _BATCH_SIZE = 16
 _HEADLINE_STEPS = 32  # At this depth everything is measured, not only training.
 _FLOOR_STEPS, _FLOOR_BATCH_SIZE = 16, 64  # Networks take most of the time.
-_MOST_STEPS = {"tfb_glow": 32}  # Deeper takes minutes to start.
+_MOST_STEPS = {
+    "tfb_glow": 32,
+    "tfb_glow_threads": 32,
+}  # Deeper takes minutes to start.
 _CHECK_SIZES = compare_case.Sizes(
     num_steps=2, batch_size=4, num_filters=8, image_size=8, num_levels=2
 )
@@ -127,7 +130,7 @@ def plan(cases, depths, rounds, **sizes):
         wanted += [
             (case, _FLOOR_STEPS, _FLOOR_BATCH_SIZE, ("train",))
             for case in cases
-            if case not in ("tfb_glow", "normflows")
+            if compare_case.MODULES[case] in ("ours", "floor")
         ]
     return [Run(case, _CHECK_SIZES, ("check",)) for case in cases] + [
         Run(

@@ -28,7 +28,9 @@ MODULES = {
     "invert": "ours",
     "recompute": "ours",
     "store": "ours",
+    "store_threads": "ours",
     "tfb_glow": "tfb_glow",
+    "tfb_glow_threads": "tfb_glow",
     "normflows": "normflows_glow",
     "floor": "floor",
     "floor_in_turn": "floor",
@@ -203,6 +205,12 @@ def forget_peak():
 def num_cpus():
     """Returns the number of CPU cores that the process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def give_operations_one_thread(tf):
+    """Lets TensorFlow run operations of one thread each, one per core."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(num_cpus())
 
 
 def _status(name):

@@ -21,12 +21,14 @@ class Model:
     """`FlowModel` of `glow_distribution`, and Keras' Adam.
 
     A case is a way to compute gradients, and then `_bfloat16` if the networks
-    compute in 16 bits.
+    compute in 16 bits, and `_threads` if each operation has one thread.
     """
 
     def __init__(self, case, sizes, images):
-        self._images = tf.constant(images)
         gradient, *options = case.split("_")
+        if "threads" in options:
+            compare_case.give_operations_one_thread(tf)
+        self._images = tf.constant(images)
         network = "paper"
         if "bfloat16" in options:
             network = tfg.networks.CouplingNetwork(dtype="mixed_bfloat16")

@@ -13,6 +13,7 @@ from tfp_glow import _tf
 from tfp_glow.bijectors import gradients
 from tfp_glow.bijectors import initialization
 from tfp_glow.bijectors import joint
+from tfp_glow.bijectors import parts
 from tfp_glow.bijectors import scan
 from tfp_glow.networks import weight_noise
 
@@ -46,6 +47,9 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
     `benchmarks/gradient_error.py` measures for a Glow. A `SplitBijector`, such
     as `AffineCoupling`, evaluates its network once for both the inverse and the
     gradient.
+
+    On a CPU whose operations have one thread each, as `tf.config.threading` sets
+    them, a batch is divided into parts that run at once.
 
     | | shape |
     |---|---|
@@ -138,7 +142,8 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
             )
             # The index tells whether the inverse is applied.
             self._runs = tuple(
-                gradients.bind(self, inverse) for inverse in (False, True)
+                parts.at_once(gradients.bind(self, inverse), event_ndims)
+                for inverse in (False, True)
             )
 
     @property
