@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow_probability.python.internal import prefer_static as ps
 
 
-def at_once(run, event_ndims):
+def at_once(run, x, event_ndims, conditioning):
     """Returns a function like `run` that may divide a batch into parts.
 
     TensorFlow divides the work of an operation among its threads. The operations
@@ -19,16 +19,18 @@ def at_once(run, event_ndims):
     Args:
         run: callable of a batch `[N, ...]`, stacked parameters, and conditioning.
             It returns a tuple of tensors `[N, ...]`.
+        x: `Tensor`, the batch.
         event_ndims: `int`, dimensions of an event. A batch of more dimensions
-            than one is not divided, and neither is one with conditioning.
+            than one is not divided.
+        conditioning: dictionary of tensors. With any, a batch is not divided.
     """
+    count = _num_threads()
+    size = x.shape[0] if x.shape.rank == event_ndims + 1 else 0
+    if conditioning or count == 1 or (size is not None and size < count):
+        return run
 
     def run_parts(x, prepared, conditioning):
-        count = _num_threads()
-        size = x.shape[0] if x.shape.rank == event_ndims + 1 else 0
-        if conditioning or count == 1 or (size is not None and size < count):
-            return run(x, prepared, conditioning)
-        size = tf.shape(x)[0] if size is None else size
+        size = ps.shape(x)[0]
         bounds = [size * i // count for i in range(count + 1)]
         results = []
         for start, end in itertools.pairwise(bounds):

@@ -142,8 +142,7 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
             )
             # The index tells whether the inverse is applied.
             self._runs = tuple(
-                parts.at_once(gradients.bind(self, inverse), event_ndims)
-                for inverse in (False, True)
+                gradients.bind(self, inverse) for inverse in (False, True)
             )
 
     @property
@@ -235,13 +234,20 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
         _checks.at_least_rank(self, x, self.forward_min_event_ndims)
         if tf.executing_eagerly() and not weight_noise.is_on():
             return self._eagerly(False, x, conditioning)
-        return self._runs[False](x, self._prepare(), conditioning)
+        run = self._run(False, x, conditioning)
+        return run(x, self._prepare(), conditioning)
 
     def inverse_and_log_det(self, y, **conditioning):
         _checks.at_least_rank(self, y, self.forward_min_event_ndims)
         if tf.executing_eagerly() and not weight_noise.is_on():
             return self._eagerly(True, y, conditioning)
-        return self._runs[True](y, self._prepare(), conditioning)
+        run = self._run(True, y, conditioning)
+        return run(y, self._prepare(), conditioning)
+
+    def _run(self, inverse, x, conditioning):
+        """Returns the loop that `x` goes through, or its inverse."""
+        event_ndims = self.forward_min_event_ndims
+        return parts.at_once(self._runs[inverse], x, event_ndims, conditioning)
 
     def _eagerly(self, inverse, x, conditioning):
         """Runs the loop in a traced function instead of step by step."""
@@ -250,9 +256,10 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
         event_shape = tuple(x.shape[-self.forward_min_event_ndims :])
         key = inverse, x.shape.rank, event_shape
         if key not in self._compiled:
-            run = self._runs[inverse]
             self._compiled[key] = _tf.compiled(
-                lambda x, conditioning: run(x, self._prepare(), conditioning)
+                lambda x, conditioning: self._run(inverse, x, conditioning)(
+                    x, self._prepare(), conditioning
+                )
             )
         conditioning = tf.nest.map_structure(tf.convert_to_tensor, conditioning)
         return self._compiled[key](x, conditioning)
