@@ -54,10 +54,9 @@ _DRAW_ONLY = flags.DEFINE_bool(
 _BATCH_SIZE = 16
 _HEADLINE_STEPS = 32  # At this depth everything is measured, not only training.
 _FLOOR_STEPS, _FLOOR_BATCH_SIZE = 16, 64  # Networks take most of the time.
-_MOST_STEPS = {
-    "tfb_glow": 32,
-    "tfb_glow_threads": 32,
-}  # Deeper takes minutes to start.
+_MOST_STEPS = {"tfb_glow": 32}  # Deeper takes minutes to start.
+# These are measured at that depth only.
+_HEADLINE_CASES = ("tfb_glow_threads", "floor", "floor_in_turn")
 _CHECK_SIZES = compare_case.Sizes(
     num_steps=2, batch_size=4, num_filters=8, image_size=8, num_levels=2
 )
@@ -124,7 +123,7 @@ def plan(cases, depths, rounds, **sizes):
             (case, num_steps, _BATCH_SIZE, measures)
             for case in cases
             if num_steps <= _MOST_STEPS.get(case, num_steps)
-            and (compare_case.MODULES[case] != "floor" or headline)
+            and (case not in _HEADLINE_CASES or headline)
         ]
     if _FLOOR_STEPS in depths:
         wanted += [

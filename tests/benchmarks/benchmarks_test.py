@@ -161,6 +161,7 @@ def test_plan_covers_every_target():
 def test_plan_leaves_out_cases_that_take_minutes_to_start():
     deep = [run.case for run in _plan(compare_case.MODULES, [64])]
     assert deep.count("tfb_glow") == 1  # The check.
+    assert deep.count("tfb_glow_threads") == 1
     assert deep.count("normflows") == 2
 
 

@@ -54,9 +54,10 @@ def test_without_a_warm_up_the_first_step_has_the_whole_rate():
     )
 
 
-def test_kernels_decay_and_nothing_else_also_when_loaded():
+@pytest.mark.parametrize("name", recipe.OPTIMIZERS)
+def test_kernels_decay_and_nothing_else_also_when_loaded(name):
     made = recipe.make_optimizer(
-        learning_rate=0.1, warmup_steps=0, weight_decay=2.0
+        name, learning_rate=0.1, warmup_steps=0, weight_decay=2.0
     )
     loaded = keras.optimizers.deserialize(keras.optimizers.serialize(made))
     for optimizer in (made, loaded):
