@@ -94,7 +94,9 @@ def test_adam_takes_the_sparse_gradients_of_an_embedding():
         learning_rate=0.1, warmup_steps=0, clipnorm=0.0
     )
     optimizer.build([weight])
-    row = tf.IndexedSlices(tf.ones([1, 2]), [1], dense_shape=[3, 2])
+    row = tf.IndexedSlices(
+        tf.ones([1, 2]), tf.constant([1]), dense_shape=tf.constant([3, 2])
+    )
     optimizer.apply([row])
     np.testing.assert_allclose(
         weight, [[1.0, 1.0], [0.9, 0.9], [1.0, 1.0]], rtol=1e-5

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training recipe: an optimizer with warm-up, decay, clipping, averaging."""
 
-import functools
 import math
 
 import keras
@@ -25,23 +24,37 @@ class EarlyAverage:
         if self.weight_decay is not None:
             self.exclude_from_weight_decay(var_names=[r"^(?!.*kernel)"])
 
-    def apply(self, grads, trainable_variables=None):
-        norm = tf.linalg.global_norm(list(grads))
+    def _clip_gradients(self, grads):
+        norm = tf.linalg.global_norm(grads)
         # `nan_report` reads this message.
-        check = tf.debugging.check_numerics(
+        norm = tf.debugging.check_numerics(
             norm, "optimizer: gradient not finite before the weights change"
         )
-        with tf.control_dependencies([check]):
-            return super().apply(grads, trainable_variables)
+        if self.global_clipnorm:
+            grads, _ = tf.clip_by_global_norm(
+                grads, self.global_clipnorm, use_norm=norm
+            )
+            return grads
+        with tf.control_dependencies([norm]):
+            grads = tf.nest.map_structure(
+                tf.identity, grads, expand_composites=True
+            )
+        return super()._clip_gradients(grads)
 
     def _apply_weight_decay(self, variables):
         """Does nothing, because `update_step` has the learning rate already."""
 
     def update_step(self, gradient, variable, learning_rate):
-        if self.weight_decay is not None and self._use_weight_decay(variable):
+        self._decay(gradient, variable, learning_rate)
+        super().update_step(gradient, variable, learning_rate)
+
+    def _decay(self, gradient, variable, learning_rate):
+        if self.weight_decay is None or not self._use_weight_decay(variable):
+            return
+        # After the check of the gradients.
+        with tf.control_dependencies([gradient]):
             decay = tf.cast(learning_rate * self.weight_decay, variable.dtype)
             variable.assign_sub(decay * variable)
-        super().update_step(gradient, variable, learning_rate)
 
     def _update_model_variables_moving_average(self, trainable_variables):
         step = tf.cast(self.iterations, tf.float32)
@@ -50,8 +63,9 @@ class EarlyAverage:
             trainable_variables, self._model_variables_moving_average
         ):
             # Constant weights have exactly themselves as their average.
-            change = tf.cast(momentum, average.dtype) * (average - variable)
-            average.assign(variable + change)
+            weights = tf.convert_to_tensor(variable)
+            change = tf.cast(momentum, weights.dtype) * (average - weights)
+            average.assign(weights + change)
 
     def finalize_variable_values(self, var_list):
         """Replaces variables by their averages, as Keras' `fit` does last."""
@@ -59,37 +73,43 @@ class EarlyAverage:
             super().finalize_variable_values(var_list)
 
 
-class _FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam, with one TensorFlow operation for each variable.
+@keras.saving.register_keras_serializable(package="tfp_glow")
+class AveragedAdam(EarlyAverage, keras.optimizers.Adam):
+    """Keras' Adam with `EarlyAverage`.
 
-    Keras' own needs 21 more, so a step takes longer to trace and to optimize.
+    It updates each variable by one TensorFlow operation, and computes the numbers
+    that all variables share once. Keras' own Adam needs 22 operations for each
+    variable, so a step takes longer to trace and to optimize.
     """
 
-    def update_step(self, gradient, variable, learning_rate):
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        step = tf.cast(self.iterations + 1, tf.float32)
+        beta_1, beta_2 = tf.constant(self.beta_1), tf.constant(self.beta_2)
+        numbers = dict(
+            lr=learning_rate,
+            beta1=beta_1,
+            beta2=beta_2,
+            beta1_power=beta_1**step,
+            beta2_power=beta_2**step,
+            epsilon=tf.constant(self.epsilon),
+        )
+        super()._backend_update_step(grads, trainable_variables, numbers)
+
+    def update_step(self, gradient, variable, numbers):
+        """Updates a variable; `numbers` are those of `ResourceApplyAdam`."""
         if self.amsgrad:
-            super().update_step(gradient, variable, learning_rate)
+            super().update_step(gradient, variable, numbers["lr"])
             return
+        self._decay(gradient, variable, numbers["lr"])
         index = self._get_variable_index(variable)
         dtype = variable.dtype
-        number = functools.partial(tf.constant, dtype=dtype)
-        step = tf.cast(self.iterations + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
             v=self._velocities[index].value.handle,
-            beta1_power=number(self.beta_1) ** step,
-            beta2_power=number(self.beta_2) ** step,
-            lr=tf.cast(learning_rate, dtype),
-            beta1=number(self.beta_1),
-            beta2=number(self.beta_2),
-            epsilon=number(self.epsilon),
             grad=tf.cast(tf.convert_to_tensor(gradient), dtype),
+            **{name: tf.cast(n, dtype) for name, n in numbers.items()},
         )
-
-
-@keras.saving.register_keras_serializable(package="tfp_glow")
-class AveragedAdam(EarlyAverage, _FusedAdam):
-    """Keras' Adam with `EarlyAverage`."""
 
 
 @keras.saving.register_keras_serializable(package="tfp_glow")
