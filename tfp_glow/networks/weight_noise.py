@@ -19,8 +19,7 @@ def training(stddev, seed):
     `stddev` is relative to the kernels, and 0 turns noise off. From `seed`, an
     int32 `Tensor` `[2]`, every kernel gets a seed of its own.
     """
-    fold_in = tf.random.experimental.stateless_fold_in
-    seeds = (fold_in(seed, index) for index in itertools.count())
+    seeds = (seed + [0, index] for index in itertools.count())
     token = _NOISE.set((stddev, seeds) if stddev else None)
     try:
         yield
@@ -60,10 +59,11 @@ def noisy(kernel, is_convolution):
     *shape, num_inputs, num_outputs = kernel.shape
     if is_convolution:
         shape[-2:] = 1, 1
-    factor = stddev
-    for size in ((num_inputs, 1), (1, num_outputs)):
-        bits = tf.random.stateless_uniform(
-            [*shape, *size], next(seeds), 0, 2, tf.int32, alg="philox"
-        )
-        factor *= tf.cast(2 * bits - 1, kernel.dtype)
-    return kernel * (1.0 + factor)
+    integers = tf.random.stateless_uniform(
+        [*shape, num_inputs + num_outputs], next(seeds), None, None, tf.int32
+    )
+    signs = tf.sign(tf.cast(integers, kernel.dtype))
+    inputs, outputs = tf.split(signs, [num_inputs, num_outputs], axis=-1)
+    inputs, outputs = tf.expand_dims(inputs, -1), tf.expand_dims(outputs, -2)
+    factor = 1.0 + stddev * inputs * outputs
+    return kernel * factor
