@@ -110,3 +110,35 @@ def test_the_graph_holds_the_step_once():
         return helpers.count_ops(function, op_type="Sin")
 
     assert sines(2) == sines(20) == 1
+
+
+@pytest.mark.parametrize("differentiable", [False, True])
+def test_slices_of_all_sizes_and_types_are_read(differentiable):
+    values = {
+        "scalars": helpers.normal([K], 1),
+        "matrices": helpers.normal([K, 2, 3], 2),
+        "empty": tf.zeros([K, 0, 2], tf.float64),
+        "large": helpers.normal([K, 2, 2500], 3),
+        "also_large": helpers.normal([K, 5000], 4),
+        "integers": tf.range(2 * K)[:, tf.newaxis][::2],
+        "bytes": tf.cast(tf.range(K), tf.uint8),
+        "float32": helpers.normal([K, 3], 5, tf.float32),
+    }
+
+    @tf.function
+    def copy(p):
+        _, out = scan.scan(
+            lambda k, carry, p: (carry, p),
+            (),
+            p,
+            num_steps=K,
+            outs=scan.specs(p),
+            differentiable=differentiable,
+        )
+        return out
+
+    found = copy(values)
+    assert found.keys() == values.keys()
+    for name, value in values.items():
+        assert found[name].dtype == value.dtype
+        np.testing.assert_array_equal(found[name], value)

@@ -2,7 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The loop over stacked parameters that `Repeated` is built on."""
 
+import collections
+
 import tensorflow as tf
+
+# Slices of at most this many numbers are read together.
+_MOST_PACKED = 4096
 
 
 def scan(
@@ -40,11 +45,12 @@ def scan(
     Returns:
         The last carry, and the stacked outputs `[num_steps, ...]`.
     """
-    read = _array_reader(stacked) if differentiable else _gatherer(stacked)
+    packed, unpack = _pack(stacked, num_steps)
+    read = (_array_reader if differentiable else _gatherer)(packed)
 
     def body(i, carry, arrays):
         k = num_steps - 1 - i if reverse else i
-        carry, out = step(k, carry, read(k), *constants)
+        carry, out = step(k, carry, unpack(read(k)), *constants)
         arrays = tf.nest.map_structure(
             lambda array, value: array.write(k, value), arrays, out
         )
@@ -84,6 +90,45 @@ def specs(stacked):
 def first(stacked):
     """Returns the first slice of stacked tensors."""
     return tf.nest.map_structure(lambda p: p[0], stacked)
+
+
+def _pack(stacked, num_steps):
+    """Joins small tensors of one type, because each costs many operations.
+
+    Returns the tensors `[num_steps, ...]` to read slices from, and a function
+    from their slices to those of `stacked`.
+    """
+    flat = tf.nest.flatten(stacked)
+    groups = collections.defaultdict(list)
+    for index, p in enumerate(flat):
+        size = p.shape[1:].num_elements()
+        is_small = size is not None and size <= _MOST_PACKED
+        groups[p.dtype.name if is_small else index].append(index)
+    groups = list(groups.values())
+    packed = [
+        flat[group[0]]
+        if len(group) == 1
+        else tf.concat(
+            [tf.reshape(flat[index], [num_steps, -1]) for index in group],
+            axis=1,
+        )
+        for group in groups
+    ]
+
+    def unpack(slices):
+        found = {}
+        for group, part in zip(groups, slices):
+            if len(group) == 1:
+                found[group[0]] = part
+                continue
+            shapes = [flat[index].shape[1:] for index in group]
+            sizes = [shape.num_elements() for shape in shapes]
+            for index, row, shape in zip(group, tf.split(part, sizes), shapes):
+                found[index] = tf.reshape(row, shape)
+        ordered = [found[index] for index in range(len(flat))]
+        return tf.nest.pack_sequence_as(stacked, ordered)
+
+    return packed, unpack
 
 
 def _gatherer(stacked):
