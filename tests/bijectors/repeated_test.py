@@ -149,22 +149,27 @@ def test_initialize_sets_every_step_from_its_own_input(num_steps):
 
 def test_prepare_fn_is_run_once_for_all_steps():
     parameters = {"log_scale": tf.Variable(helpers.normal([K, 3]))}
-    seen = []
+    seen, directions = [], []
 
-    def prepare_fn(p):
+    def prepare_fn(p, inverse):
         seen.append(p["log_scale"].shape)
+        directions.append(inverse)
         return {"scale": tf.exp(p["log_scale"])}
 
     repeated = tfg.Repeated(
         lambda p: tfb.Scale(p["scale"]),
         parameters,
+        gradient="store",
         prepare_fn=prepare_fn,
         event_ndims=1,
     )
     x = helpers.normal([2, 3], 5)
     expected = x * np.exp(np.sum(parameters["log_scale"], axis=0))
     np.testing.assert_allclose(repeated.forward(x), expected, atol=1e-12)
-    assert set(map(tuple, seen)) == {(K, 3)}
+    repeated.inverse(x)
+    repeated.step(0)
+    assert set(map(tuple, seen)) == {(K, 3), (1, 3)}
+    assert set(directions) == {False, True, None}
 
 
 def test_keras_fits_it():
@@ -190,7 +195,10 @@ def test_initialize_uses_prepare_fn_and_the_conditioning():
     repeated = tfg.Repeated(
         step_fn,
         parameters,
-        prepare_fn=lambda p: {**p, "scale": tf.exp(p["log_scale"])},
+        prepare_fn=lambda p, inverse: {
+            **p,
+            "scale": tf.exp(p["log_scale"]),
+        },
         initialize_fn=lambda p, x, k: {
             "shift": -tf.reduce_mean(x, axis=0),
             "log_scale": -tf.math.log(tf.math.reduce_std(x, axis=0)),

@@ -31,11 +31,11 @@ def folded(event_ndims):
     num_pixels = 6 if event_ndims == 3 else 1
     log_det = tf.reduce_sum(norm.log_scale + conv.log_diagonal) * num_pixels
     bijector = steps.FoldedNormConv(
+        log_det,
         kernel,
         tf.linalg.matvec(kernel, norm.shift, transpose_a=True),
         tf.linalg.inv(kernel),
         -norm.shift,
-        log_det,
         event_ndims=event_ndims,
     )
     return bijector, lambda x: conv.forward(norm.forward(x))

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """1x1 convolutions: learned generalizations of channel permutations."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 from tensorflow_probability.python.internal import parameter_properties
@@ -56,17 +58,16 @@ class ChannelMatrix(parametric.Parametric):
 
     def inverse_matrix(self):
         """Returns the inverse of the matrix that `matrix` rounds to its dtype."""
-        return self._inverses()[0]
+        return linear_algebra.refined_inverse(*self.matrix_and_inverse())
 
-    def approximate_inverse(self):
-        """Returns the inverse of the matrix before it is rounded, in float64."""
-        return self._inverses()[1]
+    def matrix_and_inverse(self):
+        """Returns the matrix, and in float64 the inverse before it is rounded.
 
-    def _inverses(self):
-        """Returns both inverses. Parameters are read once, as TFP expects."""
+        Parameters are read once, as TFP expects.
+        """
         matrix = self.matrix()
-        inverse = linear_algebra.inverse_or_nan(tf.cast(matrix, tf.float64))
-        return linear_algebra.refined_inverse(matrix, inverse), inverse
+        exact = tf.cast(matrix, tf.float64)
+        return matrix, linear_algebra.inverse_or_nan(exact)
 
     def parameters_of(self, matrix):
         """Returns the constructor's arguments, tensors, for other matrices."""
@@ -241,19 +242,18 @@ class Invertible1x1Conv(ChannelMatrix):
             upper + tf.linalg.diag(diagonal),
         ]
 
-    def _inverses(self):
-        factors = self._factors()
-        if self.lower is None:
+    def matrix_and_inverse(self):
+        factors = [tf.cast(f, tf.float64) for f in self._factors()]
+        matrix = tf.cast(functools.reduce(tf.matmul, factors), self.dtype)
+        if self.permutation is None:
+            inverse = tf.eye(matrix.shape[-1], dtype=tf.float64)
+        else:
             inverse = tf.linalg.matrix_transpose(factors[0])
-            return inverse, tf.cast(inverse, tf.float64)
-        *permutation, lower, upper = (tf.cast(f, tf.float64) for f in factors)
-        inverse = tf.eye(lower.shape[-1], dtype=tf.float64)
-        if permutation:
-            inverse = tf.linalg.matrix_transpose(permutation[0])
-        inverse = tf.linalg.triangular_solve(lower, inverse)
-        inverse = tf.linalg.triangular_solve(upper, inverse, lower=False)
-        matrix = linear_algebra.product(*factors)
-        return linear_algebra.refined_inverse(matrix, inverse), inverse
+        if self.lower is not None:
+            *_, lower, upper = factors
+            inverse = tf.linalg.triangular_solve(lower, inverse)
+            inverse = tf.linalg.triangular_solve(upper, inverse, lower=False)
+        return matrix, inverse
 
     @staticmethod
     def _parameters_of(matrix, dtype):

@@ -30,7 +30,7 @@ def refined_inverse(matrix, approximation):
     """Returns the inverse of a matrix, given that of the matrix before rounding.
 
     ```none
-    X = Y + Y (I - A Y)
+    X = Y + (Y - Y A Y)
     ```
 
     This Newton step squares the error `I - A Y` that rounding `A` to float32
@@ -44,10 +44,9 @@ def refined_inverse(matrix, approximation):
     """
     if matrix.dtype == tf.float64:
         return approximation
-    identity = tf.eye(matrix.shape[-1], dtype=tf.float64)
-    error = identity - tf.matmul(tf.cast(matrix, tf.float64), approximation)
-    found = approximation + tf.matmul(approximation, error)
-    return tf.cast(found, matrix.dtype)
+    product = tf.matmul(tf.cast(matrix, tf.float64), approximation)
+    change = approximation - tf.matmul(approximation, product)
+    return tf.cast(approximation + change, matrix.dtype)
 
 
 def log_det_or_nan(matrix):

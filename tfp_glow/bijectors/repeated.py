@@ -101,8 +101,11 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
                 leading dimensions are all K.
             gradient: `"store"`, `"recompute"` or `"invert"`.
             prepare_fn: optional callable from the stacked parameters, as
-                tensors, to stacked values; `step_fn` gets slices of these. It
-                computes what does not depend on data, for all steps at once.
+                tensors, and `inverse` to stacked values; `step_fn` gets slices
+                of these. It computes what does not depend on data, for all
+                steps at once. If `inverse` is true, only the steps' inverses
+                will run, if it is false, only the steps, and if it is `None`,
+                both.
             initialize_fn: optional callable for `initialize`, from one step's
                 slice of the parameters, its input and its index, a `Tensor`, to
                 the slice's new values.
@@ -125,7 +128,7 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
             self._step_fn = step_fn
             self._stacked = parameters
             self._gradient = gradient
-            self._prepare_fn = prepare_fn or (lambda stacked: stacked)
+            self._prepare_fn = prepare_fn or (lambda stacked, inverse: stacked)
             self._initialize_fn = initialize_fn
             self._num_steps = _leading_dimension(parameters)
             # This is not a dependency because a checkpoint cannot hold
@@ -169,9 +172,11 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
 
         `index` is an `int` or a scalar `Tensor`.
         """
-        prepared = self._prepare(
-            lambda p: tf.reshape(p[index : index + 1], [1, *p.shape[1:]])
+        stacked = tf.nest.map_structure(
+            lambda p: tf.reshape(p[index : index + 1], [1, *p.shape[1:]]),
+            self._tensors(),
         )
+        prepared = self._prepare_fn(stacked, inverse=None)
         return self._make_step(scan.first(prepared), conditioning)
 
     def initialize(self, x, **conditioning):
@@ -202,7 +207,8 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
         def step(k, x, p, conditioning):
             p = self._initialize_fn(p, x, k)
             prepared = self._prepare_fn(
-                tf.nest.map_structure(lambda value: value[tf.newaxis], p)
+                tf.nest.map_structure(lambda value: value[tf.newaxis], p),
+                inverse=False,
             )
             bijector = self._make_step(scan.first(prepared), conditioning)
             return tf.ensure_shape(bijector.forward(x), x.shape), p
@@ -235,14 +241,14 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
         if tf.executing_eagerly() and not weight_noise.is_on():
             return self._eagerly(False, x, conditioning)
         run = self._run(False, x, conditioning)
-        return run(x, self._prepare(), conditioning)
+        return run(x, self._prepare(False), conditioning)
 
     def inverse_and_log_det(self, y, **conditioning):
         _checks.at_least_rank(self, y, self.forward_min_event_ndims)
         if tf.executing_eagerly() and not weight_noise.is_on():
             return self._eagerly(True, y, conditioning)
         run = self._run(True, y, conditioning)
-        return run(y, self._prepare(), conditioning)
+        return run(y, self._prepare(True), conditioning)
 
     def _run(self, inverse, x, conditioning):
         """Returns the loop that `x` goes through, or its inverse."""
@@ -258,7 +264,7 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
         if key not in self._compiled:
             self._compiled[key] = _tf.compiled(
                 lambda x, conditioning: self._run(inverse, x, conditioning)(
-                    x, self._prepare(), conditioning
+                    x, self._prepare(inverse), conditioning
                 )
             )
         conditioning = tf.nest.map_structure(tf.convert_to_tensor, conditioning)
@@ -287,7 +293,8 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
         # This is traced but never run.
         @tf.function(autograph=False)
         def trace():
-            steps.append(self._make_step(scan.first(self._prepare()), {}))
+            prepared = self._prepare_fn(self._tensors(), inverse=None)
+            steps.append(self._make_step(scan.first(prepared), {}))
 
         trace.get_concrete_function()
         forward = steps[-1].forward_min_event_ndims
@@ -302,8 +309,12 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
     def _tensors(self):
         return tf.nest.map_structure(tf.convert_to_tensor, self._stacked)
 
-    def _prepare(self, select=lambda p: p):
-        return self._prepare_fn(tf.nest.map_structure(select, self._tensors()))
+    def _prepare(self, inverse):
+        if self.gradient == "invert":
+            inverse = (
+                None  # The gradient runs the steps in the other direction.
+            )
+        return self._prepare_fn(self._tensors(), inverse=inverse)
 
 
 def _plain(structure):

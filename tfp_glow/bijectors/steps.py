@@ -167,16 +167,17 @@ class FoldedNormConv(joint.JointBijector):
     x[..., :] = y[..., :] inverse_kernel + inverse_shift
     ```
 
-    `log_det` is a scalar, the log-det of a whole event.
+    `log_det` is a scalar, the log-det of a whole event. A bijector of which only
+    one direction will be used needs only that kernel and shift.
     """
 
     def __init__(
         self,
-        kernel,
-        shift,
-        inverse_kernel,
-        inverse_shift,
         log_det,
+        kernel=None,
+        shift=None,
+        inverse_kernel=None,
+        inverse_shift=None,
         event_ndims=3,
         name="folded_norm_conv",
     ):
@@ -189,7 +190,7 @@ class FoldedNormConv(joint.JointBijector):
         super().__init__(
             forward_min_event_ndims=event_ndims,
             is_constant_jacobian=True,
-            dtype=kernel.dtype,
+            dtype=log_det.dtype,
             parameters=parameters,
             name=name,
         )
@@ -199,7 +200,7 @@ class FoldedNormConv(joint.JointBijector):
         return _affine(x, self._kernel, self._shift), self._log_det
 
     def inverse_and_log_det(self, y):
-        _checks.channels(self, y, self._shift.shape[0])
+        _checks.channels(self, y, self._inverse_shift.shape[0])
         x = _affine(y, self._inverse_kernel, self._inverse_shift)
         return x, -self._log_det
 
@@ -208,7 +209,7 @@ def _affine(x, kernel, shift):
     x = _tf.ensure_event_shape(x, kernel.shape[:1])
     rows = tf.reshape(x, [-1, kernel.shape[0]])
     y = tf.nn.bias_add(rows @ kernel, shift)
-    return tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
+    return _tf.reshape(y, x, 1, list(kernel.shape[1:]))
 
 
 # Objects are compared by identity, like the networks that they hold.
@@ -222,9 +223,9 @@ class _Steps:
     num_steps: int
     whiten: bool
 
-    def prepare(self, p):
+    def prepare(self, p, inverse):
         """Computes what does not depend on data, for all steps at once."""
-        prepared = {"norm_conv": self._fold_norm_conv(p)}
+        prepared = {"norm_conv": self._fold_norm_conv(p, inverse)}
         for name, coupling in self.couplings.items():
             prepared[name] = coupling.network.prepare(p[name])
         return prepared
@@ -261,7 +262,7 @@ class _Steps:
                 matrix = tf.where(k == self.num_steps - 1, smooth, matrix)
             matrix *= tf.cast(scale, matrix.dtype)
             p["invertible_1x1_conv"] = conv.parameters_of(matrix)
-        folded = self._fold_norm_conv(p)
+        folded = self._fold_norm_conv(p, inverse=False)
         mixed = _affine(x, folded["kernel"], folded["shift"])
         # The networks output zeros at first, so a coupling changes the input of
         # the next one only by a factor.
@@ -286,27 +287,33 @@ class _Steps:
         deviation = tf.where(k == 0, first, deviation)
         return {"shift": -mean, "log_scale": -tf.math.log(deviation)}
 
-    def _fold_norm_conv(self, p):
+    def _fold_norm_conv(self, p, inverse):
         """Returns the arguments of `FoldedNormConv`, for one step or all."""
         norm, conv = self._norm_and_conv(p)
         num_pixels = math.prod(self.event_shape[:-1])
-        scale = tf.expand_dims(tf.exp(norm.log_scale), axis=-2)
-        matrix = conv.matrix() * scale
-        kernel = tf.linalg.matrix_transpose(matrix)
         pixel = tf.zeros(norm.shift.shape[-1:], norm.dtype)
-        log_det = norm.forward_log_det_jacobian(pixel, event_ndims=1)
+        log_det = tf.reduce_sum(norm.log_scale, axis=-1)
         log_det += conv.forward_log_det_jacobian(pixel, event_ndims=1)
-        shift = linear_algebra.product(matrix, norm.shift[..., tf.newaxis])
-        inverse = tf.linalg.matrix_transpose(conv.approximate_inverse())
-        inverse /= tf.cast(scale, inverse.dtype)
-        return {
-            "kernel": kernel,
-            "shift": shift[..., 0],
-            "inverse_kernel": linear_algebra.refined_inverse(kernel, inverse),
+        folded = {"log_det": log_det * tf.cast(num_pixels, log_det.dtype)}
+        scale = tf.expand_dims(tf.exp(norm.log_scale), axis=-2)
+        if inverse is False:
+            matrix = conv.matrix() * scale
+        else:
+            matrix, inverse_matrix = conv.matrix_and_inverse()
+            matrix *= scale
+        kernel = tf.linalg.matrix_transpose(matrix)
+        if not inverse:
+            shift = linear_algebra.product(matrix, norm.shift[..., tf.newaxis])
+            folded.update(kernel=kernel, shift=shift[..., 0])
+        if inverse is not False:
+            inverse_matrix = tf.linalg.matrix_transpose(inverse_matrix)
+            inverse_matrix /= tf.cast(scale, inverse_matrix.dtype)
+            folded["inverse_kernel"] = linear_algebra.refined_inverse(
+                kernel, inverse_matrix
+            )
             # ActNorm comes last in the inverse, so this is its shift.
-            "inverse_shift": -norm.shift,
-            "log_det": log_det * tf.cast(num_pixels, log_det.dtype),
-        }
+            folded["inverse_shift"] = -norm.shift
+        return folded
 
     def _norm_and_conv(self, p):
         norm = actnorm.ActNorm(**p["act_norm"])
