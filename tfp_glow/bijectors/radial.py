@@ -64,12 +64,14 @@ class RadialGaussianization(joint.JointBijector):
         values = tf.reshape(x, [-1, *blocks])
         # Factors change these mean squares, and need no more of `x`.
         squares = tf.reduce_mean(values * values, axis=[2, 4, 5], keepdims=True)
-        log_scale, log_det = tf.zeros([], x.dtype), 0.0
+        log_scale, log_det = None, 0.0
         shares = tf.unstack(-tf.math.expm1(-2.0 * tf.tanh(self.log_slopes)))
         pairs = list(zip(sizes, shares, strict=True))
         curve = _expanded if inverse else _compressed
         for size, share in pairs[:: -1 if inverse else 1]:
-            mean = squares * tf.exp(2.0 * log_scale)
+            mean = squares
+            if log_scale is not None:
+                mean *= tf.exp(2.0 * log_scale)
             if size == (height, width):
                 mean = tf.reduce_mean(mean, axis=[1, 3], keepdims=True)
             length = 0.5 * tf.math.log(tf.maximum(mean, 1e-30))
@@ -78,7 +80,7 @@ class RadialGaussianization(joint.JointBijector):
                 math.prod(size) * num_channels * change + log_slope,
                 axis=[1, 2, 3, 4, 5],
             )
-            log_scale += change
+            log_scale = change if log_scale is None else log_scale + change
         shape = ps.shape(x)
         y = tf.reshape(tf.exp(log_scale) * values, shape)
         return y, tf.reshape(log_det, shape[:-3])
@@ -92,7 +94,7 @@ def neighborhoods(height, width):
 
 def _compressed(v, share):
     """Returns u - v and log(du/dv) of u = v - share * v / (1 + |v|)."""
-    q = 1.0 / (1.0 + tf.abs(v))
+    q = tf.math.reciprocal(1.0 + tf.abs(v))
     return -share * v * q, tf.math.log1p(-share * q * q)
 
 

@@ -47,15 +47,17 @@ class Tails(joint.JointBijector):
 
     def forward_and_log_det(self, x):
         weight, scale = self._weight_and_scale()
-        u = _arcsinh(x / scale)
-        return _sinh(u / weight), _log_det(u / weight, u, weight * scale)
+        sign, size = _sign_and_size(x)
+        u = _arcsinh(size / scale)
+        v = u / weight
+        return sign * _sinh(v), _log_det(v, u, weight * scale)
 
     def inverse_and_log_det(self, y):
         weight, scale = self._weight_and_scale()
-        v = _arcsinh(y)
-        return scale * _sinh(v * weight), -_log_det(
-            v, v * weight, weight * scale
-        )
+        sign, size = _sign_and_size(y)
+        v = _arcsinh(size)
+        u = v * weight
+        return sign * scale * _sinh(u), -_log_det(v, u, weight * scale)
 
     def _weight_and_scale(self):
         weight = tf.exp(tf.tanh(tf.convert_to_tensor(self.log_tail)))
@@ -70,28 +72,27 @@ def _log_det(v, u, slope):
     return tf.reduce_sum(log_slope, axis=[-3, -2, -1])
 
 
-# TensorFlow's own functions of these names compute one value after another.
+def _sign_and_size(x):
+    # At zero the gradients of `tf.sign` and `tf.abs` are zero.
+    one = tf.ones([], x.dtype)
+    sign = tf.where(x < 0.0, -one, one)
+    return sign, sign * x
+
+
+# Functions of numbers that are not negative. TensorFlow's own ones of these
+# names compute one value after another.
 
 
 def _arcsinh(x):
-    sign, size = _sign_and_size(x)
-    root = tf.sqrt(1.0 + size * size)
-    return sign * tf.math.log1p(size + size * (size / (1.0 + root)))
+    root = 1.0 + tf.sqrt(1.0 + x * x)
+    return tf.math.log1p(x + x * (x * tf.math.reciprocal(root)))
 
 
 def _sinh(x):
-    sign, size = _sign_and_size(x)
-    power = tf.math.expm1(size)
-    return 0.5 * sign * (power + power / (power + 1.0))
+    power = tf.math.expm1(x)
+    return 0.5 * (power + power * tf.math.reciprocal(power + 1.0))
 
 
 def _log_cosh(x):
     """Returns log(2 cosh(x))."""
-    _, size = _sign_and_size(x)
-    return size + tf.math.log1p(tf.exp(-2.0 * size))
-
-
-def _sign_and_size(x):
-    # At zero the gradients of `tf.sign` and `tf.abs` are zero.
-    sign = tf.where(x < 0.0, -tf.ones_like(x), tf.ones_like(x))
-    return sign, sign * x
+    return x + tf.math.log1p(tf.exp(-2.0 * x))

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A convolution or matrix product with a learned scale."""
 
+import math
+
 import keras
 import tensorflow as tf
 
@@ -66,20 +68,28 @@ class ScaledLinear(stacked.StackedLayer):
     def own_weights(self):
         return {weight.name: weight for weight in self.weights}
 
-    def fold(self, weights, gain=1.0):
-        """Returns the weights of `linear`, for inputs divided by `gain`."""
+    def fold(self, weights, gain=1.0, divisor=1.0):
+        """Returns the weights of `linear`.
+
+        They are for inputs that are divided by `gain` before it, and for outputs
+        that are divided by `divisor`, without the conditioning.
+        """
         bias = tf.convert_to_tensor(weights["shift"])
-        folded = {"kernel": gain * weights["kernel"]}
+        folded = {"kernel": tf.convert_to_tensor(weights["kernel"])}
+        if gain != 1.0:
+            folded["kernel"] *= gain
         if self.edge_padding:
             # edge = 1 - inside, and `inside` is a channel of ones, zero-padded.
             folded["ones_kernel"] = -weights["edge_kernel"]
             bias -= tf.reduce_sum(folded["ones_kernel"], axis=[-4, -3, -2])
         folded["bias"] = bias
-        scale = tf.exp(3.0 * weights["log_scale"])
-        for name, value in folded.items():
-            ones = [1] * (value.shape.rank - scale.shape.rank)
-            shape = [*scale.shape[:-1], *ones, scale.shape[-1]]
-            folded[name] = value * tf.reshape(scale, shape)
+        scale = tf.exp(3.0 * weights["log_scale"] - math.log(divisor))
+        folded["bias"] *= scale
+        ones = [1] * (folded["kernel"].shape.rank - scale.shape.rank)
+        shape = [*scale.shape[:-1], *ones, scale.shape[-1]]
+        scale = tf.reshape(scale, shape)
+        for name in folded.keys() - {"bias"}:
+            folded[name] *= scale
         if self.conditioning_size is not None:
             folded["conditioning_kernel"] = weights["conditioning_kernel"]
         return folded
@@ -142,8 +152,7 @@ def linear(x, weights, conditioning=None, activation=tf.identity):
         rows = tf.reshape(x, [-1, kernel.shape[-2]])
         kernel = tf.reshape(kernel, kernel.shape[-2:])
         y = inner(tf.nn.bias_add(tf.matmul(rows, kernel), bias))
-        shape = tf.concat([tf.shape(x)[:-1], bias.shape], axis=0)
-        y = tf.ensure_shape(tf.reshape(y, shape), [*x.shape[:-1], *bias.shape])
+        y = _tf.reshape(y, x, 1, list(bias.shape))
     else:
         conv2d = convolution.CONV2D.get()
         y = conv2d(x, kernel)
@@ -151,7 +160,7 @@ def linear(x, weights, conditioning=None, activation=tf.identity):
             # The channel of ones is convolved separately because it is the same
             # for every image, and because 513 input channels would keep a GPU
             # from using its tensor cores.
-            ones = tf.ones_like(x[:1, ..., :1])
+            ones = tf.ones([1, *_tf.event_shape(x, 3)[:-1], 1], x.dtype)
             ones = conv2d(ones, weights["ones_kernel"])
             y = inner(y + tf.nn.bias_add(ones, bias))
         else:

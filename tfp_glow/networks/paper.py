@@ -104,14 +104,12 @@ class CouplingNetwork(stacked.StackedLayer):
     def fold(self, weights):
         """Returns the weights of `linear` for each layer, divided by the bounds."""
         first, second = self.hidden
-        last = self.last.fold(weights["last"])
-        if self.output_bound is not None:
-            for name, value in last.items():
-                last[name] = value / self.output_bound
+        # `x / a` and `b * y` are left for the bounds `a tanh(x / a)` and
+        # `b tanh(y / b)`.
         layers = [
             first.fold(weights["hidden_0"], gain=self.input_bound or 1.0),
             second.fold(weights["hidden_1"]),
-            last,
+            self.last.fold(weights["last"], divisor=self.output_bound or 1.0),
         ]
         for layer in layers:
             layer["kernel"] = weight_noise.noisy(
@@ -124,7 +122,7 @@ class CouplingNetwork(stacked.StackedLayer):
         first, second, last = prepared
         x = tf.cast(x, first["kernel"].dtype)
         if self.input_bound is not None:
-            x = tf.math.tanh(x / self.input_bound)
+            x = tf.math.tanh(x * (1.0 / self.input_bound))
         x = linear.linear(x, first, conditioning, activation=tf.nn.relu)
         x = linear.linear(x, second, activation=tf.nn.relu)
         y = linear.linear(x, last)
