@@ -16,7 +16,6 @@ from tests import install_cell
 
 _COLAB = pathlib.Path(__file__).parents[1] / "colab"
 _PATHS = sorted(_COLAB.glob("*.ipynb"))
-_QUICKEST = "01_flows"  # The one that is not slow.
 _ANSWER = re.compile(
     r"<details>\n<summary>Answer</summary>\n\n"
     r"```python\n(.+)\n```\n\n</details>",
@@ -29,16 +28,8 @@ def _read(path):
     return nbformat.read(path, as_version=4)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        pytest.param(
-            path, marks=[] if path.stem == _QUICKEST else pytest.mark.slow
-        )
-        for path in _PATHS
-    ],
-    ids=lambda path: path.stem,
-)
+@pytest.mark.slow
+@_every
 def test_every_cell_and_every_hidden_answer_runs(path, monkeypatch):
     monkeypatch.setenv("TFP_GLOW_QUICK", "1")
     notebook = _read(path)

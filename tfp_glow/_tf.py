@@ -84,23 +84,9 @@ def event_shape(x, event_ndims):
     ]
 
 
-def reshape(x, like, event_ndims, event):
-    """Reshapes to the leading dimensions of `like` and those of an event."""
-    known = like.shape[:-event_ndims]
-    if known.rank is not None and known.as_list().count(None) <= 1:
-        # One dimension can be left to `tf.reshape`, which is less to compute.
-        batch = [-1 if size is None else size for size in known]
-    else:
-        batch = ps.shape(like)[:-event_ndims]
-    y = tf.reshape(x, ps.concat([batch, ps.stack(event)], axis=0))
-    static = [size if isinstance(size, int) else None for size in event]
-    y.set_shape(known.concatenate(static))
-    return y
-
-
 def reshape_event(x, event_ndims, new_shape):
     """Replaces the last `event_ndims` dimensions by those of a list."""
-    return reshape(x, x, event_ndims, new_shape)
+    return _reshape(x, x, event_ndims, new_shape)
 
 
 def per_channel(x, size):
@@ -119,7 +105,7 @@ def restore_batch(y, like, event_ndims):
     """Undoes `flatten_batch`: gives `y` the leading dimensions of `like`."""
     if like.shape[:-event_ndims].rank == 1:
         return y
-    return reshape(y, like, event_ndims, event_shape(y, event_ndims))
+    return _reshape(y, like, event_ndims, event_shape(y, event_ndims))
 
 
 def ensure_event_shape(x, shape):
@@ -148,3 +134,17 @@ def with_known_rank(function, x, event_ndims):
         return tf.nest.map_structure(restore, outputs)
 
     return merged
+
+
+def _reshape(x, like, event_ndims, event):
+    """Reshapes to the leading dimensions of `like` and those of an event."""
+    known = like.shape[:-event_ndims]
+    if known.rank is not None and known.as_list().count(None) <= 1:
+        # One dimension can be left to `tf.reshape`, which is less to compute.
+        batch = [-1 if size is None else size for size in known]
+    else:
+        batch = ps.shape(like)[:-event_ndims]
+    y = tf.reshape(x, ps.concat([batch, ps.stack(event)], axis=0))
+    static = [size if isinstance(size, int) else None for size in event]
+    y.set_shape(known.concatenate(static))
+    return y

@@ -209,7 +209,9 @@ def _affine(x, kernel, shift):
     x = _tf.ensure_event_shape(x, kernel.shape[:1])
     rows = tf.reshape(x, [-1, kernel.shape[0]])
     y = tf.nn.bias_add(rows @ kernel, shift)
-    return _tf.reshape(y, x, 1, list(kernel.shape[1:]))
+    known = x.shape[1:].is_fully_defined()  # This is less to compute.
+    y = tf.reshape(y, [-1, *x.shape[1:]] if known else tf.shape(x))
+    return tf.ensure_shape(y, x.shape)
 
 
 # Objects are compared by identity, like the networks that they hold.

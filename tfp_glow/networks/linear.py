@@ -152,7 +152,13 @@ def linear(x, weights, conditioning=None, activation=tf.identity):
         rows = tf.reshape(x, [-1, kernel.shape[-2]])
         kernel = tf.reshape(kernel, kernel.shape[-2:])
         y = inner(tf.nn.bias_add(tf.matmul(rows, kernel), bias))
-        y = _tf.reshape(y, x, 1, list(bias.shape))
+        pixels = x.shape[1:-1]
+        if pixels.is_fully_defined():  # This is less to compute.
+            shape = [-1, *pixels, *bias.shape]
+        else:
+            shape = tf.concat([tf.shape(x)[:-1], bias.shape], axis=0)
+        y = tf.reshape(y, shape)
+        y.set_shape([*x.shape[:-1], *bias.shape])
     else:
         conv2d = convolution.CONV2D.get()
         y = conv2d(x, kernel)
@@ -160,7 +166,10 @@ def linear(x, weights, conditioning=None, activation=tf.identity):
             # The channel of ones is convolved separately because it is the same
             # for every image, and because 513 input channels would keep a GPU
             # from using its tensor cores.
-            ones = tf.ones([1, *_tf.event_shape(x, 3)[:-1], 1], x.dtype)
+            if x.shape[1:3].is_fully_defined():
+                ones = tf.ones([1, *x.shape[1:3], 1], x.dtype)
+            else:
+                ones = tf.ones_like(x[:1, ..., :1])
             ones = conv2d(ones, weights["ones_kernel"])
             y = inner(y + tf.nn.bias_add(ones, bias))
         else:
