@@ -311,9 +311,8 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
 
     def _prepare(self, inverse):
         if self.gradient == "invert":
-            inverse = (
-                None  # The gradient runs the steps in the other direction.
-            )
+            # The gradient also runs the steps in the other direction.
+            inverse = None
         return self._prepare_fn(self._tensors(), inverse=inverse)
 
 
