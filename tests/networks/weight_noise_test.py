@@ -52,6 +52,15 @@ def test_kernels_of_one_step_have_noise_of_their_own():
     assert weight_noise.noisy(kernel, True) is kernel
 
 
+def test_steps_whose_seeds_are_neighbors_share_no_noise():
+    kernel = tf.ones([1, 1, 8, 8])
+    found = []
+    for seed in range(3):
+        with weight_noise.training(0.3, tf.constant([0, seed])):
+            found += [weight_noise.noisy(kernel, True) for _ in range(3)]
+    assert len(np.unique(np.reshape(found, [9, -1]), axis=0)) == 9
+
+
 def trained(**kwargs):
     model = tfg.GlowModel(
         [4, 4, 1], bins=16, num_levels=1, num_steps=2, num_filters=8, seed=0,

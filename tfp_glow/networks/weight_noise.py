@@ -19,7 +19,9 @@ def training(stddev, seed):
     `stddev` is relative to the kernels, and 0 turns noise off. From `seed`, an
     int32 `Tensor` `[2]`, every kernel gets a seed of its own.
     """
-    seeds = (seed + [0, index] for index in itertools.count())
+    # The seeds of steps are neighbors, so those of kernels must not be.
+    first = tf.random.experimental.stateless_fold_in(seed, 0)
+    seeds = (first + [0, index] for index in itertools.count())
     token = _NOISE.set((stddev, seeds) if stddev else None)
     try:
         yield
