@@ -19,14 +19,18 @@ def training(stddev, seed):
     `stddev` is relative to the kernels, and 0 turns noise off. From `seed`, an
     int32 `Tensor` `[2]`, every kernel gets a seed of its own.
     """
-    # The seeds of steps are neighbors, so those of kernels must not be.
-    first = tf.random.experimental.stateless_fold_in(seed, 0)
-    seeds = (first + [0, index] for index in itertools.count())
-    token = _NOISE.set((stddev, seeds) if stddev else None)
+    token = _NOISE.set((stddev, _kernel_seeds(seed)) if stddev else None)
     try:
         yield
     finally:
         _NOISE.reset(token)
+
+
+def _kernel_seeds(seed):
+    # The seeds of steps are neighbors, so those of kernels must not be.
+    first = tf.random.experimental.stateless_fold_in(seed, 0)
+    for index in itertools.count():
+        yield first + [0, index]
 
 
 def is_on():
