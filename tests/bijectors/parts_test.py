@@ -79,6 +79,14 @@ def test_parts_of_a_batch_give_its_numbers(gradient, request):
                 np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("gradient", ["store", "invert"])
+def test_checks_do_not_order_the_parts(gradient, three_threads):
+    # TensorFlow runs loops one after another if they can raise an error.
+    function = traced(glow(gradient, validate_args=True), 3)
+    kinds = [op.type for op in function.graph.get_operations()]
+    assert kinds.count("StatelessWhile") and not kinds.count("While")
+
+
 def test_batches_that_are_too_small_or_conditioned_stay_whole(three_threads):
     assert num_loops(traced(glow(), 3)) == 3 * num_loops(traced(glow(), 2))
     flow = glow(conditioning_size=2, conditioned="all")

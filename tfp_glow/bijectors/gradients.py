@@ -68,15 +68,19 @@ def bind(repeated, inverse):
         outs = ()
         if gradient == "recompute":
             outs = tf.TensorSpec(x.shape, x.dtype)
-        (y, log_det), inputs = scan.scan(
+        zeros = tf.ensure_shape(zeros, x.shape[:rank])
+        (y, log_det, failure), inputs = scan.scan(
             functools.partial(_apply, repeated, inverse),
-            (x, tf.ensure_shape(zeros, x.shape[:rank])),
+            (x, zeros, repeated._no_failure()),
             prepared,
             conditioning,
             num_steps=repeated.num_steps,
             outs=outs,
             reverse=inverse,
             differentiable=gradient == "store",
+        )
+        y, log_det = repeated._check(
+            (y, log_det), "not finite after step", failure
         )
         if gradient == "store":
             return y, log_det
@@ -89,11 +93,11 @@ def bind(repeated, inverse):
 
 
 def _apply(repeated, inverse, k, carry, p, conditioning):
-    """Applies step `k`; `carry` is its input and the log-det so far.
+    """Applies step `k`; `carry` is its input, the log-det and the failure so far.
 
     Returns the next carry, and what the gradient stores of every step.
     """
-    x, log_det = carry
+    x, log_det, failure = carry
     event_ndims = repeated.forward_min_event_ndims
     with tf.GradientTape() as tape:
         y, total = x, log_det
@@ -113,8 +117,9 @@ def _apply(repeated, inverse, k, carry, p, conditioning):
             "Expected every step to keep the shape of its input, "
             f"{x.shape}. Received: {y.shape}"
         )
-    y = repeated._check(tf.ensure_shape(y, x.shape), "not finite after step", k)
-    carry = y, tf.ensure_shape(total, log_det.shape)
+    y = tf.ensure_shape(y, x.shape)
+    total = tf.ensure_shape(total, log_det.shape)
+    carry = y, total, repeated._failure(failure, y, k)
     return carry, x if repeated.gradient == "recompute" else ()
 
 
@@ -128,7 +133,7 @@ def _run_back(repeated, inverse, y, stacked, conditioning, dy, d_log_det):
     unconnected = set()
 
     def step(k, carry, slices):
-        y, dy, totals = carry
+        y, dy, totals, failure = carry
         p, x = slices
         # The tensors are new, so that their gradients are those of this step.
         c = tf.nest.map_structure(tf.identity, conditioning)
@@ -149,18 +154,21 @@ def _run_back(repeated, inverse, y, stacked, conditioning, dy, d_log_det):
         num_stacked = len(found) - len(totals)
         totals = [t + d for t, d in zip(totals, found[num_stacked:])]
         x = tf.ensure_shape(x, y.shape)
-        dx = repeated._check(dx, "gradient not finite before step", k)
         dx = tf.ensure_shape(dx, y.shape)
-        return (x, dx, totals), found[:num_stacked]
+        failure = repeated._failure(failure, dx, k)
+        return (x, dx, totals, failure), found[:num_stacked]
 
     totals = [tf.zeros_like(c) for c in _floating(flat_conditioning)]
-    (_, dx, totals), d_stacked = scan.scan(
+    (_, dx, totals, failure), d_stacked = scan.scan(
         step,
-        (y, dy, totals),
+        (y, dy, totals, repeated._no_failure()),
         stacked,
         num_steps=repeated.num_steps,
         outs=scan.specs(_floating(tf.nest.flatten(prepared))),
         reverse=not inverse,
+    )
+    dx, d_stacked, totals = repeated._check(
+        (dx, d_stacked, totals), "gradient not finite before step", failure
     )
     # Unconnected gradients are `None`, because zeros would be propagated further,
     # for example through the gradient of a matrix inverse.

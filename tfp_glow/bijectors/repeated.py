@@ -270,13 +270,29 @@ class Repeated(initialization.DataDependent, joint.JointBijector):
         conditioning = tf.nest.map_structure(tf.convert_to_tensor, conditioning)
         return self._compiled[key](x, conditioning)
 
-    def _check(self, values, message, k):
+    def _no_failure(self):
+        """Returns what `_failure` is given before the first step."""
+        return tf.constant(-1) if self.validate_args else ()
+
+    def _failure(self, failure, values, k):
+        """Returns the first `k` whose values are not finite, or -1.
+
+        An assertion in the body of a loop would make TensorFlow run the loops of
+        two parts of a batch one after another.
+        """
+        if not self.validate_args:
+            return failure
+        finite = tf.math.is_finite(tf.reduce_sum(values))
+        return tf.where(finite | (failure >= 0), failure, k)
+
+    def _check(self, values, message, failure):
+        """Returns nested `values`, which wait until it is known that none failed."""
         if not self.validate_args:
             return values
-        finite = tf.math.is_finite(tf.reduce_sum(values))
-        check = tf.debugging.Assert(finite, [f"{self.name}: {message}", k])
+        message = f"{self.name}: {message}"
+        check = tf.debugging.Assert(failure < 0, [message, failure])
         with tf.control_dependencies([check]):
-            return tf.identity(values)
+            return tf.nest.map_structure(tf.identity, values)
 
     def _make_step(self, p, conditioning):
         step = self._step_fn(p, **conditioning)
