@@ -18,7 +18,7 @@ VERSIONS = {
 
 
 class Model:
-    """`FlowModel` of `glow_distribution`, and Keras' Adam.
+    """`FlowModel` of `glow_distribution`, and the recipe's optimizer.
 
     A case is a way to compute gradients, and then `_bfloat16` if the networks
     compute in 16 bits, and `_threads` if each operation has one thread.
@@ -45,9 +45,10 @@ class Model:
             )
         )
         # No XLA, on any device.
-        self._model.compile(
-            keras.optimizers.Adam(compare_case.LEARNING_RATE), jit_compile=False
+        optimizer = tfg.recipe.make_optimizer(
+            learning_rate=compare_case.LEARNING_RATE, warmup_steps=0
         )
+        self._model.compile(optimizer, jit_compile=False)
         self.distribution = distribution = self._model.distribution
         self._sample = tf.function(lambda: distribution.sample(len(images)))
 
