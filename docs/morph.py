@@ -70,11 +70,14 @@ def _morphs(model):
 
     A morph is a sequence of weighted means of two classes.
     """
-    generator = np.random.default_rng(0)
-    noise = generator.standard_normal([len(_MORPHS), model.event_size])
-    first, last = np.eye(model.num_classes)[np.transpose(_MORPHS)]
+    classes = np.transpose(_MORPHS)
+    samples = model.sample(
+        len(_MORPHS), temperature=_TEMPERATURE, conditioning=classes[0], seed=0
+    )
+    noise = model.encode(samples, classes[0])
+    first, last = np.eye(model.num_classes)[classes]
     weights = np.linspace(first, last, _FRAMES, axis=1)
-    images = latents.morph(model, _TEMPERATURE * noise, weights).images
+    images = latents.morph(model, noise, weights).images
     return images.reshape(-1, *model.image_shape)
 
 
