@@ -257,7 +257,7 @@ def test_more_epochs_resume_a_run(run, finished, capsys, no_pictures):
         "patience": 100,
         "max_minutes": 60.0,
     }
-    assert f"Resuming {run} after 2 epochs." in capsys.readouterr().out
+    assert f"Resuming {run} after epoch 2." in capsys.readouterr().out
     rows = metrics(run)
     assert rows[:2] == before
     assert [int(row["step"]) for row in rows] == [4, 8, 12, 16]

@@ -39,11 +39,11 @@ def test_a_header_has_the_data_the_model_and_the_length():
     ("validations", "seconds", "reason", "flags"),
     [
         ([3.0, 2.0], 1.0, "", []),
-        ([3.0, 2.0], 60.0, "its 1 minutes are over", ["--max_minutes=2"]),
+        ([3.0, 2.0], 60.0, "its time, 1 minute, is over", ["--max_minutes=2"]),
         (
             [1.0, 2.0, 3.0],
             1.0,
-            "2 epochs have brought nothing better",
+            "nothing better has come for 2 epochs",
             ["--patience=4"],
         ),
         ([5, 4, 3, 2, 1], 1.0, "it has had 5 epochs", ["--epochs=10"]),
@@ -56,8 +56,8 @@ def test_a_reason_to_stop_has_the_flag_that_goes_on(
     found = messages.why_complete(made, seconds, validations)
     assert found == (reason, flags)
     assert messages.why_complete(made, 60.0, [1, 2, 3, 4, 5]) == (
-        "it has had 5 epochs and its 1 minutes are over and 4 epochs have "
-        "brought nothing better",
+        "it has had 5 epochs and its time, 1 minute, is over and nothing better "
+        "has come for 4 epochs",
         ["--epochs=10", "--max_minutes=2", "--patience=8"],
     )
 

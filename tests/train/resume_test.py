@@ -256,10 +256,10 @@ def worse(expected, tmp_path):
     [
         ({"epochs": 4}, "it has had 4 epochs"),
         ({"epochs": 3}, "it has had 4 epochs"),
-        ({"max_minutes": 1e-6}, "its 1e-06 minutes are over"),
-        ({"patience": 2}, "2 epochs have brought nothing better"),
-        ({"patience": 1}, "2 epochs have brought nothing better"),
-        ({"patience": 0}, "2 epochs have brought nothing better"),
+        ({"max_minutes": 1e-6}, "its time, 1e-06 minutes, is over"),
+        ({"patience": 2}, "nothing better has come for 2 epochs"),
+        ({"patience": 1}, "nothing better has come for 2 epochs"),
+        ({"patience": 0}, "nothing better has come for 2 epochs"),
     ],
 )
 def test_a_complete_run_is_not_trained_and_says_so(
@@ -286,7 +286,10 @@ def test_patience_counts_epochs_before_an_interruption(
     for epochs in (2, 9, 9):
         commands.train(str(tmp_path / "run"), epochs=epochs, **settings)
     assert len(metrics(tmp_path / "run")) == 4
-    assert "is complete: 3 epochs have brought" in capsys.readouterr().out
+    assert (
+        "is complete: nothing better has come for 3 epochs"
+        in capsys.readouterr().out
+    )
 
 
 # Processes.

@@ -13,8 +13,8 @@ from tfp_glow.models import strategies
 
 
 def count(number, noun):
-    """Returns `"1 epoch"` or `"2,000 epochs"`."""
-    return f"{number:,} {noun}" + "s" * (number != 1)
+    """Returns `"1 epoch"`, `"2,000 epochs"` or `"7.5 minutes"`."""
+    return f"{number:,.12g} {noun}" + "s" * (number != 1)
 
 
 def data(spec, x):

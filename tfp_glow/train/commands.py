@@ -143,7 +143,7 @@ def _train(folder, settings, strategy):
         if is_chief:
             print(messages.header(folder.path, settings, info, model))
             if start:
-                print(f"Resuming {folder.path} after {start} epochs.")
+                print(f"Resuming {folder.path} after epoch {start}.")
             sys.stdout.flush()
         model.fit(
             train_set,

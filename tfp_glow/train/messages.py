@@ -24,7 +24,7 @@ def header(path, settings, info, model):
     batch = min(settings.batch_size, info.num_examples["train"])
     limits = [messages.count(settings.epochs, "epoch")]
     if settings.max_minutes is not None:
-        limits.append(f"{settings.max_minutes:g} minutes")
+        limits.append(messages.count(settings.max_minutes, "minute"))
     if settings.patience is not None:
         patience = messages.count(settings.patience, "epoch")
         limits.append(f"{patience} without improvement")
@@ -48,10 +48,8 @@ def source(folder):
         data = os.path.basename(data)
     name = os.path.basename(os.path.abspath(folder.path))
     levels = messages.count(settings.num_levels, "level")
-    return (
-        f"{name[-30:]}: Glow, {levels} of {settings.num_steps} steps, "
-        f"trained on {data[-30:]}"
-    )
+    steps = messages.count(settings.num_steps, "step")
+    return f"{name[-30:]}: Glow, {levels} of {steps}, trained on {data[-30:]}"
 
 
 def _device(strategy):
@@ -59,7 +57,8 @@ def _device(strategy):
         details = tf.config.experimental.get_device_details(gpus[0])
         name = f"GPU {details.get('device_name', '')}".strip()
     else:
-        name = f"CPU, {len(os.sched_getaffinity(0))} cores"
+        cores = messages.count(len(os.sched_getaffinity(0)), "core")
+        name = f"CPU, {cores}"
     count = strategy.num_replicas_in_sync
     return f"{count} times {name}" if count > 1 else name
 
@@ -81,11 +80,13 @@ def why_complete(settings, seconds, validations):
         reasons.append(f"it has had {epochs}")
         flags.append(f"--epochs={2 * settings.epochs}")
     if minutes is not None and seconds >= 60.0 * minutes:
-        reasons.append(f"its {minutes:g} minutes are over")
+        limit = messages.count(minutes, "minute")
+        reasons.append(f"its time, {limit}, is over")
         flags.append(f"--max_minutes={2 * minutes:g}")
     count = callbacks.epochs_without_improvement(validations)
     if patience is not None and 0 < count >= patience:
-        reasons.append(f"{count} epochs have brought nothing better")
+        epochs = messages.count(count, "epoch")
+        reasons.append(f"nothing better has come for {epochs}")
         flags.append(f"--patience={2 * count}")
     return " and ".join(reasons), flags
 
