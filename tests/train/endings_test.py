@@ -116,6 +116,16 @@ try:
 except KeyboardInterrupt:
     raise RuntimeError("while importing")
 """,
+    "before an error in a destructor": """
+class Failing:
+    def __del__(self):
+        raise RuntimeError("while importing")
+try:
+    press()
+except KeyboardInterrupt:
+    Failing()
+    raise
+""",
     "for good": """
 try:
     press()
@@ -142,7 +152,9 @@ def wait():
     print("went on")
 def function():
     exec({_PROGRAMS[place]!r}, dict(press=press, wait=wait))
-sys.exit(status(function))
+found = status(function)
+time.sleep(0.1)  # Nothing may interrupt the process once more.
+sys.exit(found)
 """
     process = subprocess.run(
         [sys.executable, "-c", program],

@@ -93,12 +93,16 @@ class _Interruption:
 
     def __init__(self):
         self.has_begun = False
+        self._has_ended = False
+        self._again = []
         self._is_told = threading.Lock()
         self._timer = threading.Timer(_PATIENCE, lambda: os._exit(self.end()))
         self._timer.daemon = True
 
     def begin(self, *arguments):
         """Raises `KeyboardInterrupt`, as the handler of a signal."""
+        if self._has_ended:
+            return
         if not self.has_begun:
             self.has_begun = True
             self._timer.start()
@@ -106,6 +110,7 @@ class _Interruption:
 
     def end(self):
         """Tells the user, once, and returns the status."""
+        self._has_ended = True
         self._timer.cancel()
         if self._is_told.acquire(blocking=False):
             fail(_INTERRUPTED_STATUS, _INTERRUPTED)
@@ -124,9 +129,17 @@ class _Interruption:
                 return
             again = threading.Timer(0.01, _thread.interrupt_main)
             again.daemon = True
+            self._again.append(again)
             again.start()
 
         return replacement
+
+    def forget(self):
+        """Makes sure that `KeyboardInterrupt` is not raised again."""
+        self._has_ended = True
+        for again in self._again:
+            again.cancel()
+            again.join()
 
 
 @contextlib.contextmanager
@@ -145,5 +158,6 @@ def _interruptible():
     try:
         yield interruption
     finally:
-        signal.signal(signal.SIGINT, handler)
         sys.excepthook, sys.unraisablehook = hooks
+        interruption.forget()
+        signal.signal(signal.SIGINT, handler)
