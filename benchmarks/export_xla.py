@@ -73,25 +73,29 @@ _NUM_LOSSES = flags.DEFINE_integer(
 
 
 def make_step(case, model):
-    """Returns the function of one training step of a `compare_cases` model."""
+    """Returns a training step of a `compare_cases` model, and its optimizer."""
     if case == "tfb_glow":
-        return model._train_step.python_function
+        return model._train_step.python_function, None
     keras_model = model._model
     variables = keras_model.trainable_variables
-    keras_model.optimizer.build(variables)
+    # `run_xla` warms up, so the learning rate must be a variable.
+    config = keras_model.optimizer.get_config()
+    config["learning_rate"] = compare_case.LEARNING_RATE
+    optimizer = type(keras_model.optimizer).from_config(config)
+    optimizer.build(variables)
 
     def step(images):
         with tf.GradientTape() as tape:
             nats = -tf.reduce_mean(keras_model.distribution.log_prob(images))
             loss = nats / (keras_model.event_size * math.log(2.0))
         gradients = tape.gradient(loss, [v.value for v in variables])
-        keras_model.optimizer.apply(gradients, variables)
+        optimizer.apply(gradients, variables)
         return loss
 
-    return step
+    return step, optimizer
 
 
-def export(function, x, noise):
+def export(function, x, noise, optimizer=None):
     """Lowers a function of one tensor to an XLA program.
 
     Args:
@@ -100,13 +104,18 @@ def export(function, x, noise):
         noise: dictionary of the kernels that are noise, from the identities of
             their handles to the arguments of `xla_inputs.draw`. Kernels that
             are missing are replaced by noise and added.
+        optimizer: Keras optimizer that the function calls. Its operations may
+            change variables that the function does not read.
 
     Returns:
         Dictionary of the contents of files by their names.
     """
     function = tf.function(function, jit_compile=True, autograph=False)
     concrete = function.get_concrete_function(x)
-    variables = {id(v.handle): v for v in concrete.graph.variables}
+    variables = list(concrete.graph.variables)
+    if optimizer is not None:
+        variables += [v.value for v in optimizer.variables]
+    variables = {id(v.handle): v for v in variables}
     inputs, kernels, rate = {0: x.numpy()}, {}, None
     for captured in concrete.captured_inputs:
         variable = variables.get(id(captured))
@@ -167,7 +176,7 @@ def main(_):
         _TENSOR_FLOAT_32.value
     )
     for case in _CASES.value:
-        with convolution.gradients_as_products("products" in case):
+        with convolution.as_products("products" in case):
             _export_case(case, sizes, images, latents)
 
 
@@ -183,12 +192,13 @@ def _export_case(case, sizes, images, latents):
     model.initialize()
     model.log_prob(images)  # `tfb.Glow` initializes in its first run.
     folder = os.path.join(_OUT.value, case)
-    for name, function, x in (
-        ("step", make_step(case, model), images),
+    step, optimizer = make_step(case, model)
+    for name, function, x, *optimizers in (
+        ("step", step, images, optimizer),
         ("log_prob", lambda x: flow.log_prob(x), images),
         ("sample", lambda x: flow.bijector.forward(x), latents),
     ):
-        files = export(function, tf.constant(x), noise)
+        files = export(function, tf.constant(x), noise, *optimizers)
         _write(os.path.join(folder, name), files)
     losses = [model.train_step() for _ in range(_NUM_LOSSES.value)]
     _write(folder, {"losses.json": json.dumps(losses).encode()})

@@ -320,7 +320,7 @@ def test_programs_of_a_model_are_exported(case, tmp_path):
                 "hidden" if kernel["std"] > 0.01 else "zero"
                 for kernel in kernels.values()
             }
-    # Weights, two moments of each, and the count of steps.
+    # Weights, their two moments and average, and the count of steps.
     assert sizes["step"] > 2 * sizes["log_prob"] > 1000
     with np.load(tmp_path / "photographs.npz") as archive:
         photographs = [archive[name] for name in archive.files]
