@@ -130,7 +130,7 @@ def measure(task, candidate, seed):
     batch_size = options["batch_size"]
     if image_size is None:
         batch_size *= 8
-    with convolution.gradients_as_products(is_small):
+    with convolution.as_products(is_small):
         model.train_on_batch(*draw(batch_size))
     start, spent, step, curve = time.process_time(), 0.0, 0, []
     best, best_weights = math.inf, None

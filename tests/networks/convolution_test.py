@@ -9,7 +9,7 @@ from tfp_glow.networks import convolution
 
 def _gradients(x, kernel, dy, as_products):
     with (
-        convolution.gradients_as_products(as_products),
+        convolution.as_products(as_products),
         tf.GradientTape(persistent=True) as outer,
     ):
         outer.watch([x, kernel])
@@ -31,7 +31,7 @@ def _gradients(x, kernel, dy, as_products):
     [(3, (2, 5)), (3, (5, 2)), (1, (3, 3)), (5, (1, 4)), (5, (4, 1))],
 )
 @pytest.mark.parametrize("shape", [(3, 4), (1, 1), (2, 2)])
-def test_matrix_products_give_the_gradients_of_tensorflow(
+def test_matrix_products_give_the_convolution_of_tensorflow(
     size, channels, shape
 ):
     rng = np.random.default_rng(0)
@@ -43,7 +43,7 @@ def test_matrix_products_give_the_gradients_of_tensorflow(
         np.testing.assert_allclose(value, own, rtol=1e-12, atol=1e-12)
 
 
-def test_products_replace_the_gradients_of_the_convolution():
+def test_products_replace_the_convolution_and_its_gradients():
     x, kernel = tf.zeros([2, 4, 4, 3]), tf.zeros([3, 3, 3, 5])
 
     @tf.function
@@ -53,13 +53,14 @@ def test_products_replace_the_gradients_of_the_convolution():
             y = convolution.CONV2D.get()(x, kernel)
         return tape.gradient(y, [x, kernel])
 
-    with convolution.gradients_as_products():
+    with convolution.as_products():
         graph = gradients.get_concrete_function(
             tf.TensorSpec([None, *x.shape[1:]])
         ).graph
     types = [operation.type for operation in graph.get_operations()]
-    assert not [name for name in types if "Backprop" in name]
-    assert types.count("MatMul") == 2
+    assert not [name for name in types if "Conv2D" in name]
+    # The convolution, and the gradients of images and of the kernel.
+    assert types.count("MatMul") == 3
 
 
 def test_images_of_unknown_size_are_convolved_all_the_same():
@@ -71,6 +72,6 @@ def test_images_of_unknown_size_are_convolved_all_the_same():
             tf.TensorSpec([3, 3, 1, 1]),
         ],
     )
-    with convolution.gradients_as_products():
+    with convolution.as_products():
         y = function(tf.ones([1, 2, 2, 1]), kernel)
     np.testing.assert_array_equal(y, np.full([1, 2, 2, 1], 4.0))

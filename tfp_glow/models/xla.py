@@ -37,7 +37,7 @@ def choose(model, arguments):
 
 def tracing(model):
     """A context in which the steps of a model are traced."""
-    return convolution.gradients_as_products(model.jit_compile and _on_cpu())
+    return convolution.as_products(model.jit_compile and _on_cpu())
 
 
 def _on_cpu():

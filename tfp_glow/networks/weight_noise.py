@@ -5,6 +5,7 @@
 import contextlib
 import contextvars
 import itertools
+import math
 
 import tensorflow as tf
 
@@ -65,11 +66,17 @@ def noisy(kernel, is_convolution):
     *shape, num_inputs, num_outputs = kernel.shape
     if is_convolution:
         shape[-2:] = 1, 1
+    # Each bit is a sign: XLA needs long to draw integers on a CPU.
+    num_integers = math.ceil((num_inputs + num_outputs) / 32)
     integers = tf.random.stateless_uniform(
-        [*shape, num_inputs + num_outputs], next(seeds), None, None, tf.int32
+        [*shape, num_integers, 1], next(seeds), None, None, tf.int32
     )
-    signs = tf.sign(tf.cast(integers, kernel.dtype))
-    inputs, outputs = tf.split(signs, [num_inputs, num_outputs], axis=-1)
-    inputs, outputs = tf.expand_dims(inputs, -1), tf.expand_dims(outputs, -2)
-    factor = 1.0 + stddev * inputs * outputs
+    signs = tf.bitwise.left_shift(integers, list(range(32))) < 0
+    signs = tf.reshape(signs, [*shape, -1])
+    inputs, outputs, _ = tf.split(signs, [num_inputs, num_outputs, -1], axis=-1)
+    factor = tf.where(
+        tf.expand_dims(inputs, -1) == tf.expand_dims(outputs, -2),
+        tf.constant(1.0 + stddev, kernel.dtype),
+        tf.constant(1.0 - stddev, kernel.dtype),
+    )
     return kernel * factor
