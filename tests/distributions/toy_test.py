@@ -92,10 +92,10 @@ def test_moons_have_the_density_of_a_continuous_arc():
 
 
 def test_moons_are_distributed_as_those_of_scikit_learn():
-    theirs, _ = sklearn.datasets.make_moons(10_000, noise=0.1, random_state=0)
+    theirs, _ = sklearn.datasets.make_moons(100_000, noise=0.1, random_state=0)
     theirs = 2.0 * theirs - [1.0, 0.2]
     moons = make("moons")
-    ours = moons.sample(10_000, seed=0)
+    ours = moons.sample(100_000, seed=0)
     np.testing.assert_allclose(
         np.mean(moons.log_prob(theirs)), -moons.entropy(), atol=0.03
     )
