@@ -61,7 +61,7 @@ def fixed_seeds(request):
     """Seeds `random`, NumPy, Keras and TensorFlow before every test.
 
     `tf.random.set_seed` also drops the kernels of all operations, and an eighth
-    of the time of the tests went into making them anew. So TensorFlow is seeded
+    of the time of the tests went into making them again. So TensorFlow is seeded
     without it. Each test has another seed, because a kernel of random numbers
     goes on where a test before has left it.
     """
