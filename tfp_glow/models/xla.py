@@ -9,10 +9,10 @@ from tfp_glow.distributions import flows
 from tfp_glow.models import data
 from tfp_glow.networks import convolution
 
-# Compilation takes as long as this many steps save, about ten seconds.
+# Compilation takes as long as this many steps save, 9 to 15 seconds.
 _MIN_STEPS = 1000
 # Steps of larger events take as long without XLA.
-MAX_EVENT_SIZE = 16 * 16 * 3
+MAX_EVENT_SIZE = 32 * 32
 
 
 def choose(model, arguments):
