@@ -193,12 +193,12 @@ def _export_case(case, sizes, images, latents):
     model.log_prob(images)  # `tfb.Glow` initializes in its first run.
     folder = os.path.join(_OUT.value, case)
     step, optimizer = make_step(case, model)
-    for name, function, x, *optimizers in (
+    for name, function, x, updates in (
         ("step", step, images, optimizer),
-        ("log_prob", lambda x: flow.log_prob(x), images),
-        ("sample", lambda x: flow.bijector.forward(x), latents),
+        ("log_prob", lambda x: flow.log_prob(x), images, None),
+        ("sample", lambda x: flow.bijector.forward(x), latents, None),
     ):
-        files = export(function, tf.constant(x), noise, *optimizers)
+        files = export(function, tf.constant(x), noise, updates)
         _write(os.path.join(folder, name), files)
     losses = [model.train_step() for _ in range(_NUM_LOSSES.value)]
     _write(folder, {"losses.json": json.dumps(losses).encode()})

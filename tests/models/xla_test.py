@@ -44,6 +44,16 @@ def test_long_trainings_of_small_images_are_compiled(arguments, expected):
     assert model.jit_compile == expected
 
 
+@pytest.mark.parametrize(("num_channels", "expected"), [(1, True), (2, False)])
+def test_events_of_at_most_1024_dimensions_are_compiled(num_channels, expected):
+    model = tfg.GlowModel(
+        [32, 32, num_channels], num_levels=1, num_steps=1, num_filters=4
+    )
+    model.compile()
+    xla.choose(model, dict(x=_FIVE, steps_per_epoch=1000))
+    assert model.jit_compile == expected
+
+
 def test_other_models_are_not_compiled():
     arguments = dict(x=_FIVE, steps_per_epoch=10_000)
     large = tfg.GlowModel([32, 32, 3], num_levels=1, num_steps=1, num_filters=4)

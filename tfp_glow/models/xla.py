@@ -9,7 +9,7 @@ from tfp_glow.distributions import flows
 from tfp_glow.models import data
 from tfp_glow.networks import convolution
 
-# Compilation takes as long as this many steps save, 9 to 15 seconds.
+# Compilation takes 9 to 15 seconds, less than this many steps save.
 _MIN_STEPS = 1000
 # Steps of larger events take as long without XLA.
 MAX_EVENT_SIZE = 32 * 32
