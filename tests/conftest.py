@@ -9,7 +9,6 @@ deleted, at times for a minute, and blocks Python meanwhile.
 
 import gc
 import os
-import random
 import signal
 import zlib
 from unittest import mock
@@ -60,14 +59,11 @@ def _iter_without_autotuning(dataset):
 def fixed_seeds(request):
     """Seeds `random`, NumPy, Keras and TensorFlow before every test.
 
-    `tf.random.set_seed` also drops the kernels of all operations, and an eighth
-    of the time of the tests went into making them again. So TensorFlow is seeded
-    without it. Each test has another seed, because a kernel of random numbers
-    goes on where a test before has left it.
+    Seeding also drops the kernels of all operations, and an eighth of the time
+    of the tests went into making them again. So they are kept. Each test has
+    another seed of TensorFlow, because a kernel of random numbers goes on where
+    a test before has left it.
     """
-    with mock.patch("tensorflow.random.set_seed"):
+    with mock.patch.object(context.pywrap_tfe, "TFE_ContextClearCaches"):
         keras.utils.set_random_seed(0)
-    name = request.node.nodeid
-    tensorflow = context.context()
-    tensorflow._seed = zlib.crc32(name.encode())
-    tensorflow._rng = random.Random(name)
+        tf.random.set_seed(zlib.crc32(request.node.nodeid.encode()))
